@@ -1,0 +1,177 @@
+"""The broker contract: every verb that the floors above may use, and nothing else.
+
+A driver implements `Broker`; one suite in `tests/contract/` is run against each of them.
+Payloads are bytes. Subjects are validated by `broker.subjects` before they come here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+Deliver = Callable[[str, bytes], None]
+"""What a subscription calls, in order, on the event loop: `deliver(subject, payload)`.
+It must not block and must not raise."""
+
+Lost = Callable[[str], None]
+"""Called with a reason when messages may have been lost (a cut connection, an overflow)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a stream. `sequence` counts from 1; `time` is the broker's, in ns since 1970."""
+
+    subject: str
+    sequence: int
+    payload: bytes
+    time: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A bounded counter: `0 <= spent <= limit`, in the units of whoever counts.
+
+    `epoch` never goes back; a rotation raises it and sets `spent` to 0.
+    `revision` changes with every write.
+    """
+
+    limit: int
+    spent: int
+    epoch: int
+    revision: int
+
+
+class Subscription(Protocol):
+    async def close(self) -> None:
+        """End the subscription; nothing is delivered once this has returned."""
+        ...
+
+
+class WorkItem(Protocol):
+    """One item taken from a work queue. Not acknowledged in time, it goes to another taker."""
+
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def attempt(self) -> int:
+        """1 on the first delivery."""
+        ...
+
+    async def in_progress(self) -> None:
+        """Restart the lease."""
+        ...
+
+    async def done(self) -> None:
+        """Remove the item for good."""
+        ...
+
+    async def again(self, delay: float = 0.0) -> None:
+        """Give the item back; it is delivered again after `delay` seconds."""
+        ...
+
+
+class Broker(Protocol):
+    """A connection. Made by `broker.connect(url)`, ended by `close`."""
+
+    @property
+    def max_payload(self) -> int:
+        """The largest payload in bytes that `publish` and `append` take."""
+        ...
+
+    # live ---------------------------------------------------------------------------
+
+    async def subscribe(self, subject: str, deliver: Deliver, *, lost: Lost | None = None) -> Subscription:
+        """Deliver everything published on `subject` (wildcards `*` and `>` allowed).
+
+        When this returns, the broker has the subscription: what anyone publishes from
+        then on arrives. Order holds per publisher within one subscription.
+        """
+        ...
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        """Hand a message over; never waits. Raises `BrokerError` when not connected."""
+        ...
+
+    async def drained(self) -> None:
+        """Wait until everything published so far has reached the broker."""
+        ...
+
+    # streams ------------------------------------------------------------------------
+
+    async def ensure_stream(self, stream: str, subjects: list[str]) -> None:
+        """Create `stream`, which captures `subjects`, or widen it to capture them too."""
+        ...
+
+    async def append(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        expected: int | None = None,
+    ) -> int:
+        """Append and return the sequence once it is stored.
+
+        The same `message_id` again appends nothing and returns the first sequence.
+        `expected` is the sequence of the last record on this very subject (0 for none);
+        if it is another one, raises `WrongSequence` and appends nothing.
+        """
+        ...
+
+    def read(
+        self, stream: str, subject: str = ">", *, start: int = 1, follow: bool = False
+    ) -> AsyncIterator[Record]:
+        """The records on `subject` (wildcards allowed) from sequence `start` on, in order.
+
+        Ends at the record that was last when reading began, or never with `follow`.
+        """
+        ...
+
+    async def last(self, stream: str, subject: str) -> Record | None:
+        """The last record on exactly `subject`, or None."""
+        ...
+
+    # work ---------------------------------------------------------------------------
+
+    async def ensure_queue(self, queue: str, *, lease: float = 30.0) -> None:
+        """Create the work queue; an item taken and silent for `lease` seconds goes to another."""
+        ...
+
+    async def put(self, queue: str, payload: bytes, *, message_id: str | None = None) -> None:
+        """Add an item once; the same `message_id` again adds nothing."""
+        ...
+
+    async def take(self, queue: str, *, timeout: float) -> WorkItem | None:
+        """The next item, or None after `timeout` seconds."""
+        ...
+
+    # bounded counters -----------------------------------------------------------------
+
+    async def set_limit(self, counter: str, limit: int) -> Level:
+        """Create the counter or change its limit; what is spent stays."""
+        ...
+
+    async def spend(self, counter: str, amount: int) -> Level:
+        """Add `amount` (>= 0) if the limit allows and return the level after it; exact under
+        any concurrency. Raises `LimitExceeded` (nothing is spent) or `UnknownCounter`."""
+        ...
+
+    async def give_back(self, counter: str, amount: int) -> Level:
+        """Undo a `spend` of the current epoch."""
+        ...
+
+    async def rotate(self, counter: str) -> Level:
+        """Begin the next epoch with nothing spent."""
+        ...
+
+    async def level(self, counter: str) -> Level | None:
+        """The counter as it is now, or None."""
+        ...
+
+    # end ----------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Deliver what is pending, end all subscriptions, disconnect. May be called twice."""
+        ...
