@@ -48,7 +48,8 @@ class Peer:
 class Action:
     """One step of a role: send `message` to `peer`, or receive it from there.
 
-    `step` is the 1-based number of the statement in the protocol's source order, equal on
+    A message that the compiler added so that `peer` learns the branch has `selection` set, the
+    label `@branch` and `branches == ("branch",)`. `step` is the 1-based number of the statement in the protocol's source order, equal on
     both sides. `branches` are the labels of the choices that this step decides, outermost
     first; `guards` what must hold at the chooser for it to be taken. `annotations` are
     those of the sender and the statement; a receive carries its sender's, so that the
@@ -84,9 +85,14 @@ class Transition:
 class Counter:
     """A state that is passed without a message: `count` times to `body`, then to `exit`.
 
-    Arriving for the first time sets the counter; leaving by `exit` clears it.
+    `loop` names the register. A state with `enters` sets the register to `count` first; then,
+    as every state of the loop, it goes to `body` and takes one off while the register is above
+    0, and to `exit` when it is 0. So a loop has two states: one that enters it and one that the
+    body comes back to; inside `parallel` several states can share one register.
     """
 
+    loop: int
+    enters: bool
     count: int | str
     body: int
     exit: int
