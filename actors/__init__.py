@@ -1,0 +1,1 @@
+"""Endpoints, mailboxes, sessions and the runtime that plays the roles."""

@@ -1,0 +1,1 @@
+"""The transport contract and its drivers: memory, NATS, and the embedded nats-server."""

@@ -1,0 +1,1 @@
+"""What happens around a message: capabilities, budgets, receipts and the journal."""
