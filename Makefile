@@ -1,0 +1,76 @@
+# Everything that a clone can do. Only Python 3.11 or newer and make are needed; each target
+# makes what it needs in .venv by itself. `make help` lists the targets.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
+PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
+GUIDE := tests/data/guide
+STORE := .demo
+
+.PHONY: help setup demo test test-long check bench docs lock clean
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+
+setup: $(DEV) ## create .venv with everything for development
+
+demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
+	@sh examples/demo.sh $(BIN)/pavane $(GUIDE) $(STORE)
+
+test: $(DEV) ## the tests that CI runs
+	@$(BIN)/python -m pytest -q
+
+test-long: $(DEV) ## all tests, with those that take minutes
+	@$(BIN)/python -m pytest -q -m ""
+
+check: $(DEV) ## ruff, mypy, pyright and the import floors
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet . || { echo "Some files are not formatted: run $(BIN)/ruff format ." >&2; exit 1; }
+	@$(BIN)/mypy
+	@$(BIN)/pyright
+	@$(BIN)/lint-imports
+
+bench: $(DEV) ## measure against plain nats-py and write benchmarks/results.json
+	@$(BIN)/python benchmarks/run.py
+
+docs: $(DOCS) ## build the documentation into site/
+	@$(BIN)/python docs/generate.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "The documentation is in site/index.html"
+
+lock: ## resolve the ranges of pyproject.toml anew into requirements/*.lock
+	@sh requirements/lock.sh "$$(sh requirements/python.sh)"
+
+clean: ## remove everything that make has made
+	@rm -rf $(VENV) $(STORE) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache src/pavane.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps carry the time of the last installation that went well; pip itself is quick
+# when nothing has changed.
+$(BIN)/python:
+	@python=$$(sh requirements/python.sh) || exit 1; \
+	echo "Creating $(VENV) with $$("$$python" --version)"; \
+	"$$python" -m venv $(VENV)
+
+$(RUN): pyproject.toml requirements/run.lock | $(BIN)/python
+	@echo "Installing Pavane and what it needs (about half a minute the first time)"
+	@$(PIP) install -r requirements/run.lock
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(DEV): requirements/dev.lock $(RUN)
+	@echo "Installing the tools for development"
+	@$(PIP) install -r requirements/dev.lock
+	@touch $@
+
+$(DOCS): requirements/docs.lock $(RUN)
+	@echo "Installing the tools for the documentation"
+	@$(PIP) install -r requirements/docs.lock
+	@touch $@
