@@ -1,0 +1,190 @@
+"""Where one role instance stands in its machine, and which steps it may take there.
+
+Pure: it decides and moves, and whoever holds it does the sending and receiving. A step is a
+look-up by label and then `advance`; between the two the holder checks the payload, the guards
+and the effects, so that a refused step changes nothing.
+
+Selections are the messages that the compiler added so that a role learns which branch was
+taken. The user never names them: `route` finds those that lead to what the user sends.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from .errors import ProtocolViolation
+from .table import State, Step, Table
+
+LOOKAHEAD = 64
+"""How many selections in a row `route` follows before it gives up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whom:
+    """The receiver that the user named: a role, or one instance of it."""
+
+    role: str
+    index: int | None = None
+
+    def fits(self, step: Step, own: int) -> bool:
+        if step.peer_role != self.role:
+            return False
+        if self.index is None:
+            return True
+        return not step.collective and step.meets(self.role, self.index, own)
+
+    def __str__(self) -> str:
+        return self.role if self.index is None else f"{self.role}[{self.index}]"
+
+
+class Monitor:
+    """One instance's position. `index` is None for a plain role."""
+
+    __slots__ = ("_registers", "_states", "index", "name", "own", "role", "state", "table")
+
+    def __init__(self, table: Table, index: int | None = None) -> None:
+        self.table = table
+        self.role = table.machine.role
+        self.index = index
+        self.own = index or 0
+        self.name = self.role if index is None else f"{self.role}[{index}]"
+        self._states = table.states
+        self._registers: dict[int, int] = {}
+        self.state = self._settle(table.initial, self._registers)
+
+    def advance(self, step: Step) -> None:
+        """Take `step`, which must leave the present state."""
+        target = step.target
+        self.state = target if target.counter is None else self._settle(target, self._registers)
+
+    def _settle(self, state: State, registers: dict[int, int]) -> State:
+        """Pass the counters at `state`, and count in `registers`."""
+        while (counter := state.counter) is not None:
+            if counter.enters:
+                assert isinstance(counter.count, int), "project the protocol with bindings"
+                registers[counter.loop] = counter.count
+            left = registers[counter.loop]
+            if left > 0:
+                registers[counter.loop] = left - 1
+            state = self._states[counter.body if left > 0 else counter.exit]
+        return state
+
+    # --- what is allowed ---------------------------------------------------------------
+
+    @property
+    def is_final(self) -> bool:
+        return self.state.final
+
+    def expected(self) -> tuple[str, ...]:
+        """The steps allowed now, as text."""
+        return tuple(str(step) for step in self.state.steps())
+
+    def sending(self, label: str) -> Step | None:
+        """The step that sends `label`, where there is exactly one and it needs no selection."""
+        steps = self.state.sends.get(label)
+        return steps[0] if steps is not None and len(steps) == 1 else None
+
+    def receiving(self, role: str, index: int, label: str) -> Step | None:
+        """The step that receives `label` from `role[index]` now."""
+        for step in self.state.receives.get(label, ()):
+            if step.meets(role, index, self.own):
+                return step
+        return None
+
+    # --- branches ----------------------------------------------------------------------
+
+    def route(self, label: str, whom: Whom | None = None, branch: str = "") -> tuple[Step, ...]:
+        """The selections to send and then the step that sends `label`; the shortest such way.
+
+        `branch` keeps to the steps of that branch. Raises `ProtocolViolation` when no way
+        leads there, or when several do.
+        """
+        waiting: deque[tuple[State, dict[int, int], tuple[Step, ...]]] = deque()
+        waiting.append((self.state, self._registers, ()))
+        found: list[tuple[Step, ...]] = []
+        while waiting:
+            state, registers, passed = waiting.popleft()
+            if len(passed) > LOOKAHEAD or (found and len(passed) >= len(found[0])):
+                break
+            wanted = branch if not passed else ""
+            found.extend((*passed, s) for s in self._fitting(state, label, whom, wanted))
+            for step in _selections(state, wanted):
+                copied = dict(registers)
+                waiting.append((self._settle(step.target, copied), copied, (*passed, step)))
+        if len(found) == 1:
+            return found[0]
+        raise self._ambiguous(label, found) if found else self.refuse(f"!{label}", whom)
+
+    def _fitting(self, state: State, label: str, whom: Whom | None, branch: str) -> list[Step]:
+        return [
+            step
+            for step in state.sends.get(label, ())
+            if (whom is None or whom.fits(step, self.own))
+            and (not branch or branch in step.action.branches)
+        ]
+
+    def chosen(self, branch: str) -> tuple[Step, ...]:
+        """The selections that announce `branch`, in order; none where its messages tell.
+
+        Raises `ProtocolViolation` when no step of the present state decides for `branch`.
+        """
+        options = [s for ss in self.state.sends.values() for s in ss if branch in s.action.branches]
+        if not options:
+            raise self.refuse(f"choose({branch})")
+        announcements: list[Step] = []
+        state, registers = self.state, dict(self._registers)
+        following = [s for s in options if s.selection]
+        while len(following) == 1 and len(announcements) < LOOKAHEAD:
+            step = following[0]
+            announcements.append(step)
+            state = self._settle(step.target, registers)
+            only = list(state.steps())
+            following = only if _continues(only, step) else []
+        return tuple(announcements)
+
+    # --- refusals ----------------------------------------------------------------------
+
+    def refuse(self, got: str, whom: Whom | None = None) -> ProtocolViolation:
+        """The error for a step of the role's own code that is not allowed now."""
+        if whom is not None:
+            got = f"{whom}{got}"
+        allowed = ", ".join(self.expected()) or "nothing: its part is over"
+        return ProtocolViolation(
+            f"{self.name} cannot do {got} in state {self.state.number}; allowed there: {allowed}",
+            role=self.name,
+            state=self.state.number,
+            expected=self.expected(),
+            got=got,
+            hint="follow the role's local protocol (`pavane project` prints it)",
+        )
+
+    def _ambiguous(self, label: str, found: list[tuple[Step, ...]]) -> ProtocolViolation:
+        ways = ", ".join(str(steps[-1]) for steps in found)
+        return ProtocolViolation(
+            f"{self.name} can send {label} in more than one way: {ways}",
+            role=self.name,
+            state=self.state.number,
+            expected=self.expected(),
+            got=f"!{label}",
+            hint='name the receiver, `send(..., to="Role")`, or the branch, `choose("branch")`',
+        )
+
+
+def _selections(state: State, branch: str) -> list[Step]:
+    """The selections that can be sent at `state`, of `branch` if one is given."""
+    if not state.selects:
+        return []
+    return [
+        step
+        for steps in state.sends.values()
+        for step in steps
+        if step.selection and (not branch or branch in step.action.branches)
+    ]
+
+
+def _continues(only: list[Step], step: Step) -> bool:
+    """Whether `only` is one more announcement of the branch that `step` announces."""
+    if len(only) != 1:
+        return False
+    return only[0].sends and only[0].selection and only[0].label == step.label
