@@ -1,0 +1,29 @@
+"""What the command line itself can refuse.
+
+PavaneError
+├── UsageError       the command was given something it cannot work with: exit code 2
+├── Refused          a protocol was refused, and its diagnostics are already written: 1
+└── RunFailed        a run ended badly, and the reason is already written: 3
+"""
+
+from __future__ import annotations
+
+from ..language.errors import PavaneError
+
+
+class UsageError(PavaneError):
+    """A file, an option or a combination of them that cannot work."""
+
+    code = "PV600"
+
+
+class Refused(PavaneError):
+    """At least one protocol was refused. The verb has shown why; nothing is left to write."""
+
+    code = "PV601"
+
+
+class RunFailed(PavaneError):
+    """The run did not end well. The verb has shown why; nothing is left to write."""
+
+    code = "PV602"

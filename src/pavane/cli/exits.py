@@ -1,0 +1,93 @@
+"""How a verb ends: what was raised becomes a sentence and an exit code, in this one place.
+
+| code | meaning |
+|---|---|
+| 0 | done |
+| 1 | a protocol was refused |
+| 2 | the command was used wrongly: a file, an option, a binding |
+| 3 | a run failed: a denial, a broken session, a server that is not there |
+| 130 | interrupted with Ctrl-C |
+| 143 | ended by SIGTERM |
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec
+
+import typer
+
+from ..language.errors import ChoreographyError, PavaneError
+from .errors import Refused, RunFailed, UsageError
+from .screen import complain, complaints, say
+
+REFUSED = 1
+USAGE = 2
+FAILED = 3
+INTERRUPTED = 130
+TERMINATED = 143
+
+P = ParamSpec("P")
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; like KeyboardInterrupt, nobody but the command line may catch it."""
+
+
+def verb(command: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a command so that it never ends in a traceback for what a user can cause."""
+
+    @wraps(command)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except PavaneError as error:
+            raise typer.Exit(_report(error)) from None
+        except KeyboardInterrupt:
+            say("\nInterrupted; everything that was started has been ended.", console=complaints())
+            raise typer.Exit(INTERRUPTED) from None
+        except Terminated:
+            say(
+                "Ended by SIGTERM; everything that was started has been ended.",
+                console=complaints(),
+            )
+            raise typer.Exit(TERMINATED) from None
+        except BrokenPipeError:
+            _discard_output()
+            raise typer.Exit(0) from None
+
+    return guarded
+
+
+def _report(error: PavaneError) -> int:
+    """Write the error, unless the verb has done that, and return the exit code."""
+    if not isinstance(error, Refused | RunFailed):
+        if isinstance(error, ChoreographyError) and error.diagnostics:
+            _show_refusal(error)
+        else:
+            complain(error)
+    return exit_code(error)
+
+
+def exit_code(error: PavaneError) -> int:
+    """Which of the table's codes an error ends with."""
+    from ..language.compiler import BindingError
+
+    if isinstance(error, UsageError | BindingError):
+        return USAGE
+    return REFUSED if isinstance(error, ChoreographyError | Refused) else FAILED
+
+
+def _show_refusal(error: ChoreographyError) -> None:
+    from .protocols import show_refusal
+
+    show_refusal(error)
+
+
+def _discard_output() -> None:
+    # The reader of our pipe has gone (`| head`): nothing more can be written, and Python
+    # must not try to flush what is left when it ends.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,79 @@
+"""Where the command line writes: results to the standard output, complaints to the other.
+
+Rich leaves colour out for `NO_COLOR`, a dumb terminal and a pipe; lines are never broken
+when they go to a pipe, so that grep and diff see them whole.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from ..language.errors import Diagnostic, PavaneError
+
+HEADING = re.compile(r"^(error|warning|note)(\[PV\d+\])?:")
+COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
+
+
+@cache
+def output() -> Console:
+    """The console of results."""
+    return Console(highlight=False)
+
+
+@cache
+def complaints() -> Console:
+    """The console of what went wrong."""
+    return Console(stderr=True, highlight=False)
+
+
+def say(*parts: str | Text, console: Console | None = None) -> None:
+    """Write one line without breaking it or reading markup into it."""
+    target = console or output()
+    target.print(*parts, soft_wrap=True, markup=False)
+
+
+def write_json(value: Any) -> None:
+    """One JSON document on the standard output, without colour."""
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def write_json_line(value: Any) -> None:
+    """One JSON value on one line, at once, so that a reader of the pipe sees it live."""
+    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def complain(error: PavaneError) -> None:
+    """An error as a sentence and what to do about it."""
+    heading = Text.assemble(("error", "bold red"), (f"[{error.code}]", "red"), ": ", error.message)
+    say(heading, console=complaints())
+    if error.hint:
+        say(Text.assemble(("  help: ", "green"), error.hint), console=complaints())
+
+
+def show_diagnostic(
+    diagnostic: Diagnostic, text: str, file: str, console: Console | None = None
+) -> None:
+    """A diagnostic with its source line and caret, in colour where that is possible."""
+    from ..language.render_diagnostic import render
+
+    say(coloured(render(diagnostic, text, file)), console=console)
+
+
+def coloured(rendered: str) -> Text:
+    """The plain rendering of a diagnostic with colours laid over it; the text stays the same."""
+    text = Text(rendered)
+    if heading := HEADING.match(rendered):
+        text.stylize(COLOURS[heading[1]], 0, heading.end() - 1)
+    text.highlight_regex(r"(?m)^\s*-->.*$", "cyan")
+    text.highlight_regex(r"(?m)^\s*\d*\s*\|\s+\^+.*$", "red")
+    text.highlight_regex(r"(?m)^\s*(= )?(help|hint):", "green")
+    return text
