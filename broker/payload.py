@@ -1,0 +1,113 @@
+"""The payload of one message: plain values in msgpack, read under limits.
+
+msgspec bounds the nesting only by Python's recursion limit, and 1 MiB of empty maps becomes
+70 MiB of dicts. So whatever could break a limit is measured first, on the bytes. Most payloads
+are too small to break one, which a count of the bytes that could open a container shows at the
+speed of C; only the others are walked, one step for each element, until a limit is passed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from .errors import FrameError, NotPackable
+from .frame import REFUSALS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """`size` in bytes; `elements`, keys counted too; `depth` of nesting."""
+
+    size: int = 1 << 20
+    elements: int = 100_000
+    depth: int = 64
+
+
+DEFAULT_LIMITS: Final = Limits()
+
+
+def _no_extension(code: int, _data: memoryview) -> object:
+    raise ValueError(f"msgpack extension {code} means nothing here")
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(ext_hook=_no_extension).decode
+
+
+def pack(value: object) -> bytes:
+    """Plain builtins as msgpack; raises `NotPackable` for anything else."""
+    try:
+        return _encode(value)
+    except REFUSALS as error:
+        raise NotPackable(str(error)[:200]) from None
+
+
+def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
+    """The value that `data` holds; raises `FrameError`, and nothing else, if it holds none."""
+    size = len(data)
+    if size > limits.size:
+        raise FrameError("payload", f"{size} bytes are more than {limits.size}")
+    if size > limits.elements or size - len(data.translate(None, _OPENERS)) > limits.depth:
+        _walk(data, limits)
+    try:
+        return _decode(data)
+    except REFUSALS as error:
+        raise FrameError("payload", str(error)[:200]) from None
+
+
+# --- the walk ----------------------------------------------------------------------------
+
+_OPENERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
+_SCALARS = {0xC0: 1, 0xC2: 1, 0xC3: 1, 0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
+_SCALARS |= {0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9} | {0xA0 + n: 1 + n for n in range(32)}
+_WIDTHS = tuple(1 if byte < 0x80 or byte >= 0xE0 else _SCALARS.get(byte, 0) for byte in range(256))
+"""The whole width of an element by its first byte, 0 where more must be read."""
+_TEXTS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
+_CONTAINERS = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
+
+
+def _walk(data: bytes, limits: Limits) -> None:
+    """Raise `FrameError` if `data` has too many elements or nests too deeply. What else is
+    wrong with it is left to the decoder, and so is an extension, which ends the walk."""
+    at = elements = 0
+    awaited, outer = 1, list[int]()
+    end = len(data)
+    while at < end:
+        while not awaited:
+            if not outer:
+                return
+            awaited = outer.pop()
+        awaited -= 1
+        elements += 1
+        width = _WIDTHS[data[at]]
+        if width:
+            at += width
+            continue
+        at, children = _open(data, at)
+        if children:
+            outer.append(awaited)
+            awaited = children
+        if elements + children > limits.elements:
+            raise FrameError("payload", f"more than {limits.elements} elements")
+        if len(outer) > limits.depth:
+            raise FrameError("payload", f"nested more than {limits.depth} deep")
+
+
+def _open(data: bytes, at: int) -> tuple[int, int]:
+    """Where the element at `at` goes on, and how many elements stand in it."""
+    byte = data[at]
+    if byte < 0x90:
+        return at + 1, 2 * (byte & 0x0F)
+    if byte < 0xA0:
+        return at + 1, byte & 0x0F
+    if byte in _TEXTS:
+        start = at + 1 + _TEXTS[byte]
+        return start + int.from_bytes(data[at + 1 : start], "big"), 0
+    if byte in _CONTAINERS:
+        width, each = _CONTAINERS[byte]
+        start = at + 1 + width
+        return start, each * int.from_bytes(data[at + 1 : start], "big")
+    return len(data), 0
