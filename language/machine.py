@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from .tree import Annotation, Expr, Message
 
-INDEX_LIMIT = 10_000
+FAMILY_LIMIT = 10_000
+"""The most instances a family can have; so the highest index is one less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,8 @@ class Action:
     both sides. `branches` are the labels of the choices that this step decides, outermost
     first; `guards` what must hold at the chooser for it to be taken. `annotations` are
     those of the sender and the statement; a receive carries its sender's, so that the
-    receiver can check them again.
+    receiver can check them again. `broadcast` marks one of the consecutive sends of `A ->* : M`,
+    which all have the same `step`.
     """
 
     sends: bool
@@ -65,6 +67,7 @@ class Action:
     annotations: tuple[Annotation, ...] = ()
     receiver_annotations: tuple[Annotation, ...] = ()
     selection: bool = False
+    broadcast: bool = False
 
     @property
     def label(self) -> str:

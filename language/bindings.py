@@ -1,0 +1,117 @@
+"""What has to be bound before a protocol can run, and whether the given numbers fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .errors import ChoreographyError, Diagnostic, Span
+from .machine import FAMILY_LIMIT
+from .tree import At, Index, Loop, Protocol, Range, RoleRef, Send
+from .walk import statements
+
+
+class BindingError(ChoreographyError):
+    """A count or bound that is missing, unknown or does not fit. `name` is the one."""
+
+    code = "PV185"
+
+    def __init__(self, message: str, *, name: str, hint: str, diagnostic: Diagnostic) -> None:
+        super().__init__(message, diagnostics=[diagnostic], hint=hint)
+        self.name = name
+
+
+def counts(protocol: Protocol) -> dict[str, str]:
+    """For each family whose size is open the name that binds it: `N` for `W[N]`, `W` for `W[*]`."""
+    return {
+        role.name: role.name if role.size == "*" else role.size
+        for role in protocol.roles
+        if isinstance(role.size, str)
+    }
+
+
+def bounds(protocol: Protocol) -> frozenset[str]:
+    """The other names to bind: range bounds and loop counts."""
+    named = {index.name for index, _ in _bounding(protocol) if index.name}
+    return frozenset(named - set(counts(protocol).values()))
+
+
+def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
+    """All sizes and bounds by the name the protocol uses for them.
+
+    A family is bound by its own name or by the name of its size. Raises `BindingError`.
+    """
+    sizes = counts(protocol)
+    known = set(sizes) | set(sizes.values()) | bounds(protocol)
+    for name in bindings:
+        if name not in known:
+            choice = ", ".join(sorted(known)) or "nothing: all counts are fixed"
+            raise _error(protocol, name, f"{name} is not a count of {protocol.name}", f"bind {choice}")
+    resolved = _sizes(protocol, bindings, sizes)
+    for name in sorted(bounds(protocol)):
+        if name not in bindings:
+            raise _error(protocol, name, f"{name} has no value", f"give it one: --bind {name}=2")
+        resolved[name] = bindings[name]
+    _check_references(protocol, resolved)
+    return resolved
+
+
+def _sizes(
+    protocol: Protocol, bindings: Mapping[str, int], sizes: Mapping[str, str]
+) -> dict[str, int]:
+    resolved: dict[str, int] = {}
+    for role, name in sizes.items():
+        given = {bindings[n] for n in (role, name) if n in bindings}
+        if not given:
+            problem = f"the family {role} has no size"
+            raise _error(protocol, role, problem, f"say how many there are: --bind {role}=3")
+        size = given.pop()
+        if given or resolved.get(name, size) != size:
+            problem = f"{role} is bound to two sizes"
+            raise _error(protocol, role, problem, "bind the role or its size, not both differently")
+        if not 1 <= size <= FAMILY_LIMIT:
+            problem = f"{role} cannot have {size} instances"
+            raise _error(protocol, role, problem, f"a family has 1 to {FAMILY_LIMIT} instances")
+        resolved[role] = resolved[name] = size
+    return resolved
+
+
+def _check_references(protocol: Protocol, resolved: Mapping[str, int]) -> None:
+    for index, ref in _bounding(protocol):
+        value = resolved.get(index.name, 0) + index.offset
+        declared = protocol.role(ref.role) if ref else None
+        size = declared.size if declared else None
+        most = resolved[declared.name] if declared and isinstance(size, str) else size
+        name = index.name or (ref.role if ref else "")
+        written = f"{index.name}{index.offset:+d}" if index.name and index.offset else name
+        if value < 0:
+            raise _error(protocol, name, f"{written} is {value}, below 0", "bind a larger number")
+        if not isinstance(most, int) or ref is None:
+            continue
+        highest = most if isinstance(ref.selector, Range) else most - 1
+        if value > highest:
+            problem = f"{ref.role} has {most} instances, and {written} asks for {value}"
+            raise _error(protocol, name, problem, f"use at most {highest}")
+
+
+def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:
+    """Every index that has to be a number when the protocol starts, with its reference."""
+    sizes = set(counts(protocol).values())
+    for body in (protocol.body, *(sub.body for sub in protocol.subprotocols)):
+        for statement in statements(body):
+            if isinstance(statement, Loop) and statement.count is not None:
+                yield statement.count, None
+            refs = (statement.sender, statement.receiver) if isinstance(statement, Send) else ()
+            for ref in refs:
+                selector = ref.selector if ref else None
+                if isinstance(selector, Range):
+                    yield selector.start, ref
+                    yield selector.stop, ref
+                elif isinstance(selector, At) and selector.index.name in {"", *sizes}:
+                    yield selector.index, ref
+
+
+def _error(protocol: Protocol, name: str, message: str, hint: str) -> BindingError:
+    declared = protocol.role(name)
+    span: Span = declared.span if declared else protocol.name_span
+    diagnostic = Diagnostic(BindingError.code, "error", message, span, hint)
+    return BindingError(message, name=name, hint=hint, diagnostic=diagnostic)

@@ -1,0 +1,204 @@
+"""From text to what can be run: parse, check, find the selections, project.
+
+    for verdict in verdicts(text):     # one per protocol, refused ones too
+        ...
+    for compiled in compile_text(text):  # raises with all errors of the file
+        compiled.project({"Followers": 5})
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import blake2b
+
+from .bindings import bounds, counts, resolve
+from .errors import ChoreographyError, Diagnostic
+from .knowledge import Elaborated, Selection, elaborate
+from .parser import parse
+from .projection import Projection
+from .tree import Protocol
+from .wellformed import check
+
+FINGERPRINT_BYTES = 8
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """A protocol that was accepted. `diagnostics` are its warnings and notes."""
+
+    protocol: Protocol
+    text: str
+    file: str
+    diagnostics: tuple[Diagnostic, ...]
+    selections: tuple[Selection, ...]
+    strict: bool = False
+    _projections: dict[tuple[tuple[str, int], ...], Projection] = field(
+        default_factory=dict[tuple[tuple[str, int], ...], Projection], repr=False, compare=False
+    )
+
+    @property
+    def name(self) -> str:
+        return self.protocol.name
+
+    @property
+    def namespace(self) -> str:
+        return self.protocol.namespace
+
+    @cached_property
+    def fingerprint(self) -> bytes:
+        """Equal for two texts of the same protocol, whatever their layout and comments."""
+        content = repr((1, self.strict, self.protocol)).encode()
+        return blake2b(content, digest_size=FINGERPRINT_BYTES).digest()
+
+    @property
+    def open_counts(self) -> dict[str, str]:
+        """For each family whose size must be bound the name that its declaration gives it."""
+        return counts(self.protocol)
+
+    @property
+    def open_bounds(self) -> frozenset[str]:
+        """Range bounds and loop counts that must be bound."""
+        return bounds(self.protocol)
+
+    def project(self, bindings: Mapping[str, int] | None = None) -> Projection:
+        """The local machines with every count bound.
+
+        Raises `BindingError` for a count that is missing or does not fit, `ChoreographyError`
+        where these very counts make a role unable to follow.
+        """
+        resolved = resolve(self.protocol, bindings or {})
+        key = tuple(sorted(resolved.items()))
+        if key not in self._projections:
+            self._projections[key] = self._project(resolved)
+        return self._projections[key]
+
+    def outline(self, bindings: Mapping[str, int] | None = None) -> Projection:
+        """The local machines with what is bound so far; open counts stay names."""
+        return self._project(dict(bindings or {}))
+
+    def _project(self, bindings: Mapping[str, int]) -> Projection:
+        elaborated = elaborate(self.protocol, bindings, strict=self.strict)
+        if elaborated.diagnostics:
+            raise refusal(self.file, elaborated.diagnostics)
+        tried = elaborated.attempt
+        return Projection(self.protocol, bindings, tried.flow.instances.sizes, tried.machines)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the compiler says of one protocol of a file; `compiled` is None if it is refused.
+
+    A file in which no protocol could be read gives one verdict without a `protocol`.
+    """
+
+    protocol: Protocol | None
+    diagnostics: tuple[Diagnostic, ...]
+    compiled: Compiled | None
+
+    @property
+    def ok(self) -> bool:
+        return self.compiled is not None
+
+
+def verdicts(
+    text: str,
+    file: str = "<text>",
+    *,
+    strict: bool = False,
+    extension_keys: Collection[str] = (),
+    bindings: Mapping[str, int] | None = None,
+) -> tuple[Verdict, ...]:
+    """Judge every protocol of a text. Never raises on what the text says.
+
+    `bindings` may give some counts; a protocol is then judged with these.
+    """
+    parsed = parse(text)
+    if not parsed.protocols:
+        return (Verdict(None, parsed.diagnostics, None),)
+    result = list[Verdict]()
+    for protocol in parsed.protocols:
+        own = tuple(d for d in parsed.diagnostics if _belongs(d, protocol, parsed.protocols))
+        found = own + check(protocol, extension_keys=extension_keys)
+        selections: tuple[Selection, ...] = ()
+        if not _errors(found):
+            further, selections = _knowledge(protocol, bindings or {}, strict=strict)
+            found += further
+        found = tuple(sorted(found, key=lambda d: (d.span.line, d.span.column)))
+        compiled = None
+        if not _errors(found):
+            compiled = Compiled(protocol, text, file, found, selections, strict)
+        result.append(Verdict(protocol, found, compiled))
+    return tuple(result)
+
+
+def compile_text(
+    text: str, file: str = "<text>", *, strict: bool = False, extension_keys: Collection[str] = ()
+) -> tuple[Compiled, ...]:
+    """All protocols of a text. Raises `ChoreographyError` with every error of the text."""
+    judged = verdicts(text, file, strict=strict, extension_keys=extension_keys)
+    errors = [d for verdict in judged for d in verdict.diagnostics if d.severity == "error"]
+    if errors:
+        raise refusal(file, errors)
+    return tuple(v.compiled for v in judged if v.compiled is not None)
+
+
+def refusal(file: str, diagnostics: Collection[Diagnostic]) -> ChoreographyError:
+    """The error that carries `diagnostics`."""
+    errors = [d for d in diagnostics if d.severity == "error"]
+    first = errors[0]
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    message = f"{file}:{first.span.line}:{first.span.column}: {first.message}{more}"
+    return ChoreographyError(message, file=file, diagnostics=tuple(diagnostics), hint=first.hint)
+
+
+def _errors(diagnostics: Collection[Diagnostic]) -> bool:
+    return any(d.severity == "error" for d in diagnostics)
+
+
+def _belongs(diagnostic: Diagnostic, protocol: Protocol, protocols: tuple[Protocol, ...]) -> bool:
+    """Whether the protocol is the last that begins before the diagnostic, or the file's first."""
+    begun = [p for p in protocols if p.span.line <= diagnostic.span.line]
+    return protocol is (begun[-1] if begun else protocols[0])
+
+
+def _knowledge(
+    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
+) -> tuple[tuple[Diagnostic, ...], tuple[Selection, ...]]:
+    try:
+        elaborated = _elaborated(protocol, bindings, strict=strict)
+    except ChoreographyError as error:
+        return error.diagnostics, ()
+    notes = tuple(
+        Diagnostic(
+            "PV172",
+            "note",
+            f"{s.chooser} tells {s.receiver} that it took {s.branch}: {s} is added",
+            s.span,
+            f"let the first message that {s.receiver} gets there come from {s.chooser}",
+        )
+        for s in elaborated.selections
+        if not s.construct
+    )
+    return elaborated.diagnostics + notes, elaborated.selections
+
+
+def _elaborated(
+    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
+) -> Elaborated:
+    """Judge with open counts; where their order matters, with counts that are large enough."""
+    try:
+        return elaborate(protocol, bindings, strict=strict)
+    except ChoreographyError as error:
+        if error.diagnostics[0].code != "PV181":
+            raise
+    return elaborate(protocol, {**_typical(protocol), **bindings}, strict=strict)
+
+
+def _typical(protocol: Protocol) -> dict[str, int]:
+    """Counts at which all the classes of every family have an instance."""
+    names = sorted(bounds(protocol))
+    typical = {name: 2 * place + 1 for place, name in enumerate(names, start=1)}
+    sizes = counts(protocol)
+    return typical | {n: 4 + 2 * len(names) for pair in sizes.items() for n in pair}

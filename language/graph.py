@@ -1,0 +1,104 @@
+"""The global graph: a protocol with its calls followed, its loops closed and its families resolved.
+
+Nodes are numbered; an edge is a number. A branch, a loop head or a call that recurs is an edge
+back, so a projection never unfolds anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .machine import Peer
+from .tree import Expr, Node, Send
+
+
+@dataclass(slots=True)
+class Comm:
+    """`sender -> receiver`. `sends` or `receives` is off in the halves of a message that a
+    family sends to itself: there every instance first sends and then receives."""
+
+    sender: Peer
+    receiver: Peer
+    statement: Send
+    step: int
+    next: int
+    sends: bool = True
+    receives: bool = True
+    pairwise: bool = False
+    broadcast: bool = False
+
+
+@dataclass(slots=True)
+class Way:
+    """One branch of a choice."""
+
+    label: str
+    guard: Expr | None
+    entry: int
+
+
+@dataclass(slots=True)
+class Branching:
+    """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides."""
+
+    chooser: Peer
+    ways: tuple[Way, ...]
+    key: tuple[object, ...]
+    statement: Node
+    looping: bool = False
+
+
+@dataclass(slots=True)
+class Count:
+    """A counted loop's entry (`enters`) or head; see `machine.Counter`.
+
+    `site` is where it was compiled, so that a first iteration can be peeled off it.
+    """
+
+    loop: int
+    enters: bool
+    count: int | str
+    body: int
+    exit: int
+    site: object
+
+
+@dataclass(slots=True)
+class Fork:
+    """`parallel`: all of `entries` run, each to the `Join` numbered `join`."""
+
+    entries: tuple[int, ...]
+    join: int
+
+
+@dataclass(slots=True)
+class Join:
+    next: int
+
+
+@dataclass(slots=True)
+class Goto:
+    next: int
+
+
+@dataclass(slots=True)
+class End:
+    """The protocol is over."""
+
+
+GlobalNode = Comm | Branching | Count | Fork | Join | Goto | End
+
+
+def successors(node: GlobalNode) -> tuple[int, ...]:
+    """The numbers of the nodes that can come directly after `node`."""
+    match node:
+        case Comm() | Join() | Goto():
+            return (node.next,)
+        case Branching():
+            return tuple(way.entry for way in node.ways)
+        case Count():
+            return (node.body, node.exit)
+        case Fork():
+            return node.entries
+        case End():
+            return ()

@@ -1,0 +1,148 @@
+"""Which instances a role reference means, and into which classes a family falls.
+
+Sizes and bounds are integers once they are bound and names before. Two instances of a family
+are in one class when every reference of the protocol names both or neither, so that a family
+of 10 000 projects to as many machines as one of three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .machine import Peer
+from .tree import All, At, Index, Protocol, RoleRef
+
+Bound = int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Class:
+    """The instances `start..stop` of a family, or a plain role (both None).
+
+    `first` and `last` are positions in the family's cuts: what `covers` compares.
+    """
+
+    role: str
+    start: Bound | None = None
+    stop: Bound | None = None
+    position: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """A role reference, resolved: the peer it means and the free variable it was written with."""
+
+    peer: Peer
+    variable: str = ""
+
+
+class Unordered(Exception):
+    """Two symbolic bounds of one family whose order nobody knows before they are bound."""
+
+    def __init__(self, role: str, bounds: tuple[Bound, ...]) -> None:
+        super().__init__(role, bounds)
+        self.role = role
+        self.bounds = bounds
+
+
+class Instances:
+    """The families of one protocol under some bindings."""
+
+    def __init__(self, protocol: Protocol, bindings: Mapping[str, int]) -> None:
+        self._bindings = bindings
+        self.sizes: dict[str, Bound | None] = {}
+        for declared in protocol.roles:
+            size = declared.size
+            if size == "*":
+                size = bindings.get(declared.name, f"{declared.name}.count")
+            elif isinstance(size, str):
+                size = bindings.get(size, bindings.get(declared.name, size))
+            self.sizes[declared.name] = size
+        self._named_sizes = {
+            declared.size: self.sizes[declared.name]
+            for declared in protocol.roles
+            if isinstance(declared.size, str) and declared.size != "*"
+        }
+        self._cuts: dict[str, list[Bound]] = {}
+
+    def value(self, index: Index) -> Bound:
+        """An index as an integer, or as text where its name is not bound yet."""
+        if not index.name:
+            return index.offset
+        known = self._bindings.get(index.name, self._named_sizes.get(index.name))
+        if isinstance(known, int):
+            return known + index.offset
+        return f"{index.name}{index.offset:+d}" if index.offset else index.name
+
+    def party(self, ref: RoleRef) -> Party:
+        """The instances that `ref` means; a free variable means each of them."""
+        size = self.sizes[ref.role]
+        selector = ref.selector
+        if selector is None:
+            if size is None:
+                return Party(Peer(ref.role))
+            return Party(Peer(ref.role, 0, size, every=True))
+        if isinstance(selector, All):
+            return Party(Peer(ref.role, 0, size, every=True))
+        if isinstance(selector, At):
+            if self._is_free(selector.index):
+                return Party(Peer(ref.role, 0, size, every=True), selector.index.name)
+            return Party(Peer(ref.role, self.value(selector.index)))
+        return Party(Peer(ref.role, self.value(selector.start), self.value(selector.stop)))
+
+    def _is_free(self, index: Index) -> bool:
+        known = index.name in self._bindings or index.name in self._named_sizes
+        return bool(index.name) and not known
+
+    def cut(self, parties: Iterable[Peer]) -> None:
+        """Divide every family at the bounds that `parties` use.
+
+        Raises `Unordered` where the order of two bounds depends on a binding.
+        """
+        bounds: dict[str, set[Bound]] = {}
+        for peer in parties:
+            used = bounds.setdefault(peer.role, set())
+            used.update(b for b in (peer.start, peer.stop) if b is not None)
+            if peer.stop is None and isinstance(peer.start, int):
+                used.add(peer.start + 1)
+        for role, size in self.sizes.items():
+            if size is not None:
+                self._cuts[role] = _ordered(role, size, bounds.get(role, set()))
+
+    def classes(self, role: str) -> list[Class]:
+        """The classes of `role` in index order; a plain role is one class."""
+        if self.sizes[role] is None:
+            return [Class(role)]
+        cuts = self._cuts[role]
+        return [Class(role, cuts[k], cuts[k + 1], k) for k in range(len(cuts) - 1)]
+
+    def covers(self, peer: Peer, who: Class) -> bool:
+        """Whether the instances of `who` are among those that `peer` means."""
+        if peer.role != who.role:
+            return False
+        if who.start is None or peer.every:
+            return True
+        cuts = self._cuts[who.role]
+        start = peer.start
+        assert start is not None
+        first = cuts.index(start)
+        if peer.stop is None:
+            return first == who.position
+        return first <= who.position < cuts.index(peer.stop)
+
+
+def _ordered(role: str, size: Bound, used: set[Bound]) -> list[Bound]:
+    """0, the bounds in ascending order, the size.
+
+    One symbolic bound between 0 and the size needs no value; integers inside a family of
+    unknown size, or two symbols, do.
+    """
+    inner = used - {0, size}
+    numbers = sorted(b for b in inner if isinstance(b, int))
+    names = sorted(b for b in inner if isinstance(b, str))
+    if len(names) > 1 or (names and numbers):
+        raise Unordered(role, tuple([*numbers, *names]))
+    if isinstance(size, int):
+        numbers = [n for n in numbers if 0 < n < size]
+    return [0, *numbers, *names, size]

@@ -1,0 +1,164 @@
+"""Knowledge of choice: who must be told which branch was taken, and by which messages.
+
+Where the alternatives of a role do not merge, some choice of another role matters to it before
+any message says how it went. In such branches the chooser sends it a selection first. Choices
+are announced until everything merges; what no announcement helps is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .determine import Conflict
+from .errors import Diagnostic, Span
+from .flow import Flow
+from .graph import Branching, Comm
+from .instances import Class
+from .machine import Peer
+from .projection import Attempt, attempt
+from .tree import Choice, Loop, Protocol, RoleRef
+from .view import View
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """A message that the compiler added: `chooser` tells `receiver` that it took `branch`.
+
+    `construct` marks the ones that a loop decided by a role always sends, also in strict mode.
+    """
+
+    chooser: str
+    receiver: str
+    branch: str
+    span: Span
+    construct: bool
+
+    def __str__(self) -> str:
+        return f"{self.chooser} -> {self.receiver}: @{self.branch}"
+
+
+@dataclass(frozen=True, slots=True)
+class Elaborated:
+    """What a protocol needs so that every role can follow it, and the projection that this gives."""
+
+    announcements: Mapping[Key, Mapping[str, tuple[RoleRef, ...]]]
+    selections: tuple[Selection, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    attempt: Attempt
+
+
+def elaborate(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool = False) -> Elaborated:
+    """Find the selections; with `strict` only those that loops send by their nature.
+
+    `diagnostics` holds an error for each role that cannot follow all the same.
+    """
+    told: dict[Key, set[str]] = {}
+    plain = tried = attempt(protocol, bindings, {})
+    announcements: dict[Key, dict[str, tuple[RoleRef, ...]]] = {}
+    while _announced(tried, told, strict=strict):
+        announcements = {key: _ways(plain.flow, key, roles) for key, roles in told.items()}
+        tried = attempt(protocol, bindings, announcements)
+    selections = _selections(tried.flow, announcements)
+    return Elaborated(announcements, selections, _refusals(tried, strict=strict), tried)
+
+
+def _announced(tried: Attempt, told: dict[Key, set[str]], *, strict: bool) -> bool:
+    """Note for every conflict a choice to announce; whether there was a new one."""
+    return any([_announce(tried.flow, who, c, told, strict=strict) for who, c in tried.conflicts])
+
+
+def _announce(
+    flow: Flow, who: Class, conflict: Conflict, told: dict[Key, set[str]], *, strict: bool
+) -> bool:
+    """Add the outermost choice not yet announced to the role; whether there was one."""
+    for number in conflict.choices:
+        choice = flow.nodes[number]
+        assert isinstance(choice, Branching)
+        if (strict and not choice.looping) or who.role in told.get(choice.key, ()):
+            continue
+        told.setdefault(choice.key, set()).add(who.role)
+        return True
+    return False
+
+
+def _ways(flow: Flow, key: Key, roles: set[str]) -> dict[str, tuple[RoleRef, ...]]:
+    """Per branch the roles that need a selection: those not told by their own first message."""
+    choice = next(n for n in flow.nodes if isinstance(n, Branching) and n.key == key)
+    result: dict[str, list[RoleRef]] = {way.label: [] for way in choice.ways}
+    for role in flow.protocol.roles:
+        if role.name in roles:
+            for label in _needing(flow, choice, role.name):
+                result[label].append(RoleRef(role.name))
+    return {label: tuple(refs) for label, refs in result.items()}
+
+
+def _needing(flow: Flow, choice: Branching, role: str) -> list[str]:
+    """The branches whose first step at `role` is not a message of the chooser that tells."""
+    first: dict[str, set[str] | None] = {}
+    for who in flow.instances.classes(role):
+        view = View(flow, who)
+        for way in choice.ways:
+            labels = _first_labels(view, way.entry, choice.chooser)
+            known = first.get(way.label, set())
+            first[way.label] = None if labels is None or known is None else known | labels
+    told = [labels for labels in first.values() if labels is not None]
+    if len(set[str]().union(*told)) < sum(map(len, told)):
+        return list(first)
+    return [label for label, labels in first.items() if labels is None]
+
+
+def _first_labels(view: View, entry: int, chooser: Peer) -> set[str] | None:
+    """The labels that the class can first receive from the chooser; None if it can do else."""
+    labels = set[str]()
+    for head in view.heads(entry):
+        node = view.node(head) if isinstance(head, int) else None
+        if not isinstance(node, Comm) or not view.receives(node) or node.sender != chooser:
+            return None
+        labels.add(node.statement.message.label)
+    return labels
+
+
+def _selections(
+    flow: Flow, announcements: Mapping[Key, Mapping[str, tuple[RoleRef, ...]]]
+) -> tuple[Selection, ...]:
+    choices = {n.key: n for n in flow.nodes if isinstance(n, Branching)}
+    return tuple(
+        Selection(str(choice.chooser), receiver.role, label, choice.statement.span, choice.looping)
+        for key, ways in announcements.items()
+        for choice in [choices[key]]
+        for label, receivers in ways.items()
+        for receiver in receivers
+    )
+
+
+def _refusals(tried: Attempt, *, strict: bool) -> tuple[Diagnostic, ...]:
+    found: dict[tuple[str, Span], Diagnostic] = {}
+    for who, conflict in tried.conflicts:
+        diagnostic = _refusal(tried.flow, who, conflict, strict=strict)
+        found.setdefault((diagnostic.message, diagnostic.span), diagnostic)
+    return tuple(found.values())
+
+
+def _refusal(flow: Flow, who: Class, conflict: Conflict, *, strict: bool) -> Diagnostic:
+    clash = conflict.clash
+    detail = f": {clash.reason}"
+    if clash.one:
+        detail += f" ({clash.one}; or {clash.other})"
+    if not conflict.choices:
+        message = f"{who.role} cannot follow the protocol{detail}"
+        return Diagnostic("PV171", "error", message, flow.protocol.name_span, _LET_THEM_DIFFER)
+    choice = flow.nodes[conflict.choices[0]]
+    assert isinstance(choice, Branching)
+    labels = ", ".join(way.label for way in choice.ways)
+    message = f"{who.role} cannot tell the branches {labels} of {choice.chooser} apart{detail}"
+    hint = _LET_THEM_DIFFER
+    if strict and isinstance(choice.statement, Choice | Loop):
+        first = f"{choice.chooser} -> {who.role}: {choice.ways[0].label.title().replace('_', '')};"
+        hint = f"tell it first in every branch, as in `{first}`, or leave out --strict"
+    return Diagnostic("PV170", "error", message, choice.statement.span, hint)
+
+
+_LET_THEM_DIFFER = "let the first message it gets in each branch differ, from one and the same sender"

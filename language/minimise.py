@@ -1,0 +1,131 @@
+"""Minimising a deterministic machine by partition refinement.
+
+Hopcroft, An n log n algorithm for minimizing states in a finite automaton, 1971, on a partial
+automaton: states begin apart when they offer different steps.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Hashable
+
+from .determine import Raw
+from .instances import Class
+from .machine import Action, Counter, Machine, Transition
+
+Edges = list[list[tuple[Hashable, int]]]
+
+
+def minimise(raw: Raw, who: Class) -> Machine:
+    """The smallest machine with the same traces; states numbered breadth first."""
+    block_of = _blocks(_keyed_edges(raw), _kinds(raw))
+    return _machine(raw, who, block_of)
+
+
+def _key(action: Action) -> Hashable:
+    """What makes two steps different. The place in the source does only where effects hang on it."""
+    effects = (action.step, action.annotations) if action.annotations else ()
+    message = action.message
+    shape = (message.label, message.generics, message.fields)
+    where = (action.sends, action.peer, action.branches, action.broadcast and action.step)
+    return (where, shape, effects, action.guards)
+
+
+def _keyed_edges(raw: Raw) -> Edges:
+    edges: Edges = [[(_key(action), to) for action, to in leaving] for leaving in raw.edges]
+    for state, (_, _, _, body, leave) in raw.counters.items():
+        edges[state] = [("body", body), ("exit", leave)]
+    return edges
+
+
+def _kinds(raw: Raw) -> list[Hashable]:
+    """For every state whether it is final and which loop it counts."""
+    return [(state in raw.finals, raw.counters.get(state, ())[:3]) for state in range(len(raw.edges))]
+
+
+def _blocks(edges: Edges, kinds: list[Hashable]) -> list[int]:
+    """For every state the number of its block in the coarsest stable partition."""
+    numbers: dict[Hashable, int] = {}
+    block_of = list[int]()
+    for kind, leaving in zip(kinds, edges, strict=True):
+        offered = (kind, frozenset(key for key, _ in leaving))
+        block_of.append(numbers.setdefault(offered, len(numbers)))
+    blocks = [set[int]() for _ in numbers]
+    for state, block in enumerate(block_of):
+        blocks[block].add(state)
+    _refine(blocks, block_of, _arriving(edges))
+    return block_of
+
+
+def _arriving(edges: Edges) -> list[list[tuple[Hashable, int]]]:
+    arriving: Edges = [[] for _ in edges]
+    for source, leaving in enumerate(edges):
+        for key, target in leaving:
+            arriving[target].append((key, source))
+    return arriving
+
+
+def _refine(blocks: list[set[int]], block_of: list[int], arriving: Edges) -> None:
+    waiting = deque(range(len(blocks)))
+    queued = set(waiting)
+    while waiting:
+        splitter = waiting.popleft()
+        queued.discard(splitter)
+        sources: dict[Hashable, set[int]] = defaultdict(set)
+        for state in blocks[splitter]:
+            for key, source in arriving[state]:
+                sources[key].add(source)
+        for group in sources.values():
+            for block, part in _split(group, blocks, block_of):
+                smaller = block if block in queued or len(blocks[block]) < len(part) else None
+                fresh = len(blocks)
+                blocks.append(part)
+                for state in part:
+                    block_of[state] = fresh
+                for touched in {fresh} if smaller is None else {fresh, block}:
+                    if touched not in queued:
+                        queued.add(touched)
+                        waiting.append(touched)
+
+
+def _split(
+    group: set[int], blocks: list[set[int]], block_of: list[int]
+) -> list[tuple[int, set[int]]]:
+    """The blocks that `group` cuts in two, each with the part taken out of it."""
+    touched: dict[int, set[int]] = defaultdict(set)
+    for state in group:
+        touched[block_of[state]].add(state)
+    cut = list[tuple[int, set[int]]]()
+    for block, part in touched.items():
+        if len(part) < len(blocks[block]):
+            blocks[block] -= part
+            cut.append((block, part))
+    return cut
+
+
+def _machine(raw: Raw, who: Class, block_of: list[int]) -> Machine:
+    first: dict[int, int] = {}
+    for state, block in enumerate(block_of):
+        first.setdefault(block, state)
+    numbers = {block_of[0]: 0}
+    waiting = deque([first[block_of[0]]])
+    transitions = list[Transition]()
+    counters: dict[int, Counter] = {}
+
+    def number(state: int) -> int:
+        block = block_of[state]
+        if block not in numbers:
+            numbers[block] = len(numbers)
+            waiting.append(first[block])
+        return numbers[block]
+
+    while waiting:
+        state = waiting.popleft()
+        here = numbers[block_of[state]]
+        if state in raw.counters:
+            loop, enters, count, body, leave = raw.counters[state]
+            counters[here] = Counter(loop, enters, count, number(body), number(leave))
+        for action, target in raw.edges[state]:
+            transitions.append(Transition(here, action, number(target)))
+    finals = frozenset(numbers[block_of[s]] for s in raw.finals if block_of[s] in numbers)
+    return Machine(who.role, 0, finals, tuple(transitions), who.start, who.stop, counters)

@@ -1,0 +1,85 @@
+"""Projection: the local machine of every class of instances of every role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .determine import Conflict, Determinisation, TooLarge
+from .flow import Announcements, Flow, refuse
+from .instances import Bound, Class, Instances, Unordered
+from .machine import Machine
+from .minimise import minimise
+from .tree import Protocol
+from .view import View
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The machines of a protocol under `bindings`, by role in the order of declaration.
+
+    `sizes` has the number of instances of each family (a name where it is not bound) and None
+    for a plain role.
+    """
+
+    protocol: Protocol
+    bindings: Mapping[str, int]
+    sizes: Mapping[str, Bound | None]
+    machines: Mapping[str, tuple[Machine, ...]]
+
+    def machine(self, role: str, index: int | None = None) -> Machine:
+        """The machine of one instance; all counts must be bound. Raises KeyError if there is none."""
+        for machine in self.machines[role]:
+            start, stop = machine.start, machine.stop
+            if start is None:
+                return machine
+            assert isinstance(start, int) and isinstance(stop, int), "bound before it is run"
+            if index is not None and start <= index < stop:
+                return machine
+        raise KeyError(f"{role}[{index}]")
+
+
+@dataclass(slots=True)
+class Attempt:
+    """A projection tried: the machines, and per class the conflicts found."""
+
+    flow: Flow
+    machines: dict[str, tuple[Machine, ...]] = field(default_factory=dict[str, tuple[Machine, ...]])
+    conflicts: list[tuple[Class, Conflict]] = field(default_factory=list[tuple[Class, Conflict]])
+
+
+def attempt(
+    protocol: Protocol, bindings: Mapping[str, int], announcements: Announcements
+) -> Attempt:
+    """Project every class; raises `ChoreographyError` where it cannot even be tried."""
+    instances = Instances(protocol, bindings)
+    flow = Flow(protocol, instances, announcements)
+    try:
+        instances.cut(flow.parties())
+    except Unordered as unordered:
+        bounds = ", ".join(map(str, unordered.bounds))
+        raise refuse(
+            "PV181",
+            f"the instances of {unordered.role} cannot be told apart before {bounds} are bound",
+            protocol.name_span,
+            f"give the counts, as in --bind {unordered.role}=5",
+        ) from None
+    result = Attempt(flow)
+    for role in protocol.roles:
+        machines = [_local(result, flow, who, protocol) for who in instances.classes(role.name)]
+        result.machines[role.name] = tuple(machines)
+    return result
+
+
+def _local(result: Attempt, flow: Flow, who: Class, protocol: Protocol) -> Machine:
+    try:
+        raw = Determinisation(View(flow, who)).raw
+    except TooLarge:
+        raise refuse(
+            "PV182",
+            f"the local machine of {who.role} has too many states",
+            protocol.name_span,
+            "split the protocol, or let fewer parallel branches involve one role",
+        ) from None
+    result.conflicts += ((who, conflict) for conflict in raw.conflicts)
+    return minimise(raw, who)

@@ -1,0 +1,217 @@
+"""One class's view of the global graph: which nodes concern it, and what is silent.
+
+A choice at another role is silent: to the class it is only that several continuations are
+possible. What tells them apart later is the business of `merge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from .flow import Flow
+from .graph import Branching, Comm, Count, End, Fork, GlobalNode, Goto, Join, successors
+from .instances import Class
+from .machine import Action, Peer
+
+OVER = 0
+"""The head of a role that never acts again: the number of the graph's end."""
+
+Decisions = dict[int, int]
+"""For choices of others, by node number, the branch that was silently taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """Inside `parallel`: where each of the branches that concern the class stands."""
+
+    fork: int
+    parts: tuple[frozenset[Head], ...]
+
+
+Head = int | Product
+Heads = frozenset[Head]
+
+
+class View:
+    """The graph as the instances of `who` see it."""
+
+    def __init__(self, flow: Flow, who: Class) -> None:
+        self.flow = flow
+        self.who = who
+        self._covers = flow.instances.covers
+        self._live: set[int] | None = None
+        self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
+        self._concerned: dict[int, bool] = {}
+        self._entries: dict[int, tuple[int, ...]] = {}
+
+    def node(self, number: int) -> GlobalNode:
+        return self.flow.nodes[number]
+
+    # which nodes are heads --------------------------------------------------------------
+
+    def sends(self, comm: Comm) -> bool:
+        """Whether the class sends in `comm`. The one instance that gathers from a family it
+        belongs to does not send to itself."""
+        if not comm.sends or not self._covers(comm.sender, self.who):
+            return False
+        alone = not comm.receiver.is_collective
+        return not (alone and self._covers(comm.receiver, self.who))
+
+    def receives(self, comm: Comm) -> bool:
+        """Whether the class receives in `comm`; see `sends`."""
+        if not comm.receives or not self._covers(comm.receiver, self.who):
+            return False
+        alone = not comm.sender.is_collective
+        return not (alone and self._covers(comm.sender, self.who))
+
+    def chooses(self, choice: Branching) -> bool:
+        return self._covers(choice.chooser, self.who)
+
+    def is_head(self, number: int) -> bool:
+        """Whether the class acts, decides, counts or joins at this node."""
+        match self.node(number):
+            case Comm() as comm:
+                return self.sends(comm) or self.receives(comm)
+            case Branching() as choice:
+                return self.chooses(choice)
+            case Count() as count:
+                return self._counts(number, count)
+            case Fork() as fork:
+                return len(self.entries(number, fork)) > 1
+            case Join() | Goto():
+                return False
+            case End():
+                return True
+
+    def _counts(self, number: int, count: Count) -> bool:
+        if number not in self._concerned:
+            self._concerned[number] = self._acts_within(count.body, {count.exit})
+        return self._concerned[number]
+
+    def entries(self, number: int, fork: Fork) -> tuple[int, ...]:
+        """The branches of `fork` in which the class takes part."""
+        if number not in self._entries:
+            taking_part = (e for e in fork.entries if self._acts_within(e, {fork.join}))
+            self._entries[number] = tuple(taking_part)
+        return self._entries[number]
+
+    def _acts_within(self, entry: int, borders: set[int]) -> bool:
+        seen = set(borders)
+        waiting = [entry]
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            node = self.node(number)
+            if isinstance(node, Comm) and (self.sends(node) or self.receives(node)):
+                return True
+            waiting.extend(successors(node))
+            if isinstance(node, Fork):
+                waiting.append(node.join)
+        return False
+
+    # silence ----------------------------------------------------------------------------
+
+    def silent(self, number: int) -> tuple[int, ...]:
+        """Where a node that is not a head silently leads."""
+        match self.node(number):
+            case Count() as count:
+                return (count.exit,)
+            case Fork() as fork:
+                return self.entries(number, fork) or (fork.join,)
+            case node:
+                return successors(node)
+
+    def heads(self, start: int, border: int = -1) -> dict[Head, Decisions]:
+        """The heads that can be reached silently from `start`, and by which decisions.
+
+        `border` is the join of the parallel branch we are in, which is a head there. A path on
+        which the class never acts again leads to `OVER`.
+        """
+        key = (start, border)
+        if key not in self._closures:
+            self._closures[key] = self._closure(start, border)
+        return self._closures[key]
+
+    def _closure(self, start: int, border: int) -> dict[Head, Decisions]:
+        found: dict[Head, Decisions] = {}
+        seen = set[int]()
+        waiting: list[tuple[int, Decisions]] = [(start, {})]
+        while waiting:
+            number, decisions = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if number == border or self.is_head(number):
+                found.setdefault(self._entered(number, border), decisions)
+            else:
+                waiting.extend(self._onwards(number, decisions, found))
+        return found or {OVER: {}}
+
+    def _entered(self, number: int, border: int) -> Head:
+        """The head at a node: `parallel` is entered, all else stands for itself."""
+        node = self.node(number)
+        if number == border or not isinstance(node, Fork):
+            return number
+        entries = self.entries(number, node)
+        return Product(number, tuple(frozenset(self.heads(e, node.join)) for e in entries))
+
+    def _onwards(
+        self, number: int, decisions: Decisions, found: dict[Head, Decisions]
+    ) -> Iterator[tuple[int, Decisions]]:
+        node = self.node(number)
+        if not isinstance(node, Branching):
+            yield from ((n, decisions) for n in self.silent(number))
+            return
+        for branch in reversed(range(len(node.ways))):
+            entry = node.ways[branch].entry
+            taken = {**decisions, number: branch}
+            if self._is_live(entry):
+                yield entry, taken
+            else:
+                found.setdefault(OVER, taken)
+
+    def _is_live(self, number: int) -> bool:
+        """Whether some head can be reached; a silent loop without a way out has none."""
+        if self._live is None:
+            self._live = self._reaching_heads()
+        return number in self._live or number >= len(self.flow.nodes)
+
+    def _reaching_heads(self) -> set[int]:
+        before: dict[int, list[int]] = {}
+        live = set[int]()
+        for number in range(len(self.flow.nodes)):
+            if self.is_head(number) or isinstance(self.node(number), Join):
+                live.add(number)
+            else:
+                for after in self.silent(number):
+                    before.setdefault(after, []).append(number)
+        waiting = list(live)
+        while waiting:
+            for number in before.get(waiting.pop(), ()):
+                if number not in live:
+                    live.add(number)
+                    waiting.append(number)
+        return live
+
+    # actions ----------------------------------------------------------------------------
+
+    def action(self, comm: Comm) -> Action:
+        """What the class does at `comm`."""
+        sends = self.sends(comm)
+        peer = comm.receiver if sends else comm.sender
+        if comm.pairwise:
+            peer = Peer(peer.role, 0, relative=True)
+        said = comm.statement
+        return Action(
+            sends,
+            peer,
+            said.message,
+            step=comm.step,
+            annotations=said.sender_annotations + said.annotations,
+            receiver_annotations=said.receiver_annotations,
+            selection=said.selection,
+            broadcast=comm.broadcast,
+        )

@@ -1,0 +1,69 @@
+"""Walks over the syntax tree, without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from .tree import (
+    Block,
+    Call,
+    Choice,
+    Foreach,
+    Loop,
+    Parallel,
+    Protocol,
+    Rec,
+    RoleRef,
+    Send,
+    Statement,
+    SubProtocol,
+)
+
+
+def blocks(statement: Statement) -> tuple[Block, ...]:
+    """The blocks directly inside `statement`."""
+    match statement:
+        case Choice():
+            return tuple(branch.body for branch in statement.branches)
+        case Parallel():
+            return statement.branches
+        case Loop() | Rec() | Foreach():
+            return (statement.body,)
+        case _:
+            return ()
+
+
+def statements(block: Block) -> Iterator[Statement]:
+    """All statements of `block` and of the blocks inside it, in source order."""
+    waiting = list(reversed(block.statements))
+    while waiting:
+        statement = waiting.pop()
+        yield statement
+        for inner in reversed(blocks(statement)):
+            waiting.extend(reversed(inner.statements))
+
+
+def sends_in_order(protocol: Protocol) -> list[Send]:
+    """Every message of the protocol and its sub-protocols, in source order."""
+    bodies = [protocol.body, *(sub.body for sub in protocol.subprotocols)]
+    found = [s for body in bodies for s in statements(body) if isinstance(s, Send)]
+    return sorted(found, key=lambda send: (send.span.line, send.span.column))
+
+
+def first_sender(block: Block, subprotocols: Mapping[str, SubProtocol]) -> RoleRef | None:
+    """The sender of the first message, looked for through blocks and calls."""
+    seen = set[str]()
+    waiting = list(reversed(block.statements))
+    while waiting:
+        statement = waiting.pop()
+        if isinstance(statement, Send):
+            return statement.sender
+        if isinstance(statement, Call) and statement.name not in seen:
+            seen.add(statement.name)
+            called = subprotocols.get(statement.name)
+            inner = [called.body] if called else []
+        else:
+            inner = list(blocks(statement))
+        for inside in reversed(inner):
+            waiting.extend(reversed(inside.statements))
+    return None
