@@ -252,6 +252,7 @@ class Protocol(Node):
     body: Block
     subprotocols: tuple[SubProtocol, ...] = ()
     name_span: Span = field(default=NOWHERE, compare=False, repr=False)
+    namespace_span: Span = field(default=NOWHERE, compare=False, repr=False)
 
     @property
     def full_name(self) -> str:

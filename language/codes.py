@@ -1,0 +1,57 @@
+"""Every diagnostic of the front end, with its meaning. Codes are stable and never reused.
+
+PV101 to PV119 are about the text, PV120 to PV159 about what it says. Projection and the
+flow of knowledge have the codes from PV160 on, kept where they are raised.
+"""
+
+from __future__ import annotations
+
+CODES: dict[str, str] = {
+    "PV101": "the text does not follow the grammar",
+    "PV102": "a character that does not belong in a protocol",
+    "PV103": "a name with letters outside ASCII",
+    "PV104": "a string or comment that is never closed, or a bad escape",
+    "PV105": "a brace, bracket or parenthesis without its partner",
+    "PV106": "nesting that is too deep, or an expression that is too long",
+    "PV107": "a number that is too large or badly written",
+    "PV108": "the file is too large",
+    "PV109": "the file holds no protocol",
+    "PV110": "an attribute of a protocol that is not known",
+    "PV111": "annotations on a statement that cannot have them",
+    "PV112": "the roles are missing, empty or declared twice",
+    "PV120": "a namespace that is not a dotted list of names",
+    "PV121": "two protocols with the same name",
+    "PV122": "a role declared twice",
+    "PV123": "a role that is not declared",
+    "PV124": "a role that takes no part",
+    "PV125": "a role that sends to itself",
+    "PV126": "a family's size is out of bounds",
+    "PV127": "an index or range that is out of bounds",
+    "PV128": "a selector on a role that is not a family",
+    "PV129": "a family without a selector",
+    "PV130": "a sub-protocol that is not declared",
+    "PV131": "a sub-protocol declared twice",
+    "PV132": "a call cycle that is not in tail position",
+    "PV133": "the wrong roles in a call",
+    "PV134": "a jump to a `rec` that does not enclose it",
+    "PV135": "recursion without a message",
+    "PV136": "a statement that can never be reached",
+    "PV137": "a choice without branches",
+    "PV138": "two branches with the same label",
+    "PV139": "a branch that its chooser does not begin",
+    "PV140": "two branches that begin with the same message",
+    "PV141": "a loop's count is out of bounds",
+    "PV142": "parallel branches that share a channel",
+    "PV143": "an annotation key that is not known",
+    "PV144": "an annotation key that is nearly a known one",
+    "PV145": "an annotation whose value does not fit",
+    "PV146": "an annotation given twice",
+    "PV147": "a type with the wrong number of arguments",
+    "PV148": "a guard or condition that is not boolean",
+    "PV149": "an operation on values that do not fit together",
+    "PV150": "a name in a guard that nearly names a field",
+    "PV151": "a field that the message does not have",
+    "PV152": "a `foreach` over what is not a family, or a variable that is already bound",
+    "PV153": "a payload field that is named twice",
+    "PV154": "one name for a role or variable and something else",
+}

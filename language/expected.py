@@ -1,0 +1,118 @@
+"""What the grammar wanted at an error, in the words of someone who writes protocols."""
+
+from __future__ import annotations
+
+from .errors import Diagnostic
+from .lexing import Token
+
+FORMS = {
+    "CHOICE": "choice Role { label: { ... } other: { ... } }",
+    "LOOP": "loop (count: 5) { ... }, loop (decides: Role) { ... } or loop { ... }",
+    "PARALLEL": "parallel { A -> B: M | C -> D: N }",
+    "REC": "rec Label { ... continue Label; }",
+    "CONTINUE": "continue Label;",
+    "CALL": "call Name; or call Name(A, B);",
+    "FOREACH": "foreach i in Workers { ... }",
+    "ROLES": "roles: A, B, Workers[3];",
+    "PROTOCOL": "protocol Name(A, B) { ... }",
+    "CHOREOGRAPHY": "choreography Name { roles: A, B; ... }",
+    "HASH": '#[namespace = "name"]',
+    "NAME": "A -> B: Message;",
+}
+WORDS = {
+    "NAME": "a name",
+    "INTEGER": "a number",
+    "FLOAT": "a number",
+    "STRING": "a string",
+    "DURATION": "a time such as 5s",
+    "ARROW": "`->`",
+    "LBRACE": "`{`",
+    "RBRACE": "`}`",
+    "LBRACKET": "`[`",
+    "RBRACKET": "`]`",
+    "LPAR": "`(`",
+    "RPAR": "`)`",
+    "COLON": "`:`",
+    "COMMA": "`,`",
+    "EQUAL": "`=`",
+    "AT": "`@`",
+    "STAR": "`*`",
+    "GREATER": "`>`",
+    "RANGE": "`..`",
+    "COUNT": "`count`",
+    "DECIDES": "`decides`",
+    "CUSTOM": "`custom`",
+    "IN": "`in`",
+    "CHOREOGRAPHY": "`choreography`",
+    "PROTOCOL": "`protocol`",
+}
+QUIET = frozenset({"SEMICOLON", "WHEN", "CHOICE_AT", "BANG", "HASH", "$END"})
+OPERATORS = frozenset({"SAME", "LESS", "AND", "OR"})
+SHOWN = 4
+
+
+def explain(tokens: list[Token], position: int, expected: frozenset[str]) -> Diagnostic:
+    """The diagnostic for a token that the grammar does not take."""
+    token = tokens[position]
+    found = f"`{token.text[:40]}`" if token.text else "the end"
+    sentence = f"expected {_wanted(tokens, position, expected)}, found {found}"
+    span = token.span
+    return Diagnostic("PV101", "error", sentence, span, _hint(tokens, position, expected))
+
+
+def _wanted(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
+    before = tokens[position - 1].type if position else ""
+    if "CHOICE" in expected:
+        return "a statement or `}`" if "RBRACE" in expected else "a statement"
+    if expected >= {"TRUE", "STRING"}:
+        return "a value"
+    if "NAME" in expected:
+        special = {
+            "ARROW": "the receiving role",
+            "COLON": "a message" if "STRING" not in expected else "a value",
+            "CHOICE": "the role that chooses",
+            "CHOICE_AT": "the role that chooses",
+            "REC": "a label",
+            "CONTINUE": "the label of a `rec`",
+            "CALL": "the name of a sub-protocol",
+            "PROTOCOL": "the name of the protocol",
+            "CHOREOGRAPHY": "the name of the protocol",
+            "FOREACH": "an index variable",
+        }.get(before)
+        if special is not None:
+            return special
+        if "RBRACE" in expected:
+            return "a branch or `}`"
+    names = sorted({WORDS[name] for name in expected if name in WORDS and name not in QUIET})
+    if expected & OPERATORS == OPERATORS:
+        names = ["an operator", *(name for name in names if name not in ("`>`", "`*`", "`in`"))]
+    names = names[:SHOWN] or ["the end of the file"]
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
+    token = tokens[position]
+    if "ARROW" in expected and token.text in ("=", "-", ">", "=="):
+        return "an arrow is written `->`"
+    if token.type == "ROLES" or (token.type == "LOOP" and "COUNT" in expected):
+        return f"write {FORMS[token.type]}"
+    if token.type == "CHOREOGRAPHY":
+        return "close the protocol before with `}`"
+    first = _first_of_statement(tokens, position)
+    form = FORMS.get(first.type)
+    if "CHOICE" in expected or form is None:
+        if token.type in FORMS and token.type != "NAME":
+            return f"write {FORMS[token.type]}"
+        return "a statement looks like `A -> B: Message;`"
+    return f"write {form}"
+
+
+def _first_of_statement(tokens: list[Token], position: int) -> Token:
+    """The token that begins the statement in which the error stands."""
+    start = position
+    while start > 0 and tokens[start - 1].type not in ("SEMICOLON", "LBRACE", "RBRACE"):
+        start -= 1
+    brace = start - 1
+    if start == position and brace > 0 and tokens[brace].type == "LBRACE":
+        return _first_of_statement(tokens, brace)
+    return tokens[start]

@@ -1,0 +1,220 @@
+"""Text -> tree. Never raises on any text: what is wrong comes back as diagnostics.
+
+Lark's LALR tables drive the parse, one token at a time, without recursion and in linear
+time. After an error the parser drops the statement (or branch, or protocol) that it was
+in and goes on behind it, as yacc does (panic mode), so that all errors of a file show.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from lark import Lark, UnexpectedToken
+from lark.lexer import Lexer
+
+from .braces import Balanced, balance
+from .build import Build
+from .errors import Diagnostic, Span
+from .expected import explain
+from .lexing import DIAGNOSTIC_LIMIT, TEXT_LIMIT, Lexicon, Token
+from .tree import Expr, Protocol
+
+RESUME = ("branch", "item", "protocol")
+BEGINNERS = frozenset("CHOICE LOOP PARALLEL REC CONTINUE CALL FOREACH PROTOCOL ROLES AT".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """The protocols of a text. `partial` are those in which an error stands: what could be
+    read of them, for further checks; only `protocols` can be projected."""
+
+    protocols: tuple[Protocol, ...]
+    diagnostics: tuple[Diagnostic, ...]
+    partial: tuple[Protocol, ...] = ()
+
+
+class _NoLexer(Lexer):
+    """Lark is fed with the tokens of `lexing`."""
+
+    def __init__(self, lexer_conf: Any) -> None:
+        del lexer_conf
+
+    def lex(self, lexer_state: Any, parser_state: Any) -> Iterator[Any]:
+        return iter(())
+
+
+class _Language:
+    """The tables and the lexicon, built once per process (about 0.1 s)."""
+
+    def __init__(self) -> None:
+        grammar = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
+        self.build = Build()
+        self.lark = Lark(
+            grammar,
+            parser="lalr",
+            lexer=_NoLexer,
+            start=["file", "expression"],
+            transformer=self.build,
+            maybe_placeholders=False,
+        )
+        terminals = [
+            (t.name, t.pattern.value, t.pattern.type == "str") for t in self.lark.terminals
+        ]
+        self.lexicon = Lexicon(terminals)
+        self.lock = threading.RLock()
+
+
+@cache
+def _language() -> _Language:
+    return _Language()
+
+
+class _Parse:
+    """One run of the tables over one list of tokens."""
+
+    def __init__(self, language: _Language, text: Balanced, start: str) -> None:
+        self.tokens, self.depths, _ = text
+        self.keywords = frozenset(language.lexicon.keywords.values())
+        state: Any = language.lark.parse_interactive(start=start).parser_state
+        self.state = state
+        self.table: dict[Any, dict[str, Any]] = state.parse_conf.states
+        self.diagnostics: list[Diagnostic] = []
+        self.resumed_at = -1
+
+    def run(self, *, recover: bool) -> Any:
+        """The value of the start rule, or None where there is none to save."""
+        feed, tokens, position = self.feed, self.tokens, 0
+        while position < len(tokens):
+            try:
+                result = feed(tokens[position])
+            except UnexpectedToken as error:
+                self.diagnostics.append(explain(tokens, position, frozenset(error.expected)))
+                if not recover or len(self.diagnostics) >= DIAGNOSTIC_LIMIT:
+                    return None
+                position = self.resume(position)
+            else:
+                position += 1
+                if position == len(tokens):
+                    return result
+        return None
+
+    def feed(self, token: Token) -> Any:
+        if token.type in self.keywords:
+            accepted = self.table[self.state.state_stack[-1]]
+            if token.type not in accepted and "NAME" in accepted:
+                token = token._replace(type="NAME")
+        return self.state.feed_token(token, token.type == "$END")
+
+    def resume(self, position: int) -> int:
+        """Pop to where a statement, branch or protocol can begin; skip to the next one."""
+        states, values = self.state.state_stack, self.state.value_stack
+        top = len(states) - 1
+        while not any(rule in self.table[states[top]] for rule in RESUME):
+            top -= 1
+        rule = next(rule for rule in RESUME if rule in self.table[states[top]])
+        del states[top + 1 :]
+        del values[top:]
+        braces = [i for i, value in enumerate(values) if getattr(value, "type", "") == "LBRACE"]
+        opened_by = getattr(values[braces[-1] - 1], "type", "") if braces else ""
+        start = position + (position == self.resumed_at)
+        found = self.skip(start, len(braces), rule, lanes=opened_by == "PARALLEL")
+        self.resumed_at = found
+        return found
+
+    def skip(self, position: int, depth: int, rule: str, *, lanes: bool) -> int:
+        """The next token at which `rule` can begin in the block `depth` braces deep."""
+        first = position
+        while position < len(self.tokens) - 1:
+            token, here = self.tokens[position], self.depths[position]
+            if here < depth or (here == depth and token.type == "RBRACE"):
+                break
+            if here == depth and position > first and self.begins(position, rule):
+                break
+            if here == depth and rule == "item":
+                if token.type == "SEMICOLON":
+                    return position + 1
+                if lanes and token.type == "BAR":
+                    break
+            position += 1
+        return position
+
+    def begins(self, position: int, rule: str) -> bool:
+        """Whether a statement (branch, protocol) seems to begin at a token."""
+        token, before = self.tokens[position], self.tokens[position - 1]
+        after = self.tokens[position + 1].type
+        if rule == "protocol":
+            return token.type in ("CHOREOGRAPHY", "HASH", "PROTOCOL")
+        if before.type == "RBRACE":
+            return token.type not in ("SEMICOLON", "COMMA")
+        if token.line == before.line:
+            return False
+        if rule == "branch":
+            return after in ("COLON", "WHEN", "LBRACE")
+        return token.type in BEGINNERS or (token.type == "NAME" and after in ("ARROW", "LBRACKET"))
+
+
+def parse(text: str) -> Parsed:
+    """Read every protocol of a text."""
+    if len(text) > TEXT_LIMIT:
+        sentence = f"the text has {len(text)} characters"
+        hint = f"at most {TEXT_LIMIT} are read; split the file"
+        return Parsed((), (Diagnostic("PV108", "error", sentence, Span(1, 1, 1, 1), hint),))
+    language = _language()
+    with language.lock:
+        return _parse(language, text)
+
+
+def _parse(language: _Language, text: str) -> Parsed:
+    build = language.build
+    build.start()
+    build.read_condition = lambda words, span: _condition(language, words, span)
+    tokens, diagnostics = language.lexicon.tokens(text)
+    balanced = balance(tokens)
+    parse_ = _Parse(language, balanced, "file")
+    found: list[Protocol] = parse_.run(recover=True) or []
+    diagnostics += balanced.diagnostics + parse_.diagnostics
+    broken = [d for d in diagnostics if d.severity == "error"]
+    diagnostics += build.diagnostics
+    if not found and not diagnostics:
+        hint = "write `choreography Name { roles: A, B; A -> B: Message; }`"
+        sentence = "there is no protocol in this file"
+        diagnostics.append(Diagnostic("PV109", "error", sentence, Span(1, 1, 1, 1), hint))
+    diagnostics.sort(key=lambda d: (d.span.line, d.span.column))
+    partial = tuple(p for p in found if any(_inside(d.span, p.span) for d in broken))
+    whole = tuple(p for p in found if not any(p is other for other in partial))
+    return Parsed(whole, tuple(diagnostics[:DIAGNOSTIC_LIMIT]), partial)
+
+
+def _inside(inner: Span, outer: Span) -> bool:
+    begin, end = (outer.line, outer.column), (outer.end_line, outer.end_column)
+    return begin <= (inner.line, inner.column) <= end
+
+
+def _condition(language: _Language, words: str, span: Span) -> Expr | None:
+    """The expression in the string of `loop (custom: "...")`, placed where the string stands."""
+    found = parse_expression(words)
+    if isinstance(found, Diagnostic):
+        language.build.diagnostics.append(
+            Diagnostic(found.code, found.severity, found.message, span, found.hint)
+        )
+        return None
+    return found
+
+
+def parse_expression(text: str) -> Expr | Diagnostic:
+    """Read a guard on its own, or say what is wrong with it; its columns are those of `text`."""
+    language = _language()
+    with language.lock:
+        tokens, diagnostics = language.lexicon.tokens(text[:10_000])
+        balanced = balance(tokens)
+        parse_ = _Parse(language, balanced, "expression")
+        found: Expr | None = parse_.run(recover=False)
+        diagnostics += balanced.diagnostics + parse_.diagnostics
+        if diagnostics or found is None:
+            return diagnostics[0]
+        return found
