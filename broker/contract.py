@@ -17,6 +17,9 @@ It must not block and must not raise."""
 Lost = Callable[[str], None]
 """Called with a reason when messages may have been lost (a cut connection, an overflow)."""
 
+DEDUPE_WINDOW = 120.0
+"""For how many seconds, at least, a stream or a queue knows a message id again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -81,11 +84,14 @@ class Broker(Protocol):
 
     # live ---------------------------------------------------------------------------
 
-    async def subscribe(self, subject: str, deliver: Deliver, *, lost: Lost | None = None) -> Subscription:
+    async def subscribe(
+        self, subject: str, deliver: Deliver, *, lost: Lost | None = None
+    ) -> Subscription:
         """Deliver everything published on `subject` (wildcards `*` and `>` allowed).
 
         When this returns, the broker has the subscription: what anyone publishes from
-        then on arrives. Order holds per publisher within one subscription.
+        then on arrives. (In a cluster that is the node we are connected to; the others hear
+        of it a moment later.) Order holds per publisher within one subscription.
         """
         ...
 
@@ -112,9 +118,12 @@ class Broker(Protocol):
         message_id: str | None = None,
         expected: int | None = None,
     ) -> int:
-        """Append and return the sequence once it is stored.
+        """Append and return the sequence once it is stored. Live subscriptions get it too, as
+        a stream gets what is published on a subject that it captures.
 
-        The same `message_id` again appends nothing and returns the first sequence.
+        The same `message_id` again within `DEDUPE_WINDOW` appends nothing and returns the first
+        sequence. With an id or `expected` it is tried again when the connection fails; without,
+        it may raise `Unconfirmed`. Concurrent appends may be stored in any order.
         `expected` is the sequence of the last record on this very subject (0 for none);
         if it is another one, raises `WrongSequence` and appends nothing.
         """

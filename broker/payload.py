@@ -61,8 +61,10 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 # --- the walk ----------------------------------------------------------------------------
 
 _OPENERS = bytes([*range(0x80, 0xA0), 0xDC, 0xDD, 0xDE, 0xDF])
-_SCALARS = {0xC0: 1, 0xC2: 1, 0xC3: 1, 0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
-_SCALARS |= {0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9} | {0xA0 + n: 1 + n for n in range(32)}
+_NUMBERS = {0xCA: 5, 0xCB: 9, 0xCC: 2, 0xCD: 3, 0xCE: 5, 0xCF: 9}
+_NUMBERS_BELOW_0 = {0xD0: 2, 0xD1: 3, 0xD2: 5, 0xD3: 9}
+_SHORT_TEXTS = {0xA0 + size: 1 + size for size in range(32)}
+_SCALARS = {0xC0: 1, 0xC2: 1, 0xC3: 1} | _NUMBERS | _NUMBERS_BELOW_0 | _SHORT_TEXTS
 _WIDTHS = tuple(1 if byte < 0x80 or byte >= 0xE0 else _SCALARS.get(byte, 0) for byte in range(256))
 """The whole width of an element by its first byte, 0 where more must be read."""
 _TEXTS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}

@@ -29,7 +29,7 @@ _INDEX_LIMIT = 10_000
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]+\Z")
 # NATS takes nearly any byte in a subject; ours are printable ASCII without its own signs.
-_SUBJECT = re.compile(r"[!-)+--/-=?-~]+(\.[!-)+--/-=?-~]+)*\Z")
+_SUBJECT = re.compile(r"[!-)+,\-/-=?-~]+(\.[!-)+,\-/-=?-~]+)*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +180,26 @@ def matches(pattern: str, subject: str) -> bool:
 def overlap(first: str, second: str) -> bool:
     """Whether some subject matches both patterns."""
     a, b = first.split("."), second.split(".")
-    for i, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x == ">" or y == ">":
+    for x, y in zip(a, b, strict=False):
+        if ">" in (x, y):
             return True
         if x != y and "*" not in (x, y):
             return False
-        if i == min(len(a), len(b)) - 1:
-            return len(a) == len(b)
-    return False
+    return len(a) == len(b)
+
+
+def covers(wide: str, narrow: str) -> bool:
+    """Whether every subject that matches `narrow` matches `wide` too."""
+    a, b = wide.split("."), narrow.split(".")
+    for x, y in zip(a, b, strict=False):
+        if x == ">":
+            return True
+        if y == ">" or (x != y and x != "*"):
+            return False
+    return len(a) == len(b)
+
+
+def joined(patterns: list[str]) -> list[str]:
+    """`patterns` without those that another one covers, in order; no server takes both."""
+    unique = list(dict.fromkeys(patterns))
+    return [p for p in unique if not any(q != p and covers(q, p) for q in unique)]

@@ -1,0 +1,1 @@
+"""The broker in this process: deterministic, without a server, for tests and small programs."""

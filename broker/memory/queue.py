@@ -1,0 +1,104 @@
+"""A work queue in memory. Leases run on the event loop's clock."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+
+from .log import Ids
+
+
+class Item:
+    """One delivery of an entry; a new one is made each time it is delivered."""
+
+    def __init__(self, queue: Queue, payload: bytes, attempt: int) -> None:
+        self._queue = queue
+        self._payload = payload
+        self._attempt = attempt
+        self._lease: asyncio.TimerHandle | None = None
+        self._restart()
+
+    @property
+    def payload(self) -> bytes:
+        return self._payload
+
+    @property
+    def attempt(self) -> int:
+        return self._attempt
+
+    async def in_progress(self) -> None:
+        if self._lease is not None:
+            self._lease.cancel()
+            self._restart()
+
+    async def done(self) -> None:
+        self._end()
+
+    async def again(self, delay: float = 0.0) -> None:
+        if not self._end():
+            return
+        if delay > 0:
+            loop = asyncio.get_running_loop()
+            loop.call_later(delay, self._queue.offer, self._payload, self._attempt + 1)
+        else:
+            self._queue.offer(self._payload, self._attempt + 1)
+
+    def _end(self) -> bool:
+        """End the lease; False when it had ended already, and so the item is another's."""
+        if self._lease is None:
+            return False
+        self._lease.cancel()
+        self._lease = None
+        return True
+
+    def _restart(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._lease = loop.call_later(self._queue.lease, self._expire)
+
+    def _expire(self) -> None:
+        self._lease = None
+        self._queue.offer(self._payload, self._attempt + 1)
+
+
+class Queue:
+    """Entries in order; what comes back goes to the end."""
+
+    def __init__(self, lease: float, clock: Callable[[], int]) -> None:
+        self.lease = lease
+        self._ready: deque[tuple[bytes, int]] = deque()
+        self._takers: deque[asyncio.Future[Item]] = deque()
+        self._ids = Ids(clock)
+
+    def put(self, payload: bytes, message_id: str | None) -> None:
+        if self._ids.get(message_id) is None:
+            self._ids.add(message_id, 0)
+            self.offer(payload, 1)
+
+    def offer(self, payload: bytes, attempt: int) -> None:
+        self._ready.append((payload, attempt))
+        while self._takers and self._ready:
+            taker = self._takers.popleft()
+            if not taker.done():
+                taker.set_result(Item(self, *self._ready.popleft()))
+
+    async def take(self, timeout: float) -> Item | None:
+        if self._ready:
+            return Item(self, *self._ready.popleft())
+        taker: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
+        self._takers.append(taker)
+        try:
+            async with asyncio.timeout(timeout):
+                return await taker
+        except TimeoutError:
+            return await self._return(taker)
+        except asyncio.CancelledError:
+            if (item := await self._return(taker)) is not None:
+                await item.again()
+            raise
+
+    async def _return(self, taker: asyncio.Future[Item]) -> Item | None:
+        """Stop waiting; the item, if one came in the same turn of the loop."""
+        if taker in self._takers:
+            self._takers.remove(taker)
+        return taker.result() if taker.done() and not taker.cancelled() else None

@@ -1,0 +1,69 @@
+"""How to connect: what an address alone does not say."""
+
+from __future__ import annotations
+
+import os
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from .errors import BadAddress
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectOptions:
+    """Credentials are one of: a `.creds` file, an nkey seed file, user and password, a token.
+
+    `ca` is a file of certificates to trust; `tls` a whole context, which overrules it.
+    `allow_remote` permits an address beyond loopback without TLS or credentials.
+    `replicas` is for the streams that are created: 3 where the servers are a cluster.
+    `store` and `port` are for `embedded`: a directory that is kept, and a fixed port.
+    """
+
+    name: str = "pavane"
+    tls: ssl.SSLContext | None = None
+    ca: str | None = None
+    credentials: str | None = None
+    nkey: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    allow_remote: bool = False
+    replicas: int = 1
+    store: str | None = None
+    port: int | None = None
+
+    @property
+    def has_credentials(self) -> bool:
+        return any((self.credentials, self.nkey, self.user, self.token))
+
+
+def from_environment(
+    options: ConnectOptions, environment: Mapping[str, str] = os.environ
+) -> ConnectOptions:
+    """`options`, with what they leave open taken from PAVANE_NATS_CREDS, PAVANE_NATS_NKEY,
+    PAVANE_NATS_USER, PAVANE_NATS_PASSWORD, PAVANE_NATS_TOKEN, PAVANE_NATS_CA,
+    PAVANE_ALLOW_REMOTE=1 and PAVANE_REPLICAS."""
+    if not options.has_credentials:
+        options = replace(
+            options,
+            credentials=environment.get("PAVANE_NATS_CREDS"),
+            nkey=environment.get("PAVANE_NATS_NKEY"),
+            user=environment.get("PAVANE_NATS_USER"),
+            password=environment.get("PAVANE_NATS_PASSWORD"),
+            token=environment.get("PAVANE_NATS_TOKEN"),
+        )
+    return replace(
+        options,
+        ca=options.ca or environment.get("PAVANE_NATS_CA"),
+        allow_remote=options.allow_remote or environment.get("PAVANE_ALLOW_REMOTE") == "1",
+        replicas=_replicas(environment.get("PAVANE_REPLICAS"), options.replicas),
+    )
+
+
+def _replicas(text: str | None, chosen: int) -> int:
+    if chosen != 1 or not text:
+        return chosen
+    if text not in ("1", "2", "3", "4", "5"):
+        raise BadAddress(f"PAVANE_REPLICAS={text}", "a stream has 1 to 5 replicas")
+    return int(text)
