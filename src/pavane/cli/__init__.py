@@ -12,9 +12,9 @@ import sys
 def main() -> None:
     """The entry point of the installed command."""
     try:
-        from .app import app
+        from .app import build
 
-        app(prog_name="pavane")
+        build(sys.argv[1:])(prog_name="pavane")
     except KeyboardInterrupt:
         # Here only before a verb has begun: loading takes a moment, too.
         print("Interrupted before anything had begun.", file=sys.stderr)

@@ -30,6 +30,10 @@ FAILED = 3
 INTERRUPTED = 130
 TERMINATED = 143
 
+BINDING = "PV185"
+UNBOUND = "PV181"
+"""A protocol whose classes cannot be told apart before its counts are bound."""
+
 P = ParamSpec("P")
 
 
@@ -65,26 +69,23 @@ def verb(command: Callable[P, None]) -> Callable[P, None]:
 def _report(error: PavaneError) -> int:
     """Write the error, unless the verb has done that, and return the exit code."""
     if not isinstance(error, Refused | RunFailed):
-        if isinstance(error, ChoreographyError) and error.diagnostics:
-            _show_refusal(error)
-        else:
-            complain(error)
+        complain(error)
     return exit_code(error)
 
 
 def exit_code(error: PavaneError) -> int:
-    """Which of the table's codes an error ends with."""
-    from ..language.compiler import BindingError
+    """Which of the table's codes an error ends with.
 
-    if isinstance(error, UsageError | BindingError):
+    A count that has to be bound, or is bound wrongly, is a matter of how the command was used.
+    """
+    if isinstance(error, UsageError) or error.code == BINDING or UNBOUND in _codes(error):
         return USAGE
     return REFUSED if isinstance(error, ChoreographyError | Refused) else FAILED
 
 
-def _show_refusal(error: ChoreographyError) -> None:
-    from .protocols import show_refusal
-
-    show_refusal(error)
+def _codes(error: PavaneError) -> set[str]:
+    found = error.diagnostics if isinstance(error, ChoreographyError) else ()
+    return {diagnostic.code for diagnostic in found}
 
 
 def _discard_output() -> None:

@@ -77,3 +77,8 @@ def coloured(rendered: str) -> Text:
     text.highlight_regex(r"(?m)^\s*\d*\s*\|\s+\^+.*$", "red")
     text.highlight_regex(r"(?m)^\s*(= )?(help|hint):", "green")
     return text
+
+
+def plural(count: int, noun: str) -> str:
+    """`1 error`, `2 errors`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

@@ -1,0 +1,131 @@
+"""The live view of a run: what happens as it happens, and what each role came to in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ..actors.events import Denied, Event, MessageReceived, MessageSent
+from .narration import as_json, lines
+from .screen import output, write_json_line
+
+
+@dataclass(slots=True)
+class Account:
+    """What one role did, all its instances together; a collective counts once per receiver."""
+
+    instances: int = 1
+    sent: int = 0
+    received: int = 0
+    charged: int = 0
+    facts: list[str] = field(default_factory=list[str])
+    denials: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "instances": self.instances,
+            "sent": self.sent,
+            "received": self.received,
+            "charged": self.charged,
+            "facts": self.facts,
+            "denials": self.denials,
+        }
+
+
+class Accounts(dict[str, Account]):
+    """The accounts of a session by role, kept from its events; selections do not count."""
+
+    def __init__(self, sizes: Mapping[str, int]) -> None:
+        super().__init__({role: Account(instances=size) for role, size in sizes.items()})
+
+    def observe(self, event: Event) -> None:
+        match event:
+            case MessageSent(selection=False):
+                account = self[role_of(event.sender)]
+                account.sent += event.copies
+                account.charged += event.charged
+                account.facts += event.facts
+            case MessageReceived(selection=False):
+                self[role_of(event.receiver)].received += 1
+            case Denied():
+                self[role_of(event.sender)].denials += 1
+            case _:
+                pass
+
+    def table(self) -> Table:
+        """One row per role; facts fold into their column, so that 80 columns are enough."""
+        table = Table(title="What each role did", title_justify="left", title_style="bold")
+        table.add_column("Role", style="cyan", overflow="fold")
+        for heading in ("Sent", "Received", "Charged", "Denied"):
+            table.add_column(heading, justify="right")
+        table.add_column("Facts", overflow="fold")
+        for role, account in self.items():
+            name = role if account.instances == 1 else f"{role} ({account.instances})"
+            numbers = (account.sent, account.received, account.charged, account.denials)
+            table.add_row(name, *(str(n) if n else "-" for n in numbers), summary(account.facts))
+        return table
+
+
+def role_of(instance: str) -> str:
+    """`Followers` for `Followers[3]`."""
+    return instance.split("[", 1)[0]
+
+
+def summary(facts: Iterable[str]) -> str:
+    """Each fact once, with how often it was recorded."""
+    counts = dict[str, int]()
+    for fact in facts:
+        counts[fact] = counts.get(fact, 0) + 1
+    return ", ".join(f if n == 1 else f"{f} x {n}" for f, n in counts.items())
+
+
+class JsonView:
+    """Every event as one line of JSON, at once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def observe(self, event: Event) -> None:
+        write_json_line(as_json(event))
+
+
+class TextView:
+    """Every event in words; on a terminal with a last line that says how far the session is."""
+
+    def __init__(self, *, trace: bool) -> None:
+        self._trace = trace
+        self._sent = 0
+        self._charged = 0
+        self._live = Live(console=output(), get_renderable=self._progress, transient=True)
+
+    def __enter__(self) -> Self:
+        if output().is_terminal:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, MessageSent):
+            self._sent += event.copies
+            self._charged += event.charged
+        for line in lines(event, trace=self._trace):
+            output().print(line, soft_wrap=isinstance(line, Text) and not output().is_terminal)
+
+    def _progress(self) -> Text:
+        return Text(f"running: {self._sent} messages, {self._charged} charged", style="dim")

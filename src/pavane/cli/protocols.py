@@ -1,0 +1,130 @@
+"""Protocols compiled for the command line: one judgement each, also beside refused neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..language.bindings import BindingError
+from ..language.compiler import Compiled, Verdict, verdicts
+from ..language.errors import Diagnostic
+from ..language.projection import Projection
+from .errors import Refused, UsageError
+from .screen import complaints, plural, say, show_diagnostic
+from .sources import Source, read, read_all
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict with the file that it is about; `name` is None for a file without a protocol."""
+
+    source: Source
+    verdict: Verdict
+
+    @property
+    def name(self) -> str | None:
+        return self.verdict.protocol.name if self.verdict.protocol else None
+
+    @property
+    def namespace(self) -> str | None:
+        return self.verdict.protocol.namespace if self.verdict.protocol else None
+
+    @property
+    def full_name(self) -> str:
+        return self.verdict.protocol.full_name if self.verdict.protocol else "no protocol"
+
+    @property
+    def compiled(self) -> Compiled | None:
+        return self.verdict.compiled
+
+    @property
+    def diagnostics(self) -> tuple[Diagnostic, ...]:
+        return self.verdict.diagnostics
+
+    def show(self, *, errors_only: bool = False) -> None:
+        """Write the diagnostics: to the standard error when they are not what was asked for."""
+        for diagnostic in self.diagnostics:
+            if errors_only and diagnostic.severity != "error":
+                continue
+            console = complaints() if errors_only else None
+            show_diagnostic(diagnostic, self.source.text, self.source.file, console)
+            say(console=console)
+
+
+def judge(files: list[str], bindings: Mapping[str, int], *, strict: bool = False) -> list[Judged]:
+    """A judgement on every protocol of every file, in order.
+
+    Raises `UsageError` for a file that is not there and a binding that nothing uses,
+    `BindingError` for one that does not fit.
+    """
+    judged = [
+        Judged(source, verdict)
+        for source in read_all(files)
+        for verdict in verdicts(source.text, source.file, strict=strict)
+    ]
+    accepted = [one.compiled for one in judged if one.compiled]
+    refuse_strangers(bindings, accepted)
+    return judged
+
+
+def only(file: str, name: str | None) -> Compiled:
+    """The one protocol of a file, or the one called `name`.
+
+    Raises `Refused` for a refused file and `UsageError` for an unclear choice.
+    """
+    source = read(file)
+    judged = [Judged(source, v) for v in verdicts(source.text, source.file)]
+    refuse(judged)
+    compiled = [one.compiled for one in judged if one.compiled]
+    known = ", ".join(one.protocol.full_name for one in compiled)
+    if name is not None:
+        compiled = [c for c in compiled if name in (c.protocol.name, c.protocol.full_name)]
+        if not compiled:
+            raise UsageError(f"{file} has no protocol {name}", hint=f"it has {known}")
+    if len(compiled) > 1:
+        raise UsageError(
+            f"{file} has {len(compiled)} protocols", hint=f"choose one with --name: {known}"
+        )
+    return compiled[0]
+
+
+def refuse(judged: Sequence[Judged]) -> None:
+    """Show the errors of what was refused on the standard error and raise `Refused`."""
+    refused = [one for one in judged if not one.verdict.ok]
+    for one in refused:
+        one.show(errors_only=True)
+        say(f"{one.source.file}: {one.full_name} is refused", console=complaints())
+    if refused:
+        raise Refused(f"{plural(len(refused), 'protocol')} refused")
+
+
+def project(compiled: Compiled, bindings: Mapping[str, int]) -> Projection:
+    """The machines with what is bound; counts that are not bound stay names."""
+    own = relevant(bindings, compiled)
+    try:
+        return compiled.project(own)
+    except BindingError as error:
+        if error.name in own:
+            raise
+    return compiled.outline(own)
+
+
+def relevant(bindings: Mapping[str, int], compiled: Compiled) -> dict[str, int]:
+    """Those of the bindings that this protocol has a use for."""
+    known = bindable(compiled)
+    return {name: value for name, value in bindings.items() if name in known}
+
+
+def bindable(compiled: Compiled) -> frozenset[str]:
+    """The names that `--bind` can give a value: families of open size, and bounds."""
+    sizes = compiled.open_counts
+    return frozenset((*sizes, *sizes.values(), *compiled.open_bounds))
+
+
+def refuse_strangers(bindings: Mapping[str, int], accepted: Sequence[Compiled]) -> None:
+    """A binding that none of the protocols has a use for is a mistake."""
+    known = frozenset[str]().union(*(bindable(one) for one in accepted))
+    strange = sorted(set(bindings) - known)
+    if strange and accepted:
+        takes = f"what can be bound: {', '.join(sorted(known))}" if known else "leave it out"
+        raise UsageError(f"--bind {strange[0]}: no protocol here has such a name", hint=takes)
