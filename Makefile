@@ -22,7 +22,17 @@ help: ## show this list
 setup: $(DEV) ## create .venv with everything for development
 
 demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
-	@sh examples/demo.sh $(BIN)/pavane $(GUIDE) $(STORE)
+	@rm -rf $(STORE)
+	@echo; echo "1. A hierarchy: seven roles; capabilities checked, budgets charged, facts journaled"
+	@$(BIN)/pavane run $(GUIDE)/016.choreo --store $(STORE) --seed 1
+	@echo; echo "2. A threshold: five signers are asked, three answers are enough"
+	@$(BIN)/pavane run $(GUIDE)/005.choreo --store $(STORE) --seed 1 --bind Signers=5 --bind threshold=3
+	@echo; echo "3. A capability taken away: the second message is denied, and that is the point"
+	@$(BIN)/pavane run $(GUIDE)/015.choreo --store $(STORE) --seed 1 --revoke User=respond_to_admin; \
+	test $$? -eq 3 || { echo "The denial was to be seen here, and was not." >&2; exit 1; }
+	@echo; echo "4. The journal of it all, read back from the stream and verified"
+	@$(BIN)/pavane journal replay --store $(STORE)
+	@$(BIN)/pavane journal verify --store $(STORE)
 
 test: $(DEV) ## the tests that CI runs
 	@$(BIN)/python -m pytest -q
