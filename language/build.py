@@ -180,7 +180,7 @@ class Build(BuildTerms):
 
     def prefix(self, children: Children) -> tuple[Annotation, ...]:
         if children[0].type == "LBRACKET":
-            return self.notes(children)
+            return self.notes(children).annotations
         at, key = children[:2]
         if len(children) == 2:
             return (Annotation(key.text, True, span=between(at, key)),)

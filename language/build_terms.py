@@ -44,6 +44,12 @@ class Party(NamedTuple):
     annotations: tuple[Annotation, ...]
 
 
+class Notes(NamedTuple):
+    """What stands between the brackets of annotations."""
+
+    annotations: tuple[Annotation, ...]
+
+
 class Generics(NamedTuple):
     types: tuple[TypeExpr, ...]
     end: Token
@@ -91,11 +97,12 @@ class BuildTerms(Transformer[Any, Any]):
     # --- references ---
 
     def party(self, children: Children) -> Party:
-        ref, notes = RoleRef(children[0].text, span=children[0].span), ()
+        ref = RoleRef(children[0].text, span=children[0].span)
+        notes: tuple[Annotation, ...] = ()
         for position in range(2, len(children), 3):
             inner, closer = children[position], children[position + 1]
-            if isinstance(inner, tuple):
-                notes = inner
+            if isinstance(inner, Notes):
+                notes = inner.annotations
             else:
                 ref = RoleRef(ref.role, inner, span=between(children[0], closer))
         return Party(ref, notes)
@@ -122,7 +129,9 @@ class BuildTerms(Transformer[Any, Any]):
     # --- messages ---
 
     def message(self, children: Children) -> Message:
-        label, generics, fields = children[0], (), ()
+        label = children[0]
+        generics: tuple[TypeExpr, ...] = ()
+        fields: tuple[Field, ...] = ()
         for part in children[1:]:
             if isinstance(part, Generics):
                 generics = part.types
@@ -176,8 +185,8 @@ class BuildTerms(Transformer[Any, Any]):
 
     # --- annotations ---
 
-    def notes(self, children: Children) -> tuple[Annotation, ...]:
-        return tuple(child for child in children if isinstance(child, Annotation))
+    def notes(self, children: Children) -> Notes:
+        return Notes(tuple(child for child in children if isinstance(child, Annotation)))
 
     def annotation(self, children: Children) -> Annotation:
         key = children[1] if children[0].type == "AT" else children[0]
@@ -191,7 +200,7 @@ class BuildTerms(Transformer[Any, Any]):
         return Annotation(key.text, value, span=span)
 
     def value(self, children: Children) -> Scalar:
-        last = children[-1]
+        last: Token = children[-1]
         sign = -1 if children[0].type == "MINUS" else 1
         match last.type:
             case "STRING":
@@ -205,7 +214,7 @@ class BuildTerms(Transformer[Any, Any]):
             case "RBRACKET":
                 return tuple(str(part) for part in nodes(children))
             case _:
-                return str(last.text)
+                return last.text
 
     # --- guards and conditions ---
 
@@ -234,8 +243,7 @@ class BuildTerms(Transformer[Any, Any]):
 
     def operation(self, children: Children) -> Operation:
         left, operator, right = children
-        symbol = OPERATORS.get(operator.text, operator.text)
-        return Operation(symbol, (left, right), span=between(left, right))
+        return Operation(_symbol(operator), (left, right), span=between(left, right))
 
     def unary(self, children: Children) -> Expr:
         operator, operand = children
@@ -244,7 +252,7 @@ class BuildTerms(Transformer[Any, Any]):
             value = operand.value
             if isinstance(value, int | float) and not isinstance(value, bool):
                 return Literal_(-value, span=span)
-        return Operation(OPERATORS.get(operator.text, operator.text), (operand,), span=span)
+        return Operation(_symbol(operator), (operand,), span=span)
 
     def membership(self, children: Children) -> Expr:
         """`x in [a, b]` means `x == a or x == b`."""
@@ -259,6 +267,10 @@ class BuildTerms(Transformer[Any, Any]):
                 found = Operation("or", (found, same), span=span)
         negated = isinstance(children[1], Token) and children[1].type == "NOT"
         return Operation("not", (found,), span=span) if negated else found
+
+
+def _symbol(operator: Token) -> str:
+    return OPERATORS.get(operator.text, operator.text)
 
 
 def _name_only(field: Field) -> Field:

@@ -1,9 +1,9 @@
 """Everything the language can refuse, and the root of every error in Pavane.
 
-    PavaneError
-    ├── ChoreographyError     the protocol's author: diagnostics with code, place and hint
-    ├── ProtocolViolation     a peer, or the role's own code, left the protocol
-    └── (the surroundings: see broker.errors, effects.errors and actors.errors)
+PavaneError
+├── ChoreographyError     the protocol's author: diagnostics with code, place and hint
+├── ProtocolViolation     a peer, or the role's own code, left the protocol
+└── (the surroundings: see broker.errors, effects.errors and actors.errors)
 """
 
 from __future__ import annotations
@@ -56,7 +56,12 @@ class ChoreographyError(PavaneError):
     code = "PV100"
 
     def __init__(
-        self, message: str, *, file: str = "", diagnostics: Sequence[Diagnostic] = (), hint: str = ""
+        self,
+        message: str,
+        *,
+        file: str = "",
+        diagnostics: Sequence[Diagnostic] = (),
+        hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
         self.file = file
@@ -86,4 +91,30 @@ class ProtocolViolation(PavaneError):
         self.role = role
         self.state = state
         self.expected = tuple(expected)
+        self.got = got
+
+
+class PayloadError(PavaneError):
+    """A payload does not fit the message's declaration.
+
+    `label` is the message, `field` the path to the part that is wrong (`items[2].price`, empty
+    for the whole), `expected` the declared type as written, `got` what stands there.
+    """
+
+    code = "PV203"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        label: str = "",
+        field: str = "",
+        expected: str = "",
+        got: str = "",
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.label = label
+        self.field = field
+        self.expected = expected
         self.got = got

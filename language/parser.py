@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -25,17 +25,17 @@ from .lexing import DIAGNOSTIC_LIMIT, TEXT_LIMIT, Lexicon, Token
 from .tree import Expr, Protocol
 
 RESUME = ("branch", "item", "protocol")
-BEGINNERS = frozenset("CHOICE LOOP PARALLEL REC CONTINUE CALL FOREACH PROTOCOL ROLES AT".split())
+BEGINNERS = frozenset(
+    ("CHOICE", "LOOP", "PARALLEL", "REC", "CONTINUE", "CALL", "FOREACH", "PROTOCOL", "ROLES", "AT")
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """The protocols of a text. `partial` are those in which an error stands: what could be
-    read of them, for further checks; only `protocols` can be projected."""
+    """The protocols of a text, also those in which an error stands (`Protocol.partial`)."""
 
     protocols: tuple[Protocol, ...]
     diagnostics: tuple[Diagnostic, ...]
-    partial: tuple[Protocol, ...] = ()
 
 
 class _NoLexer(Lexer):
@@ -52,7 +52,8 @@ class _Language:
     """The tables and the lexicon, built once per process (about 0.1 s)."""
 
     def __init__(self) -> None:
-        grammar = resources.files(__package__).joinpath("grammar.lark").read_text("utf-8")
+        package = __name__.rpartition(".")[0]
+        grammar = resources.files(package).joinpath("grammar.lark").read_text("utf-8")
         self.build = Build()
         self.lark = Lark(
             grammar,
@@ -80,9 +81,9 @@ class _Parse:
     def __init__(self, language: _Language, text: Balanced, start: str) -> None:
         self.tokens, self.depths, _ = text
         self.keywords = frozenset(language.lexicon.keywords.values())
-        state: Any = language.lark.parse_interactive(start=start).parser_state
-        self.state = state
-        self.table: dict[Any, dict[str, Any]] = state.parse_conf.states
+        lark: Any = language.lark
+        self.state: Any = lark.parse_interactive(start=start).parser_state
+        self.table: dict[Any, dict[str, Any]] = self.state.parse_conf.states
         self.diagnostics: list[Diagnostic] = []
         self.resumed_at = -1
 
@@ -184,10 +185,28 @@ def _parse(language: _Language, text: str) -> Parsed:
         hint = "write `choreography Name { roles: A, B; A -> B: Message; }`"
         sentence = "there is no protocol in this file"
         diagnostics.append(Diagnostic("PV109", "error", sentence, Span(1, 1, 1, 1), hint))
+    diagnostics += _namesakes(found)
     diagnostics.sort(key=lambda d: (d.span.line, d.span.column))
-    partial = tuple(p for p in found if any(_inside(d.span, p.span) for d in broken))
-    whole = tuple(p for p in found if not any(p is other for other in partial))
-    return Parsed(whole, tuple(diagnostics[:DIAGNOSTIC_LIMIT]), partial)
+    protocols = tuple(
+        replace(p, partial=True) if any(_inside(d.span, p.span) for d in broken) else p
+        for p in found
+    )
+    return Parsed(protocols, tuple(diagnostics[:DIAGNOSTIC_LIMIT]))
+
+
+def _namesakes(protocols: list[Protocol]) -> list[Diagnostic]:
+    first: dict[str, Protocol] = {}
+    found: list[Diagnostic] = []
+    for protocol in protocols:
+        other = first.setdefault(protocol.full_name, protocol)
+        if other is not protocol:
+            sentence = (
+                f"`{protocol.full_name}` is declared again; "
+                f"it is already declared on line {other.name_span.line}"
+            )
+            hint = "rename one, or give it another namespace"
+            found.append(Diagnostic("PV121", "error", sentence, protocol.name_span, hint))
+    return found
 
 
 def _inside(inner: Span, outer: Span) -> bool:

@@ -244,7 +244,10 @@ class SubProtocol(Node):
 
 @dataclass(frozen=True, slots=True)
 class Protocol(Node):
-    """One global protocol. Its full name is `namespace.name`, or `name` in the default one."""
+    """One global protocol. Its full name is `namespace.name`, or `name` in the default one.
+
+    `partial` says that the text has an error within it, and that this is what could be read.
+    """
 
     name: str
     namespace: str
@@ -253,6 +256,7 @@ class Protocol(Node):
     subprotocols: tuple[SubProtocol, ...] = ()
     name_span: Span = field(default=NOWHERE, compare=False, repr=False)
     namespace_span: Span = field(default=NOWHERE, compare=False, repr=False)
+    partial: bool = field(default=False, compare=False, repr=False)
 
     @property
     def full_name(self) -> str:
