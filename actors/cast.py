@@ -1,0 +1,71 @@
+"""A choreography with its counts bound: every role's parts, ready to be played."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..effects.pipeline import Pipeline
+from ..language.compiler import Compiled
+from ..language.machine import Action
+from ..language.payload import Shape
+from ..language.tree import Message
+from .part import Part
+
+
+class Cast:
+    """Shared by all sessions of a choreography under the same bindings in one runtime.
+
+    `known` are the user's types by name. Raises `BindingError` for a count that is missing,
+    `UnregisteredEffect` for an annotation that nobody handles.
+    """
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        bindings: Mapping[str, int],
+        known: Mapping[str, Any],
+        pipeline: Pipeline,
+    ) -> None:
+        projection = compiled.project(bindings)
+        self.name = compiled.name
+        self.namespace = compiled.namespace
+        self.fingerprint = compiled.fingerprint
+        self.sizes: dict[str, int | None] = {}
+        for role, size in projection.sizes.items():
+            assert not isinstance(size, str), "project() binds every count"
+            self.sizes[role] = size
+        shapes: dict[Message, Shape] = {}
+
+        def shape_of(action: Action) -> Shape:
+            if action.message not in shapes:
+                shapes[action.message] = Shape.of(action.message, known)
+            return shapes[action.message]
+
+        self.parts = {
+            role: tuple(Part(machine, self.sizes, shape_of, pipeline) for machine in machines)
+            for role, machines in projection.machines.items()
+        }
+
+        plans = {
+            role: [m.plan for part in parts for m in part.moves if m.plan is not None]
+            for role, parts in self.parts.items()
+        }
+        self.guards = {
+            role: sorted({guard for plan in found for guard in plan.guards})
+            for role, found in plans.items()
+        }
+        """The capabilities that the steps of each role ask for."""
+        self.charged = [role for role, found in plans.items() if any(p.charges for p in found)]
+        """The roles that are charged for some step."""
+
+    def listeners(self, role: str, own: int, peer: str, index: int | None) -> list[int]:
+        """The instances of `peer` that hear `role[own]` on its lane to `index`, or to all."""
+        if index is not None:
+            return [index]
+        return [
+            i
+            for part in self.parts[peer]
+            for i in part.instances()
+            if (peer, i) != (role, own) and part.hears(role, own, i)
+        ]

@@ -1,0 +1,172 @@
+"""The user's view of a session: one role instance, saying and hearing what its machine allows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..broker.payload import pack, unpack
+from ..language.errors import PavaneError
+from .inlet import Inlet
+from .listener import Listener, Received, unfit
+from .outlet import Outlet
+from .seat import Seat
+from .speaker import Speaker, whom
+
+
+class Endpoint:
+    """`me` in a role function. It lives as long as the session; use it from its own event loop.
+
+    Every step is checked against the role's local machine before anything happens: a step it
+    does not allow raises `ProtocolViolation`, and so does a peer's message when it is read.
+    When the session fails elsewhere, the next use raises why.
+    """
+
+    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_moves", "_outlets", "_seat",
+                 "_speaker", "_tally")  # fmt: skip
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._monitor = seat.monitor
+        self._mailbox = seat.mailbox
+        self._moves = seat.part.moves
+        self._tally = seat.tally
+        self._speaker = Speaker(seat)
+        self._listener = Listener(seat)
+        self._outlets: list[Outlet | None] = [None] * len(self._moves)
+        self._inlets: list[Inlet | None] = [None] * len(self._moves)
+        if seat.observe is None and not seat.part.guarded:
+            self._find_short_ways()
+
+    def _find_short_ways(self) -> None:
+        """Lay out the lanes of the steps that need nothing but a check of the payload."""
+        seat = self._seat
+        for move in self._moves:
+            step = move.step
+            if not move.plain:
+                continue
+            index = step.partners(seat.role, seat.index)[0]
+            if step.sends:
+                self._outlets[step.number] = seat.session.outlet(seat, step.peer_role, index)
+            else:
+                self._inlets[step.number] = seat.mailbox.inlet(step.peer_role, index)
+
+    # --- who I am ------------------------------------------------------------------------
+
+    @property
+    def role(self) -> str:
+        return self._seat.role
+
+    @property
+    def index(self) -> int:
+        """Which instance of a family this is; 0 for a plain role."""
+        return self._seat.index
+
+    @property
+    def name(self) -> str:
+        """`Leader`, `Followers[2]`."""
+        return self._seat.name
+
+    @property
+    def session(self) -> str:
+        return self._seat.session.id
+
+    def size(self, role: str) -> int:
+        """How many instances a family has; 1 for a plain role."""
+        return self._seat.part.sizes[role] or 1
+
+    @property
+    def expected(self) -> tuple[str, ...]:
+        """The steps allowed now, as `Seller!Offer` and `Seller?Answer`."""
+        return self._monitor.expected()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this role may stop here."""
+        return self._monitor.is_final
+
+    # --- sending -------------------------------------------------------------------------
+
+    async def send(self, label: str, *values: Any, to: str | None = None, **fields: Any) -> None:
+        """Send a message; the payload as values or as fields by name.
+
+        `to` (`"Role"`, `"Role[2]"`) is needed only where the label alone could mean several
+        receivers. A step to `W[*]` sends to all of them at once. Returns when the message
+        is on its way; waits only while the receiver is a whole window behind. Raises
+        `ProtocolViolation` for a step not allowed, `PayloadError` for a payload that does
+        not fit, the effects' errors (`CapabilityDenied`, ...) for a message refused: in all
+        these cases nothing was sent and the role stands where it stood.
+        """
+        if to is None:
+            step = self._monitor.sending(label)
+            if step is not None:
+                number = step.number
+                outlet = self._outlets[number]
+                if outlet is not None and outlet.room > 0 and not self._seat.chosen:
+                    payload = pack(self._moves[number].pack(values, fields))
+                    outlet.put(label, payload)
+                    self._monitor.advance(step)
+                    self._tally.sent += 1
+                    return
+        await self._read_selections()
+        await self._speaker.send(label, values, fields, whom(to))
+
+    async def choose(self, branch: str) -> None:
+        """Decide for a branch: tell those who could not know it, and keep the next send to it.
+
+        Needed only where the labels of the messages do not tell, as for a branch without any.
+        """
+        await self._read_selections()
+        await self._speaker.choose(branch)
+
+    def set(self, **values: Any) -> None:
+        """Give values to the names that this role's guards use."""
+        self._seat.values.update(values)
+
+    # --- receiving -----------------------------------------------------------------------
+
+    async def receive(self, label: str | None = None, *, sender: str | None = None) -> Any:
+        """The payload of the next message, which must be `label` (and from `sender`) if given.
+
+        A gather (`W[*] -> A`) waits for every instance and returns a dict by index.
+        """
+        if label is not None and sender is None:
+            steps = self._monitor.state.receives.get(label)
+            if steps is not None and len(steps) == 1:
+                step = steps[0]
+                inlet = self._inlets[step.number]
+                if inlet is not None:
+                    queue = inlet.queue
+                    while not queue:
+                        await self._mailbox.arrival()
+                    if queue[0][1].label == label and self._monitor.state is step.source:
+                        message = inlet.take()
+                        try:
+                            value = self._moves[step.number].unpack(unpack(message.payload))
+                        except PavaneError as error:
+                            raise unfit(self._seat, inlet, step, error) from error
+                        self._monitor.advance(step)
+                        self._tally.received += 1
+                        return value
+        return (await self._listener.offer(label, whom(sender))).payload
+
+    async def offer(self) -> Received:
+        """The next message, whichever branch the peer took: match on its label or branch."""
+        return await self._listener.offer()
+
+    async def _read_selections(self) -> None:
+        """Where this role waits to be told a branch, read it before sending in that branch."""
+        while self._monitor.state.selects and not self._monitor.state.sends:
+            if not await self._listener.narrow():
+                return
+
+    async def finish(self) -> None:
+        """Read the selections that end the role's part; called when its function has returned."""
+        while not self._monitor.is_final and self._monitor.state.selects:
+            if self._monitor.state.sends or not await self._listener.narrow():
+                return
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The names that guards may use, with their values."""
+        return self._seat.values

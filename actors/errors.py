@@ -1,0 +1,141 @@
+"""What can go wrong while a session runs.
+
+    PavaneError
+    ├── ProtocolViolation         (language.errors) a peer or the role's own code left the protocol
+    │   ├── GuardRefused          the branch's guard does not hold
+    │   ├── NoBranch              no guard holds and there is no fallback
+    │   └── Unfinished            a role function returned before its part was over
+    └── ActorError
+        ├── MissingRole           a role has no implementation
+        ├── UnknownRole           an implementation for a role that the protocol does not have
+        ├── Conflict              the same protocol name registered twice
+        ├── SessionAborted        the session ended because of another role
+        │   └── PeerFailed        ... whose code raised
+        ├── RoleFailed            a role function raised: what `run` raises from it
+        ├── SessionLost           messages were lost beyond repair
+        └── RuntimeClosed         used after its end
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..language.errors import PavaneError, ProtocolViolation
+
+
+class GuardRefused(ProtocolViolation):
+    """The guard of the branch is false. Nothing was sent; another branch can be taken."""
+
+    code = "PV210"
+
+
+class NoBranch(ProtocolViolation):
+    """All guards are false and no branch is without one: the choice cannot be made."""
+
+    code = "PV211"
+
+
+class Unfinished(ProtocolViolation):
+    """A role function returned while its machine still owed steps (`expected`)."""
+
+    code = "PV212"
+
+
+class ActorError(PavaneError):
+    """Root of what the runtime itself reports."""
+
+    code = "PV500"
+
+
+class MissingRole(ActorError):
+    """`roles` have no implementation; nothing was started."""
+
+    code = "PV501"
+
+    def __init__(self, protocol: str, roles: Sequence[str]) -> None:
+        self.protocol = protocol
+        self.roles = tuple(roles)
+        names = ", ".join(roles)
+        super().__init__(
+            f"{protocol}: no implementation for {names}",
+            hint=f"give one to run(..., {roles[0]}=function) or register it with "
+            f'@protocol.role("{roles[0]}")',
+        )
+
+
+class UnknownRole(ActorError):
+    """`role` is not one of the protocol's `roles`."""
+
+    code = "PV502"
+
+    def __init__(self, protocol: str, role: str, roles: Sequence[str]) -> None:
+        self.protocol = protocol
+        self.role = role
+        self.roles = tuple(roles)
+        super().__init__(
+            f"{protocol} has no role {role}", hint=f"its roles are {', '.join(self.roles)}"
+        )
+
+
+class Conflict(ActorError):
+    """Two protocols of one runtime have the same full name; `first` and `second` say where."""
+
+    code = "PV503"
+
+    def __init__(self, protocol: str, first: str, second: str) -> None:
+        self.protocol = protocol
+        self.first = first
+        self.second = second
+        super().__init__(
+            f"{protocol} is registered twice: in {first} and in {second}",
+            hint="rename one, or give it a namespace of its own",
+        )
+
+
+class SessionAborted(ActorError):
+    """The session ended because of `role`; `reason` is what happened there."""
+
+    code = "PV510"
+
+    def __init__(self, session: str, role: str, reason: str) -> None:
+        self.session = session
+        self.role = role
+        self.reason = reason
+        super().__init__(f"session {session} ended: {role}: {reason}")
+
+
+class PeerFailed(SessionAborted):
+    """The code of `role` raised; the other roles of the session see this."""
+
+    code = "PV511"
+
+
+class RoleFailed(ActorError):
+    """The function of `role` raised something that is not a PavaneError (see `__cause__`)."""
+
+    code = "PV512"
+
+    def __init__(self, session: str, role: str, cause: BaseException) -> None:
+        self.session = session
+        self.role = role
+        super().__init__(f"{role} raised {type(cause).__name__}: {cause}")
+
+
+class SessionLost(ActorError):
+    """Messages of a live session were lost and could not be sent again in time."""
+
+    code = "PV513"
+
+    def __init__(self, session: str, reason: str) -> None:
+        self.session = session
+        self.reason = reason
+        super().__init__(
+            f"session {session} lost messages: {reason}",
+            hint="start the session again; a live session does not outlast its broker",
+        )
+
+
+class RuntimeClosed(ActorError):
+    """The runtime is closed, or was never opened."""
+
+    code = "PV514"

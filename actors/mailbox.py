@@ -1,0 +1,111 @@
+"""An instance's mailbox: one inlet for each sender that may speak to it, and who waits there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from ..broker.frame import Message
+from ..language.errors import ProtocolViolation
+from .inlet import WINDOW, Inlet, Lane
+from .part import Part
+
+FULL = 2 * WINDOW
+"""Unread messages of one sender; more means that it ignores its credit."""
+
+
+class Mailbox:
+    """Owned by the endpoint of one instance; ends with the session.
+
+    `failure` is set once, when the session fails; every wait then raises it.
+    """
+
+    __slots__ = ("_acknowledge", "_waiters", "failure", "index", "inlets", "name", "part")
+
+    def __init__(self, part: Part, index: int, acknowledge: Callable[[Lane], None]) -> None:
+        self.part = part
+        self.index = index
+        self.name = part.name_of(index)
+        self.inlets: dict[tuple[str, int], Inlet] = {}
+        self.failure: Exception | None = None
+        self._acknowledge = acknowledge
+        self._waiters: list[asyncio.Future[None]] = []
+
+    def inlet(self, role: str, index: int) -> Inlet | None:
+        """The inlet of `role[index]`; None where the machine hears nothing from there."""
+        found = self.inlets.get((role, index))
+        if found is None and self.part.hears(role, index, self.index):
+            name = self.part.instance_name(role, index)
+            found = Inlet(role, index, name, self._acknowledge)
+            self.inlets[role, index] = found
+        return found
+
+    def accept(self, lane: Lane, messages: tuple[Message, ...], *, lossy: bool) -> None:
+        """Take what came on `lane`. Numbers seen before are dropped; `lossy` says that gaps
+        are to be expected (they will be filled), else one raises `ProtocolViolation`."""
+        inlet = lane.inlet
+        queue = inlet.queue
+        labels = self.part.labels[inlet.role]
+        for message in messages:
+            number = message.sequence
+            if number != lane.last + 1:
+                if number <= lane.last or lossy:
+                    continue
+                raise self._violation(inlet, f"message {number}", f"message {lane.last + 1}")
+            if message.label not in labels:
+                raise self._violation(inlet, message.label, *sorted(labels))
+            lane.last = number
+            if message.parts is None or self._concerned(lane, message, queue_empty=not queue):
+                queue.append((lane, message))
+        if len(queue) > FULL:
+            raise self._violation(inlet, f"{len(queue)} unread messages", "credit to be kept")
+        if self._waiters:
+            self.wake()
+
+    def _concerned(self, lane: Lane, message: Message, *, queue_empty: bool) -> bool:
+        """Whether a message to a range of the family means this instance; keeps its token."""
+        parts = message.parts
+        assert parts is not None
+        if parts.token is not None:
+            lane.inlet.token = parts.token
+        start, stop = parts.start, parts.stop
+        if start is None or stop is None or start <= self.index < stop:
+            return True
+        if queue_empty:
+            lane.read = message.sequence
+        return False
+
+    def _violation(self, inlet: Inlet, got: str, *expected: str) -> ProtocolViolation:
+        return ProtocolViolation(
+            f"{inlet.name} sent {self.name} {got}; expected {', '.join(expected)}",
+            role=inlet.name,
+            expected=expected,
+            got=got,
+            hint=f"{inlet.name} does not follow the protocol; this session is over",
+        )
+
+    # --- waiting -----------------------------------------------------------------------
+
+    async def arrival(self) -> None:
+        """Wait until something arrives, or raise the session's failure."""
+        if self.failure is not None:
+            raise self.failure
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        await waiter
+        if self.failure is not None:
+            raise self.failure
+
+    def wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def fail(self, failure: Exception) -> None:
+        """End all waiting with `failure`; unread messages are forgotten."""
+        if self.failure is None:
+            self.failure = failure
+            for inlet in self.inlets.values():
+                inlet.queue.clear()
+            self.wake()

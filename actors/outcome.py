@@ -1,0 +1,55 @@
+"""What a session came to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..effects.receipt import Receipt
+
+
+@dataclass(slots=True)
+class Tally:
+    """What one instance did: messages (a collective counts once for each receiver), selections
+    left out; units charged; facts journaled; refusals it met."""
+
+    sent: int = 0
+    received: int = 0
+    charged: int = 0
+    facts: list[str] = field(default_factory=list[str])
+    denials: list[str] = field(default_factory=list[str])
+    receipts: list[Receipt] = field(default_factory=list[Receipt])
+
+    def count(self, charge: int, facts: Iterable[str], receipt: Receipt | None) -> None:
+        """Add what one annotated message came to."""
+        self.charged += charge
+        self.facts.extend(facts)
+        if receipt is not None:
+            self.receipts.append(receipt)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The values that the role functions returned, by role (`outcome["Buyer"]`);
+    those of a family in a dict by index.
+
+    `tallies` is by instance name (`Leader`, `Followers[0]`).
+    """
+
+    session: str
+    values: Mapping[str, Any]
+    tallies: Mapping[str, Tally]
+
+    def __getitem__(self, role: str) -> Any:
+        return self.values[role]
+
+    @property
+    def charged(self) -> int:
+        """All units charged in this session."""
+        return sum(tally.charged for tally in self.tallies.values())
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """All facts journaled, by role in order."""
+        return tuple(fact for tally in self.tallies.values() for fact in tally.facts)

@@ -1,0 +1,142 @@
+"""Where a session's frames come in. Everything that arrives is untrusted: a frame is looked at
+here before anything of it reaches a mailbox."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..broker import subjects
+from ..broker.errors import BadSubject, FrameError
+from ..broker.frame import Ack, Frame, decode
+from ..language.errors import PavaneError, ProtocolViolation
+from .errors import SessionAborted
+from .inlet import Lane
+from .seat import Seat
+
+TO_ALL = "all"
+"""The control verb of a frame whose ack speaks of the lane to the whole family."""
+
+
+class Line:
+    """One subject: who speaks on it, and the lanes of those here who listen."""
+
+    __slots__ = ("index", "lanes", "name", "role")
+
+    def __init__(self, role: str, index: int, name: str, lanes: list[tuple[Seat, Lane | None]]):
+        self.role = role
+        self.index = index
+        self.name = name
+        self.lanes = lanes
+
+
+class Desk(Protocol):
+    """What the post tells its session."""
+
+    def fail(self, error: PavaneError, culprit: str) -> None: ...
+    def refused(self, subject: str, reason: str) -> None: ...
+    def heard_control(self, line: Line, frame: Frame) -> None: ...
+
+
+class Post:
+    """Sorts the frames of one session to the seats of this process.
+
+    `recovering` is set once messages may have been lost: gaps are then to be expected.
+    """
+
+    def __init__(
+        self, desk: Desk, session: str, fingerprint: bytes, seats: dict[tuple[str, int], Seat]
+    ) -> None:
+        self.recovering = False
+        self._desk = desk
+        self._session = session
+        self._fingerprint = fingerprint
+        self._seats = seats
+        self._lines: dict[str, Line] = {}
+
+    def deliver(self, subject: str, data: bytes) -> None:
+        """What the subscriptions call; never raises."""
+        line = self._lines.get(subject)
+        if line is None:
+            try:
+                line = self._lines[subject] = self._line(subjects.parse(subject))
+            except (BadSubject, LookupError) as error:
+                self._desk.refused(subject, str(error))
+                return
+        try:
+            self._sort(line, self._read(line, data))
+        except PavaneError as error:
+            self._desk.fail(error, line.name)
+
+    def _line(self, route: subjects.Route) -> Line:
+        """Raises LookupError for what no one here hears, or no one could say."""
+        if route.session != self._session:
+            raise LookupError("another session")
+        any_seat = next(iter(self._seats.values()))
+        sizes = any_seat.part.sizes
+        if route.sender not in sizes or route.sender_index >= (sizes[route.sender] or 1):
+            raise LookupError(f"no {route.sender}[{route.sender_index}] in this protocol")
+        sender = (route.sender, route.sender_index)
+        if route.index is None:
+            seats = [s for (role, _), s in self._seats.items() if role == route.role]
+            heard = [(s, s.mailbox.inlet(*sender)) for s in seats if (s.role, s.index) != sender]
+            lanes = [(s, inlet.to_all) for s, inlet in heard if inlet is not None]
+            if not lanes:
+                raise LookupError(f"nobody here hears {route.sender}")
+            name = any_seat.part.instance_name(*sender)
+            return Line(*sender, name, list[tuple[Seat, Lane | None]](lanes))
+        seat = self._seats.get((route.role, route.index))
+        if seat is None:
+            raise LookupError(f"{route.role}[{route.index}] is not here")
+        inlet = seat.mailbox.inlet(*sender)
+        name = any_seat.part.instance_name(*sender)
+        return Line(*sender, name, [(seat, inlet.alone if inlet is not None else None)])
+
+    def _read(self, line: Line, data: bytes) -> Frame:
+        try:
+            frame = decode(data)
+        except FrameError as error:
+            raise ProtocolViolation(
+                f"{line.name} sent bytes that are no frame: {error.message}",
+                role=line.name,
+                got="garbage",
+                hint=f"{line.name} does not speak Pavane's wire format; this session is over",
+            ) from error
+        if frame.fingerprint != self._fingerprint:
+            raise ProtocolViolation(
+                f"{line.name} follows another protocol, or another version of this one",
+                role=line.name,
+                expected=(self._fingerprint.hex(),),
+                got=frame.fingerprint.hex(),
+                hint="give all processes the same .choreo file",
+            )
+        return frame
+
+    def _sort(self, line: Line, frame: Frame) -> None:
+        if frame.messages:
+            for seat, lane in line.lanes:
+                if lane is None:
+                    raise self._unheard(line, seat, frame.messages[0].label)
+                seat.mailbox.accept(lane, frame.messages, lossy=self.recovering)
+        if frame.ack is not None:
+            self._credit(line, frame.ack, to_all=frame.control is not None)
+        elif frame.control is not None:
+            self._desk.heard_control(line, frame)
+        if frame.abort is not None:
+            who = frame.abort.role or line.name
+            raise SessionAborted(self._session, who, frame.abort.reason)
+
+    def _credit(self, line: Line, ack: Ack, *, to_all: bool) -> None:
+        for seat, _ in line.lanes:
+            outlet = seat.outbox.outlets.get((line.role, None if to_all else line.index))
+            if outlet is not None:
+                outlet.acknowledged(line.index, ack.received, ack.credit)
+
+    def _unheard(self, line: Line, seat: Seat, label: str) -> ProtocolViolation:
+        return ProtocolViolation(
+            f"{line.name} sent {seat.name} {label}, but never speaks to it in this protocol",
+            role=line.name,
+            got=label,
+            hint=f"{line.name} does not follow the protocol; this session is over",
+        )
+
+

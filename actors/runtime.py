@@ -1,0 +1,151 @@
+"""A runtime: one connection to a broker, and the sessions that are run over it."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from typing import Any
+
+from ..broker.connect import connect
+from ..broker.contract import Broker
+from ..broker.options import ConnectOptions
+from ..effects.audit import Audit
+from ..effects.budget import Budgets
+from ..effects.capability import Authority
+from ..effects.handlers import standard_registry
+from ..effects.identity import Identity
+from ..effects.pipeline import Pipeline
+from ..effects.registry import ExtensionRegistry
+from .cast import Cast
+from .choreography import Choreography
+from .errors import Conflict, MissingRole, RuntimeClosed
+from .events import Event
+from .grants import Grants
+from .outcome import Outcome
+from .session import Implementation, Session
+
+Observer = Callable[[Event], None]
+"""Called at once, on the event loop, in order. It must not block and must not raise."""
+
+TOKEN_LIFE = 24 * 3600.0
+"""Seconds that the capability tokens of a session are good for."""
+
+
+class Runtime:
+    """Made by `open`; ends with its `async with` block.
+
+    `grants` are the capabilities of each role: a role that is not in it gets what its own
+    steps ask for. `budgets` are the flow limits of sender roles: one that is not in it gets
+    `PLENTY`, unless the budget is there already.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        pipeline: Pipeline,
+        *,
+        authority: Authority,
+        grants: Mapping[str, Collection[str]] | None = None,
+        budgets: Mapping[str, int] | None = None,
+    ) -> None:
+        self.broker = broker
+        self.pipeline = pipeline
+        self.budgets = Budgets(broker)
+        self._authority = authority
+        self._grants = Grants(grants or {}, budgets or {})
+        self._registered: dict[str, Choreography] = {}
+        self._casts: dict[tuple[str, tuple[tuple[str, int], ...]], Cast] = {}
+        self._observers: list[Observer] = []
+        self._closed = False
+
+    @property
+    def audit(self) -> Audit:
+        """The refusals of this process."""
+        return self.pipeline.audit
+
+    # --- what is known -----------------------------------------------------------------
+
+    def register(self, choreography: Choreography) -> None:
+        """Make a choreography known; `run` does it by itself. Raises `Conflict` where another
+        protocol has the same namespace and name."""
+        known = self._registered.setdefault(choreography.full_name, choreography)
+        if known.compiled is not choreography.compiled:
+            raise Conflict(choreography.full_name, known.place, choreography.place)
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` what happens in the sessions that start from now on."""
+        self._observers.append(observer)
+
+    # --- sessions ----------------------------------------------------------------------
+
+    async def run(
+        self,
+        choreography: Choreography,
+        *,
+        bindings: Mapping[str, int] | None = None,
+        session: str | None = None,
+        **roles: Implementation,
+    ) -> Outcome:
+        """Play one live session, all roles in this process, to its end.
+
+        `roles` are the functions that play them, `Buyer=buyer`; those left out are played by
+        what `@choreography.role` registered. Raises before the first message: `UnknownRole`,
+        `MissingRole`, `BindingError`, `UnregisteredEffect`, `UnknownBudget`, `Conflict`; and
+        later whatever ended the session.
+        """
+        if self._closed:
+            raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
+        self.register(choreography)
+        implementations = _implementations(choreography, roles)
+        cast = self._cast(choreography, bindings or {})
+        await self._grants.fund(self.budgets, cast)
+        playing = Session(
+            session or secrets.token_hex(6),
+            cast,
+            self.broker,
+            self.pipeline,
+            implementations,
+            tokens=lambda who: self._token(cast, who),
+            observe=self._tell if self._observers else None,
+        )
+        return await playing.run()
+
+    def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
+        bound = {**choreography.bindings, **bindings}
+        key = (choreography.full_name, tuple(sorted(bound.items())))
+        if key not in self._casts:
+            self._casts[key] = Cast(
+                choreography.compiled, bound, choreography.types, self.pipeline
+            )
+        return self._casts[key]
+
+    def _token(self, cast: Cast, who: Identity) -> bytes:
+        capabilities = self._grants.capabilities(cast, who.role)
+        if not capabilities:
+            return b""
+        return self._authority.issue(who, capabilities, time.time() + TOKEN_LIFE)
+
+    def _tell(self, event: Event) -> None:
+        for observer in self._observers:
+            observer(event)
+
+    async def close(self) -> None:
+        """End the runtime; may be called twice."""
+        if not self._closed:
+            self._closed = True
+            await self.pipeline.close()
+            await self.broker.close()
+
+
+def _implementations(
+    choreography: Choreography, roles: Mapping[str, Implementation]
+) -> dict[str, Implementation]:
+    for role in roles:
+        choreography.require(role)
+    found = {**choreography.implementations, **roles}
+    missing = [role for role in choreography.roles if role not in found]
+    if missing:
+        raise MissingRole(choreography.full_name, missing)
+    return {role: found[role] for role in choreography.roles}

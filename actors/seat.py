@@ -1,0 +1,100 @@
+"""One instance's place in a session: where it stands, what it has received, what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from ..effects.identity import Identity, SendContext
+from ..effects.pipeline import Pipeline
+from ..language.monitor import Monitor
+from ..language.table import Step
+from .events import Event
+from .guard import names_in
+from .mailbox import Mailbox
+from .outcome import Tally
+from .outlet import Outbox, Outlet
+from .part import Part
+
+
+class Host(Protocol):
+    """What a seat needs of its session."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def pipeline(self) -> Pipeline: ...
+
+    def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
+        """The lane from `seat` to one instance of `role`, or to all with None."""
+        ...
+
+
+class Seat:
+    """Owned by the session, shared by the endpoint's two sides; ends with the session.
+
+    `observe` is None when nobody watches. `chosen` is the branch that the role has announced
+    and not yet begun. `values` are the names that guards may use.
+    """
+
+    __slots__ = (
+        "chosen",
+        "context",
+        "index",
+        "mailbox",
+        "monitor",
+        "name",
+        "observe",
+        "outbox",
+        "part",
+        "role",
+        "session",
+        "tally",
+        "values",
+    )
+
+    def __init__(
+        self,
+        session: Host,
+        part: Part,
+        index: int,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        context: SendContext,
+        observe: Callable[[Event], None] | None,
+    ) -> None:
+        self.session = session
+        self.part = part
+        self.role = part.role
+        self.index = index
+        self.name = part.name_of(index)
+        self.mailbox = mailbox
+        self.outbox = outbox
+        self.monitor = Monitor(part.table, index if part.is_family else None)
+        self.observe = observe
+        self.context = context
+        self.chosen = ""
+        self.values: dict[str, Any] = {}
+        self.tally = Tally()
+
+    def check(self) -> None:
+        """Raise the session's failure, if it has failed."""
+        if self.mailbox.failure is not None:
+            raise self.mailbox.failure
+
+    def advance(self, step: Step) -> None:
+        """Take `step`; the branch announced for it is begun with its first message."""
+        self.monitor.advance(step)
+        if self.chosen and not step.selection:
+            self.chosen = ""
+
+    def note(self, label: str, payload: object) -> None:
+        """Remember a payload for the guards: its fields by name, and itself by its label."""
+        if self.part.guarded:
+            self.values.update(names_in(payload))
+            self.values[label] = payload
+
+    def identity_of(self, role: str, index: int) -> Identity:
+        """A peer in this session."""
+        family = self.part.sizes.get(role) is not None
+        return self.context.identity.peer(role, index if family else None)

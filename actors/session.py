@@ -1,0 +1,264 @@
+"""One live session in this process: its seats, their lanes, and how it ends.
+
+set-up: subscribe for every role played here. running: one task for each instance. tear-down:
+whatever happened, no subscription and no task is left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import anyio
+
+from ..broker import subjects
+from ..broker.contract import Broker, Subscription
+from ..broker.errors import BrokerError
+from ..broker.frame import Ack, Control, Frame, Message, encode
+from ..effects.identity import Identity, SendContext
+from ..effects.pipeline import Pipeline
+from ..language.errors import PavaneError
+from .cast import Cast
+from .endpoint import Endpoint
+from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished
+from .events import Event, FrameRefused, SessionEnded, SessionOpened
+from .inlet import WINDOW, Lane
+from .mailbox import Mailbox
+from .outcome import Outcome
+from .outlet import Outbox, Outlet
+from .part import Part
+from .post import TO_ALL, Line, Post
+from .seat import Seat
+
+Implementation = Callable[[Endpoint], Awaitable[Any]]
+
+GRACE = 1.0
+"""Seconds that role functions get to end by themselves after the session has failed."""
+
+
+class Session:
+    """Plays the `implementations` of some or all roles of `cast`. Use it once: `await run()`.
+
+    `tokens` are the instances' capability tokens by instance name.
+    """
+
+    def __init__(
+        self,
+        session: str,
+        cast: Cast,
+        broker: Broker,
+        pipeline: Pipeline,
+        implementations: Mapping[str, Implementation],
+        *,
+        tokens: Callable[[Identity], bytes],
+        observe: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.id = subjects.token(session)
+        self.pipeline = pipeline
+        self.failure: PavaneError | None = None
+        self._cast = cast
+        self._broker = broker
+        self._implementations = implementations
+        self._tokens = tokens
+        self._observe = observe
+        self._loop = asyncio.get_running_loop()
+        self._seats: dict[tuple[str, int], Seat] = {}
+        self._post = Post(self, self.id, cast.fingerprint, self._seats)
+        self._values: dict[str, dict[int, Any]] = {role: {} for role in implementations}
+        self._scope = anyio.CancelScope()
+        self._grace: asyncio.TimerHandle | None = None
+        for role in implementations:
+            for part in cast.parts[role]:
+                for index in part.instances():
+                    self._seats[role, index] = self._seat(part, index)
+
+    # --- set-up ------------------------------------------------------------------------
+
+    def _seat(self, part: Part, index: int) -> Seat:
+        family = index if part.is_family else None
+        who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
+        context = SendContext(who, self._tokens(who))
+        outbox = Outbox(self._encode, self._publish, self._loop)
+        mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane))
+        seat = Seat(self, part, index, mailbox, outbox, context, self._observe)
+        return seat
+
+    async def admit(self) -> None:
+        """Refuse instances that could not make their sends, before the first message."""
+        for seat in self._seats.values():
+            sends = [m.step.action for m in seat.part.moves if m.plan is not None]
+            if sends:
+                await self.pipeline.admit(seat.context, sends)
+
+    async def _subscribe(self) -> list[Subscription]:
+        wanted = [
+            subjects.inbox(self._cast.namespace, self._cast.name, role, self.id)
+            for role in self._implementations
+        ]
+        open_: list[Subscription] = []
+        try:
+            for inbox in wanted:
+                open_.append(
+                    await self._broker.subscribe(inbox, self._post.deliver, lost=self.lost)
+                )
+        except BaseException:
+            await _close(open_)
+            raise
+        return open_
+
+    # --- running -----------------------------------------------------------------------
+
+    async def run(self) -> Outcome:
+        """Play to the end. Raises what ended the session early."""
+        begun = time.monotonic()
+        await self.admit()
+        subscriptions = await self._subscribe()
+        try:
+            self._tell(self._opened())
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    for (role, _), seat in self._seats.items():
+                        group.start_soon(self._play, seat, self._implementations[role])
+        except BaseException as error:
+            self.fail(SessionAborted(self.id, "the runtime", "cancelled"), "the runtime")
+            self._tell(self._ended(f"{type(error).__name__}", begun))
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._tear_down(subscriptions)
+        self._tell(self._ended(self.failure.message if self.failure else "", begun))
+        if self.failure is not None:
+            raise self.failure
+        return self._outcome()
+
+    async def _play(self, seat: Seat, implementation: Implementation) -> None:
+        me = Endpoint(seat)
+        try:
+            value = await implementation(me)
+            await me.finish()
+            if not seat.monitor.is_final:
+                raise _unfinished(seat)
+            self._values[seat.role][seat.index] = value
+        except PavaneError as error:
+            self.fail(error, seat.name)
+        except Exception as error:
+            failed = RoleFailed(self.id, seat.name, error)
+            failed.__cause__ = error
+            self.fail(failed, seat.name)
+
+    def _outcome(self) -> Outcome:
+        values = {
+            role: self._values[role] if self._cast.sizes[role] is not None else by_index[0]
+            for role, by_index in self._values.items()
+        }
+        return Outcome(self.id, values, {s.name: s.tally for s in self._seats.values()})
+
+    # --- the end -----------------------------------------------------------------------
+
+    def fail(self, error: PavaneError, culprit: str) -> None:
+        """End the session because of `error` at `culprit`; only the first time counts."""
+        if self.failure is not None:
+            return
+        self.failure = error
+        for seat in self._seats.values():
+            seat.mailbox.fail(error if seat.name == culprit else self._for_others(error, culprit))
+            for outlet in seat.outbox.outlets.values():
+                outlet.room = 0
+                outlet.wake()
+        self._grace = self._loop.call_later(GRACE, self._scope.cancel)
+
+    def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
+        if isinstance(error, RoleFailed):
+            return PeerFailed(self.id, culprit, error.message)
+        return SessionAborted(self.id, culprit, error.message)
+
+    async def _tear_down(self, subscriptions: list[Subscription]) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        for seat in self._seats.values():
+            seat.outbox.flush()
+        await _close(subscriptions)
+        for seat in self._seats.values():
+            if any(move.plan is not None for move in seat.part.moves):
+                await self.pipeline.finish(seat.context)
+
+    # --- lanes -------------------------------------------------------------------------
+
+    def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
+        """The lane from `seat` to one instance of `role`, or to all with None."""
+        found = seat.outbox.outlets.get((role, index))
+        if found is None:
+            listeners = self._cast.listeners(seat.role, seat.index, role, index)
+            subject = self._subject(role, index, seat)
+            found = Outlet(
+                seat.outbox, subject, role, index, listeners, self._broker.max_payload - 1024
+            )
+            if self.failure is not None:
+                found.room = 0
+            seat.outbox.outlets[role, index] = found
+        return found
+
+    def _subject(self, role: str, index: int | None, sender: Seat) -> str:
+        cast = self._cast
+        return subjects.message(
+            cast.namespace, cast.name, role, index, self.id, sender.role, sender.index
+        )
+
+    def _encode(self, batch: list[Message]) -> bytes:
+        return encode(Frame(self._cast.fingerprint, tuple(batch)))
+
+    def _publish(self, subject: str, data: bytes) -> None:
+        try:
+            self._broker.publish(subject, data)
+        except BrokerError as error:
+            self.lost(error.message)
+
+    def _acknowledge(self, seat: Seat, lane: Lane) -> None:
+        inlet = lane.inlet
+        ack = Ack(lane.last, lane.read + WINDOW)
+        control = Control(TO_ALL) if lane.to_all else None
+        frame = Frame(self._cast.fingerprint, ack=ack, control=control)
+        self._publish(self._subject(inlet.role, inlet.index, seat), encode(frame))
+
+    def lost(self, reason: str) -> None:
+        """Messages may have been lost."""
+        self.fail(SessionLost(self.id, reason), "the broker")
+
+    # --- telling -----------------------------------------------------------------------
+
+    def heard_control(self, line: Line, frame: Frame) -> None:
+        """A word about the session itself, which a session played in one process needs none of."""
+
+    def refused(self, subject: str, reason: str) -> None:
+        """A frame was dropped that concerns nobody here."""
+        self._tell(FrameRefused(self.id, subject, reason))
+
+    def _tell(self, event: Event) -> None:
+        if self._observe is not None:
+            self._observe(event)
+
+    def _opened(self) -> SessionOpened:
+        names = tuple(seat.name for seat in self._seats.values())
+        return SessionOpened(self.id, self._cast.name, self._cast.namespace, names)
+
+    def _ended(self, error: str, begun: float) -> SessionEnded:
+        return SessionEnded(self.id, self._cast.name, error, time.monotonic() - begun)
+
+
+async def _close(subscriptions: list[Subscription]) -> None:
+    for subscription in subscriptions:
+        await subscription.close()
+
+
+def _unfinished(seat: Seat) -> Unfinished:
+    expected = seat.monitor.expected()
+    return Unfinished(
+        f"{seat.name} returned, but still has to do: {', '.join(expected)}",
+        role=seat.name,
+        state=seat.monitor.state.number,
+        expected=expected,
+        got="return",
+        hint="let the role function go on until its part of the protocol is over",
+    )

@@ -1,0 +1,215 @@
+"""The sending side of an endpoint, where there is more to do than to pack and put."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from ..broker.frame import Parts
+from ..broker.payload import pack
+from ..effects.errors import EffectError
+from ..effects.pipeline import Passed
+from ..language.errors import ProtocolViolation
+from ..language.monitor import Whom
+from ..language.table import Step
+from .events import Denied, MessageSent
+from .guard import require
+from .outlet import Outlet
+from .part import Move
+from .seat import Seat
+
+SINGLES = 8
+"""A range of up to so many instances gets single messages; a larger one, `all` with the range."""
+
+NIL = pack(None)
+
+
+class Speaker:
+    """Sends for one seat. Its lock keeps the effects of two sends apart."""
+
+    __slots__ = ("_lock", "_seat", "_shown")
+
+    def __init__(self, seat: Seat) -> None:
+        self._seat = seat
+        self._lock = asyncio.Lock()
+        self._shown: set[Outlet] = set()
+
+    async def send(
+        self, label: str, values: tuple[Any, ...], fields: dict[str, Any], whom: Whom | None
+    ) -> None:
+        """Send `label`, and before it the selections that lead there."""
+        async with self._lock:
+            move = self._move(self._route(label, whom)[-1])
+            raw = move.pack(values, fields)
+            payload = pack(raw)
+            route = await self._room(lambda: self._route(label, whom))
+            for step in route:
+                require(step, self._seat.monitor, self._seat.values)
+            passed = await self._pass(route[-1], raw)
+            try:
+                route = self._again(route, label, whom)
+                self._depart(route, payload, passed)
+            except Exception as error:
+                if passed is not None:
+                    await passed.abandon(str(error))
+                raise
+        if self._seat.part.guarded:
+            self._seat.note(label, move.unpack(raw))
+
+    async def choose(self, branch: str) -> None:
+        """Announce `branch` to those who need to be told, and keep the next send to it."""
+        async with self._lock:
+            self._seat.check()
+            options = [s for ss in self._seat.monitor.state.sends.values() for s in ss]
+            first = [s for s in options if branch in s.action.branches][:1]
+            route = await self._room(lambda: self._chosen(branch))
+            for step in first:
+                require(step, self._seat.monitor, self._seat.values)
+            for step in route:
+                self._put(step, NIL, None)
+                self._tell(step, None)
+            self._seat.chosen = "" if route else branch
+
+    # --- which way ---------------------------------------------------------------------
+
+    def _route(self, label: str, whom: Whom | None) -> Sequence[Step]:
+        self._seat.check()
+        return self._seat.monitor.route(label, whom, self._seat.chosen)
+
+    def _chosen(self, branch: str) -> Sequence[Step]:
+        self._seat.check()
+        return self._seat.monitor.chosen(branch)
+
+    def _again(self, route: Sequence[Step], label: str, whom: Whom | None) -> Sequence[Step]:
+        """The route after an await: in `parallel` a receive may have moved the machine."""
+        if self._seat.monitor.state is route[0].source:
+            self._seat.check()
+            return route
+        return self._route(label, whom)
+
+    def _move(self, step: Step) -> Move:
+        return self._seat.part.moves[step.number]
+
+    # --- what has to come first --------------------------------------------------------
+
+    async def _room(self, find: Callable[[], Sequence[Step]]) -> Sequence[Step]:
+        """Find the route, and wait until every lane of it has room."""
+        while True:
+            route = find()
+            full = [o for step in route for o in self._outlets(step) if o.room < len(route)]
+            if not full:
+                return route
+            await full[0].has_room()
+
+    async def _pass(self, step: Step, raw: object) -> Passed | None:
+        """Do what the effects ask for; raises their refusal, which leaves nothing behind."""
+        move = self._move(step)
+        if move.plan is None:
+            return None
+        seat = self._seat
+        copies = len(step.partners(seat.role, seat.index))
+        try:
+            return await seat.session.pipeline.before_send(seat.context, step.action, copies, raw)
+        except EffectError as error:
+            seat.tally.denials.append(f"{step}: {error.message}")
+            if seat.observe is not None:
+                seat.observe(self._denied(step, error))
+            raise
+
+    # --- out ---------------------------------------------------------------------------
+
+    def _depart(self, route: Sequence[Step], payload: bytes, passed: Passed | None) -> None:
+        for step in route[:-1]:
+            self._put(step, NIL, None)
+            self._tell(step, None)
+        self._put(route[-1], payload, passed)
+        if passed is not None:
+            passed.confirm()
+            self._seat.tally.count(passed.charge, passed.facts, passed.receipt)
+        self._tell(route[-1], passed)
+
+    def _put(self, step: Step, payload: bytes, passed: Passed | None) -> None:
+        seat = self._seat
+        for outlet in self._outlets(step):
+            outlet.put(step.label, payload, self._parts(step, outlet, passed))
+        seat.advance(step)
+        if not step.selection:
+            seat.tally.sent += len(step.partners(seat.role, seat.index))
+
+    def _outlets(self, step: Step) -> list[Outlet]:
+        seat = self._seat
+        partners = step.partners(seat.role, seat.index)
+        whole = step.collective and (step.start, step.stop) == (0, self._size(step))
+        if whole or len(partners) > SINGLES:
+            return [seat.session.outlet(seat, step.peer_role, None)]
+        return [seat.session.outlet(seat, step.peer_role, index) for index in partners]
+
+    def _parts(self, step: Step, outlet: Outlet, passed: Passed | None) -> Parts | None:
+        """The range of a message to `all` that not all get; the token, the first time."""
+        token = None
+        if passed is not None and outlet not in self._shown:
+            token = self._seat.context.token or None
+            self._shown.add(outlet)
+        if outlet.index is None and (step.start, step.stop) != (0, self._size(step)):
+            return Parts(step.start, step.stop, token)
+        return Parts(token=token) if token is not None else None
+
+    def _size(self, step: Step) -> int | None:
+        return self._seat.part.sizes.get(step.peer_role)
+
+    # --- observers -----------------------------------------------------------------------
+
+    def _tell(self, step: Step, passed: Passed | None) -> None:
+        seat = self._seat
+        if seat.observe is None:
+            return
+        seat.observe(
+            MessageSent(
+                session=seat.session.id,
+                sender=seat.name,
+                receiver=self._receiver(step),
+                label=step.label,
+                step=step.action.step,
+                copies=len(step.partners(seat.role, seat.index)),
+                selection=step.selection,
+                stages=passed.stages if passed is not None else (),
+                charged=passed.charge if passed is not None else 0,
+                facts=passed.facts if passed is not None else (),
+            )
+        )
+
+    def _denied(self, step: Step, error: EffectError) -> Denied:
+        seat = self._seat
+        stage = next((d.stage for d in reversed(list(seat.session.pipeline.audit))), "capability")
+        return Denied(
+            session=seat.session.id,
+            sender=seat.name,
+            receiver=self._receiver(step),
+            label=step.label,
+            step=step.action.step,
+            stage=stage,
+            reason=error.message,
+            code=error.code,
+        )
+
+    def _receiver(self, step: Step) -> str:
+        if step.collective:
+            return str(step.action.peer)
+        return self._seat.part.instance_name(
+            step.peer_role, step.partners(self._seat.role, self._seat.index)[0]
+        )
+
+
+def whom(to: str | None) -> Whom | None:
+    """`"Role"` or `"Role[2]"` as the user writes it."""
+    if to is None:
+        return None
+    role, bracket, rest = to.partition("[")
+    if not bracket:
+        return Whom(role)
+    if rest.endswith("]") and rest[:-1].isdigit():
+        return Whom(role, int(rest[:-1]))
+    raise ProtocolViolation(
+        f"{to!r} does not name a role or an instance", got=to, hint='write "Role" or "Role[2]"'
+    )
