@@ -58,17 +58,23 @@ class Accounts(dict[str, Account]):
             case _:
                 pass
 
-    def table(self) -> Table:
-        """One row per role; facts fold into their column, so that 80 columns are enough."""
+    def table(self, *, journal: bool = False) -> Table:
+        """One row per role; facts fold into their column, so that 80 columns are enough.
+
+        A journal knows nothing of what was received or denied.
+        """
         table = Table(title="What each role did", title_justify="left", title_style="bold")
         table.add_column("Role", style="cyan", overflow="fold")
-        for heading in ("Sent", "Received", "Charged", "Denied"):
+        for heading in (
+            ("Sent", "Charged") if journal else ("Sent", "Received", "Charged", "Denied")
+        ):
             table.add_column(heading, justify="right")
         table.add_column("Facts", overflow="fold")
         for role, account in self.items():
             name = role if account.instances == 1 else f"{role} ({account.instances})"
             numbers = (account.sent, account.received, account.charged, account.denials)
-            table.add_row(name, *(str(n) if n else "-" for n in numbers), summary(account.facts))
+            shown = (account.sent, account.charged) if journal else numbers
+            table.add_row(name, *(str(n) if n else "-" for n in shown), summary(account.facts))
         return table
 
 

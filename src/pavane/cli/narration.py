@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Group
@@ -19,7 +19,7 @@ from ..actors.events import (
     SessionEnded,
     SessionOpened,
 )
-from ..effects.pipeline import Stage
+from ..effects.trace import Stage
 
 
 def lines(event: Event, *, trace: bool = False) -> Iterator[Text | Panel]:
@@ -33,7 +33,6 @@ def lines(event: Event, *, trace: bool = False) -> Iterator[Text | Panel]:
             who = (f"{event.receiver} has received {event.label} from {event.sender}", "dim")
             yield Text.assemble(f"{'':>5}  ", who)
         case Denied():
-            yield from stages(event.stages if trace else ())
             yield denial(event)
         case FrameRefused():
             yield Text.assemble(("refused ", "bold red"), f"{event.reason} ({event.subject})")
@@ -93,15 +92,18 @@ def denial(event: Denied) -> Panel:
             Text(event.reason),
             Text("Nothing was sent, nothing charged, no fact recorded.", style="dim"),
         ),
-        title=Text(f"denied [{event.code}]", style="bold red"),
+        title=Text(f"denied at {event.stage} [{event.code}]", style="bold red"),
         title_align="left",
         border_style="red",
     )
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """`{"event": "message_sent", ...}` with the event's own fields."""
-    return {"event": EVENTS[type(event)], **asdict(event)}
+    """`{"event": "message_sent", ...}` with the event's own fields; a stage has name and detail."""
+    values = {field.name: getattr(event, field.name) for field in fields(event)}
+    if isinstance(event, MessageSent):
+        values["stages"] = [{"name": s.name, "detail": s.detail} for s in event.stages]
+    return {"event": EVENTS[type(event)], **values}
 
 
 EVENTS: dict[type[Event], str] = {

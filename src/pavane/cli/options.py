@@ -42,6 +42,12 @@ Url = Annotated[
         help="nats://host:port, memory://, or embedded (a server of its own; the default).",
     ),
 ]
+AllowRemote = Annotated[
+    bool,
+    typer.Option(
+        "--allow-remote", help="Accept an address beyond loopback without TLS or credentials."
+    ),
+]
 Store = Annotated[
     Path | None,
     typer.Option("--store", metavar="DIR", help="Where the embedded server keeps its streams."),

@@ -1,0 +1,253 @@
+"""Journals read back for `pavane journal`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from ..effects.entry import Entry
+from ..effects.findings import Findings
+from ..effects.journal import Journal
+from ..effects.keys import Signer
+from .brokers import connected, kept_address
+from .errors import RunFailed
+from .live import Account, Accounts
+from .loop import play
+from .screen import complaints, output, plural, say, write_json, write_json_line
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which entries: an empty name fits all."""
+
+    namespace: str = ""
+    protocol: str = ""
+    session: str = ""
+    role: str = ""
+    fact: str = ""
+
+    def entries(self, journal: Journal) -> AsyncIterator[Entry]:
+        return journal.entries(
+            namespace=self.namespace, protocol=self.protocol, session=self.session, role=self.role
+        )
+
+    async def findings(self, journal: Journal) -> Findings:
+        return await journal.verify(
+            namespace=self.namespace, protocol=self.protocol, session=self.session, role=self.role
+        )
+
+
+Reader = Callable[[Journal, Query, bool], Awaitable[None]]
+
+
+def read(
+    reader: Reader,
+    url: str | None,
+    store: Path | None,
+    allow_remote: bool,
+    query: Query,
+    *,
+    json: bool,
+) -> None:
+    """Open the journal, let `reader` read it, and close everything again."""
+
+    async def main() -> None:
+        where = kept_address(url, store)
+        async with connected(where, store, allow_remote=allow_remote) as broker:
+            journal = Journal(broker, Signer())
+            try:
+                await reader(journal, query, json)
+            finally:
+                await journal.close()
+
+    play(main)
+
+
+# replay -----------------------------------------------------------------------------------
+
+
+async def replay(journal: Journal, query: Query, json: bool) -> None:
+    """Every entry in the order in which it was stored, then each role's account.
+
+    Verified first, since what is replayed from a damaged journal is worse than nothing.
+    """
+    findings = await query.findings(journal)
+    if not findings.ok:
+        _show_faults(findings)
+        raise RunFailed("the journal is damaged")
+    history = History()
+    async for entry in query.entries(journal):
+        if json:
+            write_json_line(entry_json(entry))
+        else:
+            for line in history.lines(entry):
+                say(line)
+        history.add(entry)
+    if not json:
+        history.close()
+
+
+class History:
+    """The sessions of a replay: a heading when another one begins, an account for each role."""
+
+    def __init__(self) -> None:
+        self._session = ("", "", "")
+        self._accounts: dict[tuple[str, str, str], Accounts] = {}
+        self._sent: dict[tuple[object, int], Entry] = {}
+        self.entries = 0
+
+    def lines(self, entry: Entry) -> list[Text]:
+        here = (entry.namespace, entry.protocol, entry.session)
+        told = [entry_line(entry)]
+        if here != self._session:
+            name = f"{entry.namespace}.{entry.protocol}"
+            heading = Text.assemble((name, "bold"), (f"  session {entry.session}", "dim"))
+            told = [Text(), heading, *told] if self.entries else [heading, *told]
+        self._session = here
+        return told
+
+    def add(self, entry: Entry) -> None:
+        """Take the entry into its role's account; an `unsent` mark takes back what it names."""
+        self.entries += 1
+        here = (entry.namespace, entry.protocol, entry.session)
+        accounts = self._accounts.setdefault(here, Accounts({}))
+        account = accounts.setdefault(entry.role, Account())
+        match entry.kind:
+            case "sent":
+                account.sent += 1
+                account.charged += entry.charge
+                self._sent[entry.writer, entry.number] = entry
+            case "fact":
+                account.facts.append(entry.name)
+            case "unsent":
+                taken_back = self._sent.pop((entry.writer, entry.count), None)
+                account.sent -= 1
+                account.charged -= taken_back.charge if taken_back else 0
+            case "merge":
+                pass
+
+    def close(self) -> None:
+        """Write the accounts of all sessions."""
+        if not self.entries:
+            say("The journal is empty: no annotated message has been sent.")
+        for (namespace, protocol, session), accounts in self._accounts.items():
+            table = accounts.table(journal=True)
+            table.title = f"{namespace}.{protocol}, session {session}"
+            say()
+            output().print(table)
+
+
+def entry_line(entry: Entry) -> Text:
+    """One entry in words: when, who, what."""
+    time = moment(entry.time).strftime("%H:%M:%S.%f")[:-3]
+    return Text.assemble((f"{time}  ", "dim"), (entry.writer.instance, "cyan"), *_told(entry))
+
+
+def _told(entry: Entry) -> list[str | tuple[str, str]]:
+    match entry.kind:
+        case "sent":
+            charge = (f"  charged {entry.charge}", "green") if entry.charge else ""
+            return [" -> ", (entry.peer, "cyan"), ": ", (entry.label, "bold"), charge]
+        case "fact":
+            return ["  fact ", (entry.name, "green"), f" by {entry.label}"]
+        case "merge":
+            return [f"  joined the journal of {entry.peer} up to entry {entry.count}"]
+        case "unsent":
+            return [("  not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
+
+
+def entry_json(entry: Entry) -> dict[str, Any]:
+    """An entry for programs; hashes in hexadecimal."""
+    return {
+        "namespace": entry.namespace,
+        "protocol": entry.protocol,
+        "session": entry.session,
+        "writer": entry.writer.instance,
+        "number": entry.number,
+        "time": moment(entry.time).isoformat(),
+        "kind": entry.kind,
+        "name": entry.name,
+        "step": entry.step,
+        "label": entry.label,
+        "peer": entry.peer,
+        "charge": entry.charge,
+        "receipt": entry.receipt.hex(),
+        "hash": entry.hash.hex(),
+    }
+
+
+def moment(nanoseconds: int) -> datetime:
+    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+
+
+# query ------------------------------------------------------------------------------------
+
+
+async def query(journal: Journal, query: Query, json: bool) -> None:
+    """The facts that hold, as they come from the stream."""
+    found = journal.read(
+        namespace=query.namespace,
+        protocol=query.protocol,
+        session=query.session,
+        role=query.role,
+        fact=query.fact,
+    )
+    async for entry in found:
+        if json:
+            write_json_line(entry_json(entry))
+        else:
+            time = moment(entry.time).isoformat(timespec="milliseconds")
+            place = f"{entry.namespace}.{entry.protocol} {entry.session} {entry.writer.instance}"
+            say(Text.assemble((f"{time} ", "dim"), (entry.name, "green"), f" {place}"))
+
+
+# verify -----------------------------------------------------------------------------------
+
+
+async def verify(journal: Journal, query: Query, json: bool) -> None:
+    """Count what is whole and name what is not; raises `RunFailed` for a fault."""
+    findings = await query.findings(journal)
+    if json:
+        write_json(findings_json(findings))
+    elif findings.ok:
+        entries = "1 entry" if findings.entries == 1 else f"{findings.entries} entries"
+        writers = plural(findings.writers, "writer")
+        say(Text.assemble(("whole  ", "bold green"), f"{entries} of {writers}"))
+    else:
+        _show_faults(findings)
+    if not findings.ok:
+        raise RunFailed("the journal is damaged")
+
+
+def findings_json(findings: Findings) -> dict[str, Any]:
+    """What `journal verify --json` prints."""
+    faults = [
+        {
+            "kind": fault.kind,
+            "subject": fault.subject,
+            "number": fault.number,
+            "sequence": fault.sequence,
+            "message": fault.message,
+        }
+        for fault in findings.faults
+    ]
+    return {
+        "ok": findings.ok,
+        "entries": findings.entries,
+        "writers": findings.writers,
+        "signers": sorted(signer.hex() for signer in findings.signers),
+        "faults": faults,
+    }
+
+
+def _show_faults(findings: Findings) -> None:
+    for fault in findings.faults:
+        line = Text.assemble((f"{fault.kind:<11}", "bold red"), str(fault))
+        say(line, console=complaints())
+    found = plural(len(findings.faults), "fault")
+    say(f"The journal is damaged: {found} in {findings.entries} entries.", console=complaints())

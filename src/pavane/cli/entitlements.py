@@ -1,0 +1,54 @@
+"""What the roles of a run may do: what their steps ask for, less what was taken away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..effects.effect import CapabilityGuardEffect, effects_of
+from ..language.projection import Projection
+from .errors import UsageError
+
+Capabilities = Mapping[str, tuple[str, ...]]
+
+
+def asked(projection: Projection) -> dict[str, tuple[str, ...]]:
+    """For each role the capabilities that its sends ask for, in the order of its steps."""
+    found: dict[str, dict[str, None]] = {role: {} for role in projection.machines}
+    for role, machines in projection.machines.items():
+        for machine in machines:
+            for transition in machine.transitions:
+                if transition.action.sends:
+                    for effect in effects_of(transition.action):
+                        if isinstance(effect, CapabilityGuardEffect):
+                            found[role][effect.capability] = None
+    return {role: tuple(capabilities) for role, capabilities in found.items()}
+
+
+def granted(
+    projection: Projection, grants: Capabilities, revoked: Capabilities
+) -> dict[str, tuple[str, ...]]:
+    """The capabilities of each role: all that it asks for, or what `grants` gives it instead,
+    without those `revoked`. Raises `UsageError` for a role or capability that is not there."""
+    refuse_unknown_roles("--grant", grants, projection)
+    refuse_unknown_roles("--revoke", revoked, projection)
+    held = {role: grants.get(role, wanted) for role, wanted in asked(projection).items()}
+    for role, names in revoked.items():
+        for name in names:
+            if name not in held[role]:
+                has = ", ".join(held[role]) or "none"
+                raise UsageError(
+                    f"--revoke {role}={name}: {role} does not have this capability",
+                    hint=f"what {role} has: {has}",
+                )
+        held[role] = tuple(name for name in held[role] if name not in names)
+    return held
+
+
+def refuse_unknown_roles(option: str, given: Mapping[str, object], projection: Projection) -> None:
+    """Raise `UsageError` unless the protocol has every role that the option names."""
+    for role in given:
+        if role not in projection.machines:
+            raise UsageError(
+                f"{option} {role}=...: the protocol has no role {role}",
+                hint=f"its roles are {', '.join(projection.machines)}",
+            )
