@@ -1,0 +1,64 @@
+"""Drivers execute what handlers decide. The pipeline knows these two interfaces only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from ..language.machine import Action
+from .command import Command, Snapshot
+from .effect import Effect
+from .entry import Entry
+from .identity import Identity, SendContext
+from .plan import Plan
+from .receipt import Receipt
+
+
+class Transaction(Protocol):
+    """All that one message does, to be committed or withdrawn as a whole."""
+
+    @property
+    def charged(self) -> int: ...
+    @property
+    def receipt(self) -> Receipt | None:
+        """After `commit`, if anything was charged."""
+        ...
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """After `commit`."""
+        ...
+
+    async def execute(self, effect: Effect, command: Command) -> str:
+        """Do one command and say in a few words what was done. Raises to refuse the message."""
+        ...
+
+    async def commit(self) -> None:
+        """Issue the receipt and store what goes into the journal."""
+        ...
+
+    async def withdraw(self, reason: str) -> None:
+        """Undo everything exactly; the message was not sent."""
+        ...
+
+
+class Driver(Protocol):
+    def begin(self, snapshot: Snapshot) -> Transaction: ...
+
+    async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
+        """Raise what would refuse these sends for lack of a budget."""
+        ...
+
+    def require(self, holder: Identity, token: bytes, capability: str) -> None:
+        """Raise `CapabilityDenied` unless the token shows the capability."""
+        ...
+
+    async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
+        """Join the journal of `peer`, as far as it is stored, into that of the context."""
+        ...
+
+    async def finish(self, identity: Identity) -> None:
+        """Nothing more comes of this instance."""
+        ...
+
+    async def close(self) -> None: ...

@@ -1,0 +1,61 @@
+"""Who sends: one role instance in one session, and what it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ..broker import subjects
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """One instance of a role in one session; a plain role is `index` None, and stands
+    as instance 0 on the broker."""
+
+    namespace: str
+    protocol: str
+    session: str
+    role: str
+    index: int | None = None
+
+    @property
+    def instance(self) -> str:
+        """`Leader` or `Followers[2]`."""
+        return self.role if self.index is None else f"{self.role}[{self.index}]"
+
+    @property
+    def context(self) -> str:
+        """The context that budgets are kept in unless a session names its own."""
+        return f"{self.namespace or subjects.DEFAULT_NAMESPACE}.{self.protocol}"
+
+    def tokens(self) -> tuple[str, str, str, str, str]:
+        """Namespace, protocol, session, role and index as subject tokens."""
+        return (
+            subjects.namespace_token(self.namespace),
+            subjects.token(self.protocol),
+            subjects.token(self.session),
+            subjects.token(self.role),
+            str(self.index or 0),
+        )
+
+    def peer(self, role: str, index: int | None) -> Identity:
+        """Another instance in the same session."""
+        return Identity(self.namespace, self.protocol, self.session, role, index)
+
+
+@dataclass(frozen=True, slots=True)
+class SendContext:
+    """What stays the same for all sends of one instance; made once per session.
+
+    `token` is its Biscuit token, empty if it holds none. `budget` is the context that its
+    flow is charged in, `namespace.protocol` if empty: all sessions of a protocol then share
+    the budget of a role.
+    """
+
+    identity: Identity
+    token: bytes = b""
+    budget: str = ""
+
+    @property
+    def budget_context(self) -> str:
+        return self.budget or self.identity.context

@@ -1,0 +1,137 @@
+"""Receipts: one for every charge, signed and chained to the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from .errors import ReceiptRefused
+from .keys import Signer, digest, is_signed
+
+_Fields = tuple[str, str, int, str, int, int, int, int, bytes, bytes]
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(tuple[_Fields, bytes])
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What one charge took. Not slotted: the hash is computed once, when first asked for.
+
+    `writer` is the role instance that was charged, with its session; `number` counts its
+    receipts in (`context`, `peer`, `epoch`) from 1. `spent` is the level of the budget
+    after the charge. `previous` is the hash of the receipt before, or of the chain's name
+    for the first.
+    """
+
+    context: str
+    peer: str
+    epoch: int
+    writer: str
+    number: int
+    cost: int
+    spent: int
+    step: int
+    previous: bytes
+    signer: bytes
+    signature: bytes
+
+    @cached_property
+    def body(self) -> bytes:
+        """What is signed: every field but the signature, in order."""
+        return _encoder.encode(self._fields())
+
+    @cached_property
+    def hash(self) -> bytes:
+        return digest(self.body)
+
+    def pack(self) -> bytes:
+        return _encoder.encode((self._fields(), self.signature))
+
+    def _fields(self) -> _Fields:
+        return (
+            *(self.context, self.peer, self.epoch, self.writer, self.number, self.cost),
+            *(self.spent, self.step, self.previous, self.signer),
+        )
+
+
+def unpack(data: bytes) -> Receipt:
+    """The receipt in `data`; raises `ValueError` whatever the bytes are."""
+    fields, signature = _decoder.decode(data)
+    return Receipt(*fields, signature)
+
+
+def first_hash(context: str, peer: str, epoch: int, writer: str) -> bytes:
+    """What the first receipt of a chain is chained to."""
+    return digest(_encoder.encode(("receipts", context, peer, epoch, writer)))
+
+
+class ReceiptChain:
+    """Issues the receipts of one writer, in the order of its charges."""
+
+    def __init__(self, signer: Signer, writer: str) -> None:
+        self._signer = signer
+        self._writer = writer
+        self._last: dict[tuple[str, str, int], tuple[int, bytes]] = {}
+
+    def issue(
+        self, context: str, peer: str, epoch: int, *, cost: int, spent: int, step: int
+    ) -> Receipt:
+        key = (context, peer, epoch)
+        number, previous = self._last.get(key) or (0, first_hash(*key, self._writer))
+        values: _Fields = (
+            *(context, peer, epoch, self._writer, number + 1, cost, spent, step, previous),
+            self._signer.public,
+        )
+        receipt = Receipt(*values, self._signer.sign(_encoder.encode(values)))
+        self._last[key] = (receipt.number, receipt.hash)
+        return receipt
+
+
+def verify_chain(
+    receipts: Iterable[Receipt],
+    *,
+    context: str,
+    peer: str,
+    epoch: int,
+    writer: str,
+    signers: Collection[bytes],
+) -> int:
+    """Check all receipts of one writer in one epoch of a budget, from the first on; their sum.
+
+    Raises `ReceiptRefused` at the first with a changed field, a wrong place, another
+    context, peer, epoch or writer, or a signer that is not in `signers`. A chain cut at its
+    end verifies; compare the last number with the journal's.
+    """
+    total, previous = 0, first_hash(context, peer, epoch, writer)
+    for position, receipt in enumerate(receipts):
+        reason = _fault(receipt, (context, peer, epoch, writer), position, previous, signers)
+        if reason:
+            raise ReceiptRefused(position, reason)
+        previous = receipt.hash
+        total += receipt.cost
+    return total
+
+
+def _fault(
+    receipt: Receipt,
+    chain: tuple[str, str, int, str],
+    position: int,
+    previous: bytes,
+    signers: Collection[bytes],
+) -> str:
+    for name, wanted in zip(("context", "peer", "epoch", "writer"), chain, strict=True):
+        found: object = getattr(receipt, name)
+        if found != wanted:
+            return f"its {name} is {found!r}, not {wanted!r}"
+    if receipt.number != position + 1:
+        return f"its number is {receipt.number}, not {position + 1}"
+    if receipt.previous != previous:
+        return "it is not chained to the receipt before"
+    if receipt.signer not in signers:
+        return "its signer is not known"
+    if not is_signed(receipt.signer, receipt.body, receipt.signature):
+        return "its signature does not fit its content"
+    return ""

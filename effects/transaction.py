@@ -1,0 +1,202 @@
+"""The driver over a broker: real tokens, budgets and journals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ..language.machine import Action, Peer
+from .budget import Budgets, Charged
+from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
+from .effect import Effect
+from .entry import Draft, Entry, Kind
+from .errors import EffectDenied, UnknownBudget, UnknownLeakage
+from .identity import Identity, SendContext
+from .journal import Journal
+from .keys import Signer
+from .plan import Plan
+from .receipt import Receipt, ReceiptChain
+from .verifier import Verifier
+
+
+class BrokerDriver:
+    """Owned by a pipeline. `signer` signs the receipts."""
+
+    def __init__(
+        self, verifier: Verifier, budgets: Budgets, journal: Journal, signer: Signer
+    ) -> None:
+        self.verifier = verifier
+        self.budgets = budgets
+        self.journal = journal
+        self.signer = signer
+        self._receipts: dict[Identity, ReceiptChain] = {}
+
+    def begin(self, snapshot: Snapshot) -> BrokerTransaction:
+        return BrokerTransaction(self, snapshot)
+
+    async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
+        where = context.budget_context
+        role = context.identity.role
+        if any(plan.charges for plan in plans) and await self.budgets.level(where, role) is None:
+            raise UnknownBudget(where, role)
+        for observer in sorted({name for plan in plans for name in plan.observers}):
+            if await self.budgets.leakage(where, observer) is None:
+                raise UnknownLeakage(where, observer)
+
+    def require(self, holder: Identity, token: bytes, capability: str) -> None:
+        self.verifier.require(holder, token, capability)
+
+    def receipts(self, identity: Identity) -> ReceiptChain:
+        chain = self._receipts.get(identity)
+        if chain is None:
+            name = ".".join(identity.tokens())
+            chain = self._receipts[identity] = ReceiptChain(self.signer, name)
+        return chain
+
+    async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
+        drafts = [await self.merged(action, peer)]
+        await self.journal.add(context.identity, [d for d in drafts if d.count])
+
+    async def merged(self, action: Action, peer: Identity) -> Draft:
+        """The entry that joins the journal of `peer` as far as it is stored now."""
+        count, last = await self.journal.end_of(peer)
+        return Draft("merge", "", action.step, action.label, peer.instance, proof=last, count=count)
+
+    async def finish(self, identity: Identity) -> None:
+        self._receipts.pop(identity, None)
+        await self.journal.finish(identity)
+
+    async def close(self) -> None:
+        await self.journal.close()
+
+
+class BrokerTransaction:
+    """One message. Charges are taken as they are asked for; the journal comes at the end."""
+
+    def __init__(self, driver: BrokerDriver, snapshot: Snapshot) -> None:
+        self._driver = driver
+        self._snapshot = snapshot
+        self._identity = snapshot.context.identity
+        self._flow: list[Charged] = []
+        self._leaks: list[Charged] = []
+        self._facts: list[str] = []
+        self._merges: list[Draft] = []
+        self.receipt: Receipt | None = None
+        self.entries: tuple[Entry, ...] = ()
+
+    @property
+    def charged(self) -> int:
+        return sum(charged.amount for charged in self._flow)
+
+    async def execute(self, effect: Effect, command: Command) -> str:
+        match command:
+            case RequireCapability(capability):
+                token = self._snapshot.context.token
+                self._driver.require(self._identity, token, capability)
+                return capability
+            case Charge(amount):
+                return await self._charge(amount)
+            case Leak(observer, amount):
+                return await self._leak(observer, amount)
+            case Record(facts):
+                self._facts += facts
+                return ", ".join(facts)
+            case Merge():
+                return await self._merge()
+            case Deny(reason):
+                raise EffectDenied(type(effect).__name__, self._identity.instance, reason)
+
+    async def _charge(self, amount: int) -> str:
+        if not amount:
+            return "0"
+        context, role = self._snapshot.context.budget_context, self._identity.role
+        charged = await self._driver.budgets.charge(context, role, amount)
+        self._flow.append(charged)
+        return f"{amount} ({charged.level.spent} of {charged.level.limit})"
+
+    async def _leak(self, observer: str, amount: int) -> str:
+        context = self._snapshot.context.budget_context
+        charged = await self._driver.budgets.leak(context, observer, amount)
+        self._leaks.append(charged)
+        return f"{observer} {amount} ({charged.level.spent} of {charged.level.limit})"
+
+    async def _merge(self) -> str:
+        """Take what the receivers have in their journals; their number is the copies'."""
+        peer = self._snapshot.action.peer
+        for index in _indices(peer, self._identity.index, self._snapshot.copies):
+            identity = self._identity.peer(peer.role, index)
+            draft = await self._driver.merged(self._snapshot.action, identity)
+            if draft.count:
+                self._merges.append(draft)
+        return f"merge {peer}"
+
+    async def commit(self) -> None:
+        # Receipt and entries take their places in their chains without an await between
+        # them, so that a receipt is issued if and only if a `sent` entry carries it.
+        writer = await self._driver.journal.writer(self._identity)
+        self._issue()
+        self.entries = await writer.add([*self._merges, self._sent(), *self._fact_drafts()])
+
+    def _issue(self) -> None:
+        if not self._flow:
+            return
+        level = self._flow[-1].level
+        self.receipt = self._driver.receipts(self._identity).issue(
+            self._snapshot.context.budget_context,
+            self._identity.role,
+            level.epoch,
+            cost=self.charged,
+            spent=level.spent,
+            step=self._snapshot.action.step,
+        )
+
+    def _sent(self) -> Draft:
+        proof = self.receipt.pack() if self.receipt else b""
+        return self._draft(
+            "sent", "", charge=self.charged, proof=proof, count=self._snapshot.copies
+        )
+
+    def _fact_drafts(self) -> list[Draft]:
+        return [self._draft("fact", name) for name in dict.fromkeys(self._facts)]
+
+    def _draft(
+        self, kind: Kind, name: str, *, charge: int = 0, proof: bytes = b"", count: int = 0
+    ) -> Draft:
+        action = self._snapshot.action
+        return Draft(
+            kind,
+            name,
+            action.step,
+            action.label,
+            str(action.peer),
+            charge=charge,
+            receipt=self.receipt.hash if self.receipt else b"",
+            proof=proof,
+            count=count,
+        )
+
+    async def withdraw(self, reason: str) -> None:
+        """Every step is tried, whatever the others come to; the first failure is raised."""
+        sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
+        undoing = [self._driver.budgets.give_back(c) for c in [*self._flow, *self._leaks]]
+        self._flow, self._leaks = [], []
+        results = await asyncio.gather(*undoing, return_exceptions=True)
+        if sent is not None:
+            writer = await self._driver.journal.writer(self._identity)
+            await writer.retract(sent, reason)
+        failed = next((r for r in results if isinstance(r, BaseException)), None)
+        if failed is not None:
+            raise failed
+
+
+def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:
+    """The instances that `peer` means, all bounds being integers."""
+    if peer.start is None and not peer.is_collective:
+        return [None]
+    start = peer.start if isinstance(peer.start, int) else 0
+    if peer.relative:
+        return [(own or 0) + start]
+    if not peer.is_collective:
+        return [start]
+    stop = peer.stop if isinstance(peer.stop, int) else start + copies
+    return list(range(start, stop))

@@ -1,0 +1,192 @@
+"""A writer of the journal: one role instance's chain, appended record by record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from ..broker.contract import Broker
+from ..broker.errors import BrokerError, NotConnected, Unconfirmed, WrongSequence
+from . import entry as entries
+from . import head as heads
+from .entry import Draft, Entry
+from .errors import JournalBroken
+from .identity import Identity
+from .keys import Signer
+from .places import HEADS, JOURNAL, head_subject, journal_subject
+
+PATIENCE = 10.0
+"""Seconds that an append is tried again while the broker does not answer."""
+
+PAUSE = 0.1
+HEAD_INTERVAL = 0.2
+"""Seconds between two heads of a busy writer; one more is written at its end."""
+
+BATCH = 256
+"""The most entries in one record."""
+
+_Waiting = tuple[tuple[Entry, ...], asyncio.Future[None]]
+
+
+class Writer:
+    """Owned by a `Journal`; `finish` ends it.
+
+    Entries are chained at once, in the order of `add`, and appended with all that was
+    added in the same turn of the event loop. The stream's expected sequence fences a second
+    writer. A writer that could not append is broken for good.
+    """
+
+    def __init__(
+        self, broker: Broker, signer: Signer, writer: Identity, clock: Callable[[], int]
+    ) -> None:
+        self.identity = writer
+        self.subject = journal_subject(writer)
+        self.count = 0
+        self.hash = entries.first_hash(self.subject)
+        self._broker = broker
+        self._signer = signer
+        self._clock = clock
+        self._sequence = 0
+        self._unsent: list[int] = []
+        self._queue: list[_Waiting] = []
+        self._flight: list[_Waiting] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._heading: asyncio.Task[None] | None = None
+        self._stored = (0, self.hash)
+        self._headed = 0
+        self._head_lock = asyncio.Lock()
+        self._broken: JournalBroken | None = None
+
+    async def resume(self) -> None:
+        """Go on after what this instance wrote before, if it did. Raises `JournalBroken`."""
+        last = await self._broker.last(JOURNAL, self.subject)
+        known = await self._broker.last(HEADS, head_subject(self.identity))
+        try:
+            end = entries.unpack(self.identity, last.payload)[-1] if last else None
+            head = heads.unpack(self.subject, known.payload) if known else None
+        except ValueError as error:
+            raise JournalBroken(self.identity.instance, str(error)) from None
+        count = end.number if end else 0
+        if head is not None and head.count > count:
+            why = f"it ends at entry {count}, but its head says {head.count}"
+            raise JournalBroken(self.identity.instance, why)
+        if last is not None and end is not None:
+            self.count, self.hash, self._sequence = end.number, end.hash, last.sequence
+            self._stored = (end.number, end.hash)
+        self._unsent = list(head.unsent) if head else []
+
+    async def add(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
+        """Append drafts next to each other; returns once they are stored.
+
+        Their place in the chain is taken before the first await. Raises `JournalBroken`.
+        """
+        if self._broken is not None:
+            raise self._broken
+        added = tuple(self._chain(draft) for draft in drafts)
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append((added, stored))
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+            self._flushing.add_done_callback(self._flushed)
+        await stored
+        return added
+
+    async def retract(self, sent: Entry, reason: str) -> None:
+        """Mark a `sent` entry and its facts as not holding; returns once readers see it."""
+        self._unsent.append(sent.number)
+        draft = Draft("unsent", reason[:200], sent.step, sent.label, sent.peer, count=sent.number)
+        await self.add([draft])
+        await self._write_head()
+
+    async def finish(self) -> None:
+        """Wait for what was added and write the last head."""
+        if self._flushing is not None:
+            await asyncio.wait([self._flushing])
+        if self._heading is not None:
+            self._heading.cancel()
+            await asyncio.wait([self._heading])
+        if self._stored[0] > self._headed:
+            await self._write_head()
+
+    def _chain(self, draft: Draft) -> Entry:
+        entry = entries.chained(self.identity, draft, self.count + 1, self._clock(), self.hash)
+        self.count, self.hash = entry.number, entry.hash
+        return entry
+
+    async def _flush(self) -> None:
+        """Append the queue until it is empty; one record is in flight at a time."""
+        await asyncio.sleep(0)
+        while self._queue:
+            self._flight = self._take()
+            record = entries.pack(entry for added, _ in self._flight for entry in added)
+            self._sequence = await self._append(record, self._flight[0][0][0].number)
+            end = self._flight[-1][0][-1]
+            self._stored = (end.number, end.hash)
+            for _, stored in self._flight:
+                if not stored.done():
+                    stored.set_result(None)
+            self._flight = []
+
+    def _flushed(self, flushing: asyncio.Task[None]) -> None:
+        self._flushing = None
+        error = None if flushing.cancelled() else flushing.exception()
+        if flushing.cancelled() or error is not None:
+            self._break(error)
+        elif self._heading is None:
+            self._heading = asyncio.create_task(self._head_later())
+
+    def _break(self, error: BaseException | None) -> None:
+        if not isinstance(error, JournalBroken):
+            error = JournalBroken(self.identity.instance, str(error or "its writer was cut off"))
+        self._broken = error
+        for _, stored in [*self._flight, *self._queue]:
+            if not stored.done():
+                stored.set_exception(error)
+        self._queue.clear()
+
+    def _take(self) -> list[_Waiting]:
+        taken, total = 0, 0
+        for added, _ in self._queue:
+            total += len(added)
+            if taken and total > BATCH:
+                break
+            taken += 1
+        batch, self._queue = self._queue[:taken], self._queue[taken:]
+        return batch
+
+    async def _append(self, record: bytes, number: int) -> int:
+        """The sequence of `record`, appended once whatever the broker's answers are."""
+        message_id = f"{self.subject}.{number}.{self._sequence}"
+        deadline = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            try:
+                return await self._broker.append(
+                    JOURNAL, self.subject, record, message_id=message_id, expected=self._sequence
+                )
+            except WrongSequence as error:
+                last = await self._broker.last(JOURNAL, self.subject)
+                if last is not None and last.payload == record:
+                    return last.sequence
+                raise JournalBroken(self.identity.instance, "another process writes it") from error
+            except (NotConnected, Unconfirmed):
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(PAUSE)
+
+    # heads ----------------------------------------------------------------------------
+
+    async def _head_later(self) -> None:
+        await asyncio.sleep(HEAD_INTERVAL)
+        self._heading = None
+        try:
+            await self._write_head()
+        except BrokerError:
+            # The next flush or the end writes one again.
+            return
+
+    async def _write_head(self) -> None:
+        async with self._head_lock:
+            count, last = self._stored
+            head = heads.signed(self._signer, self.subject, count, last, tuple(self._unsent))
+            await self._broker.append(HEADS, head_subject(self.identity), head.pack())
+            self._headed = count
