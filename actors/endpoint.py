@@ -10,6 +10,7 @@ from ..language.errors import PavaneError
 from .inlet import Inlet
 from .listener import Listener, Received, unfit
 from .outlet import Outlet
+from .part import Move
 from .seat import Seat
 from .speaker import Speaker, whom
 
@@ -50,6 +51,11 @@ class Endpoint:
                 self._outlets[step.number] = seat.session.outlet(seat, step.peer_role, index)
             else:
                 self._inlets[step.number] = seat.mailbox.inlet(step.peer_role, index)
+
+    @property
+    def seat(self) -> Seat:
+        """What stands behind this endpoint; for the runtime's own floor."""
+        return self._seat
 
     # --- who I am ------------------------------------------------------------------------
 
@@ -109,7 +115,17 @@ class Endpoint:
                     self._tally.sent += 1
                     return
         await self._read_selections()
-        await self._speaker.send(label, values, fields, whom(to))
+        await self._speaker.send(label, whom(to), lambda move: move.pack(values, fields))
+
+    async def send_raw(self, label: str, raw: Any, *, to: str | None = None) -> None:
+        """As `send`, with the payload as it stands on the wire: plain builtins."""
+
+        def checked(move: Move) -> Any:
+            move.unpack(raw)
+            return raw
+
+        await self._read_selections()
+        await self._speaker.send(label, whom(to), checked)
 
     async def choose(self, branch: str) -> None:
         """Decide for a branch: tell those who could not know it, and keep the next send to it.

@@ -30,7 +30,7 @@ def require(step: Step, monitor: Monitor, values: Mapping[str, Any]) -> None:
         return
     options = [s for ss in monitor.state.sends.values() for s in ss]
     allowed = [str(s) for s in options if holds(s, values)]
-    branch = step.action.branches[-1] if step.action.branches else step.label
+    branch = step.branches[-1] if step.branches else step.label
     if allowed:
         raise GuardRefused(
             f"{monitor.name} cannot take {branch}: its guard does not hold",

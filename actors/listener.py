@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,7 +46,7 @@ class Listener:
         branches: list[str] = []
         while True:
             step, inlets = await self._next(label, sender)
-            branches += step.action.branches
+            branches += step.branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
                 await self._merge(step, inlets)
@@ -55,7 +54,7 @@ class Listener:
             source = inlets[0]
             self._take(step, source)
             if label is None and not self._seat.monitor.state.receives:
-                name = step.action.branches[-1]
+                name = step.branches[-1]
                 return Received(name, None, source.role, source.index, tuple(branches))
 
     async def narrow(self) -> bool:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Mapping
 
-from ..broker.connect import connect
 from ..broker.contract import Broker
-from ..broker.options import ConnectOptions
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
 from ..effects.capability import Authority
-from ..effects.handlers import standard_registry
 from ..effects.identity import Identity
 from ..effects.pipeline import Pipeline
-from ..effects.registry import ExtensionRegistry
 from .cast import Cast
 from .choreography import Choreography
 from .errors import Conflict, MissingRole, RuntimeClosed

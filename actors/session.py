@@ -143,7 +143,7 @@ class Session:
             self._values[seat.role][seat.index] = value
         except PavaneError as error:
             self.fail(error, seat.name)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
             failed = RoleFailed(self.id, seat.name, error)
             failed.__cause__ = error
             self.fail(failed, seat.name)

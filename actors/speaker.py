@@ -36,12 +36,13 @@ class Speaker:
         self._shown: set[Outlet] = set()
 
     async def send(
-        self, label: str, values: tuple[Any, ...], fields: dict[str, Any], whom: Whom | None
+        self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]
     ) -> None:
-        """Send `label`, and before it the selections that lead there."""
+        """Send `label` with what `pack_for` makes of its shape, and before it the selections
+        that lead there."""
         async with self._lock:
             move = self._move(self._route(label, whom)[-1])
-            raw = move.pack(values, fields)
+            raw = pack_for(move)
             payload = pack(raw)
             route = await self._room(lambda: self._route(label, whom))
             for step in route:
@@ -62,7 +63,7 @@ class Speaker:
         async with self._lock:
             self._seat.check()
             options = [s for ss in self._seat.monitor.state.sends.values() for s in ss]
-            first = [s for s in options if branch in s.action.branches][:1]
+            first = [s for s in options if branch in s.branches][:1]
             route = await self._room(lambda: self._chosen(branch))
             for step in first:
                 require(step, self._seat.monitor, self._seat.values)

@@ -121,7 +121,7 @@ class Monitor:
             step
             for step in state.sends.get(label, ())
             if (whom is None or whom.fits(step, self.own))
-            and (not branch or branch in step.action.branches)
+            and (not branch or branch in step.branches)
         ]
 
     def chosen(self, branch: str) -> tuple[Step, ...]:
@@ -129,7 +129,7 @@ class Monitor:
 
         Raises `ProtocolViolation` when no step of the present state decides for `branch`.
         """
-        options = [s for ss in self.state.sends.values() for s in ss if branch in s.action.branches]
+        options = [s for ss in self.state.sends.values() for s in ss if branch in s.branches]
         if not options:
             raise self.refuse(f"choose({branch})")
         announcements: list[Step] = []
@@ -179,7 +179,7 @@ def _selections(state: State, branch: str) -> list[Step]:
         step
         for steps in state.sends.values()
         for step in steps
-        if step.selection and (not branch or branch in step.action.branches)
+        if step.selection and (not branch or branch in step.branches)
     ]
 
 

@@ -16,6 +16,7 @@ class Step:
 
     __slots__ = (
         "action",
+        "branches",
         "collective",
         "label",
         "number",
@@ -39,6 +40,7 @@ class Step:
         self.sends = action.sends
         self.label = action.label
         self.selection = action.selection
+        self.branches = (action.label.removeprefix("@"),) if action.selection else action.branches
         self.peer_role = peer.role
         self.start = _bound(peer.start or 0, str(peer))
         self.stop = self.start + 1 if peer.stop is None else _bound(peer.stop, str(peer))
