@@ -73,6 +73,18 @@ class InsecureAddress(BrokerError):
         self.missing = missing
 
 
+class Forbidden(BrokerError):
+    code = "PV316"
+
+    def __init__(self, address: str, what: str) -> None:
+        super().__init__(
+            f"the server at {address} does not permit it: {what}",
+            hint="use credentials whose permissions include it",
+        )
+        self.address = address
+        self.what = what
+
+
 class NoJetStream(BrokerError):
     code = "PV304"
 

@@ -15,6 +15,7 @@ class ConnectOptions:
     """Credentials are one of: a `.creds` file, an nkey seed file, user and password, a token.
 
     `ca` is a file of certificates to trust; `tls` a whole context, which overrules it.
+    `inbox` is what the subjects of answers begin with, so that permissions can tell them apart.
     `allow_remote` permits an address beyond loopback without TLS or credentials.
     `replicas` is for the streams that are created: 3 where the servers are a cluster.
     `store` and `port` are for `embedded`: a directory that is kept, and a fixed port.
@@ -28,6 +29,7 @@ class ConnectOptions:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
+    inbox: str = "_INBOX"
     allow_remote: bool = False
     replicas: int = 1
     store: str | None = None

@@ -1,0 +1,137 @@
+"""`Broker` on NATS: each verb goes to the part that knows it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+
+from ..contract import Deliver, Level, Lost, Record
+from ..options import ConnectOptions
+from ..subjects import check_pattern, check_subject, token
+from . import address as addresses
+from .api import Api
+from .counters import Counters
+from .link import Link, LinkSubscription
+from .reader import Reader
+from .streams import Streams
+from .work import Item, Work
+
+
+class NatsBroker:
+    """Implements `Broker`. `owned` is ended after the connection (an embedded server)."""
+
+    def __init__(self, link: Link, api: Api, replicas: int, owned: AsyncExitStack) -> None:
+        self._link = link
+        self._api = api
+        self._streams = Streams(link, api, replicas)
+        self._work = Work(link, api, self._streams)
+        self._counters = Counters(self._streams)
+        self._owned = owned
+
+    @property
+    def address(self) -> str:
+        """The server's address, without credentials."""
+        return self._link.shown
+
+    @property
+    def max_payload(self) -> int:
+        return self._link.max_payload
+
+    # live ---------------------------------------------------------------------------
+
+    async def subscribe(
+        self, subject: str, deliver: Deliver, *, lost: Lost | None = None
+    ) -> LinkSubscription:
+        check_pattern(subject)
+        return await self._link.subscribe(subject, deliver, lost)
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        self._link.publish(subject, payload)
+
+    async def drained(self) -> None:
+        await self._link.fence()
+
+    # streams ------------------------------------------------------------------------
+
+    async def ensure_stream(self, stream: str, subjects: list[str]) -> None:
+        await self._streams.ensure(stream, subjects)
+
+    async def append(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        expected: int | None = None,
+    ) -> int:
+        return await self._streams.append(stream, subject, payload, message_id, expected)
+
+    async def read(
+        self, stream: str, subject: str = ">", *, start: int = 1, follow: bool = False
+    ) -> AsyncGenerator[Record]:
+        check_pattern(subject)
+        token(stream)
+        end: int | None = None
+        if not follow:
+            last = await self._streams.last(stream, subject)
+            if last is None or last.sequence < start:
+                return
+            end = last.sequence
+        reader = Reader(self._link, self._api, stream, subject, start, end)
+        async with aclosing(reader.records()) as records:
+            async for record in records:
+                yield record
+
+    async def last(self, stream: str, subject: str) -> Record | None:
+        check_subject(subject)
+        return await self._streams.last(token(stream), subject)
+
+    # work ---------------------------------------------------------------------------
+
+    async def ensure_queue(self, queue: str, *, lease: float = 30.0) -> None:
+        await self._work.ensure(queue, lease)
+
+    async def put(self, queue: str, payload: bytes, *, message_id: str | None = None) -> None:
+        await self._work.put(queue, payload, message_id)
+
+    async def take(self, queue: str, *, timeout: float) -> Item | None:
+        return await self._work.take(queue, timeout)
+
+    # bounded counters -----------------------------------------------------------------
+
+    async def set_limit(self, counter: str, limit: int) -> Level:
+        return await self._counters.set_limit(counter, limit)
+
+    async def spend(self, counter: str, amount: int) -> Level:
+        return await self._counters.spend(counter, amount)
+
+    async def give_back(self, counter: str, amount: int) -> Level:
+        return await self._counters.give_back(counter, amount)
+
+    async def rotate(self, counter: str) -> Level:
+        return await self._counters.rotate(counter)
+
+    async def level(self, counter: str) -> Level | None:
+        return await self._counters.level(counter)
+
+    # end ----------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        try:
+            await self._link.close()
+        finally:
+            await self._owned.aclose()
+
+
+async def open_nats(url: str, options: ConnectOptions, owned: AsyncExitStack) -> NatsBroker:
+    """Takes over what is in `owned`, once it succeeds. Raises `InsecureAddress`, `ServerUnreachable`, `NoJetStream` or `ServerTooOld`."""
+    link = Link(addresses.parse(url), options)
+    await link.open()
+    api = Api(link)
+    try:
+        await api.check(link.version)
+    except BaseException:
+        await link.close()
+        raise
+    return NatsBroker(link, api, options.replicas, owned.pop_all())

@@ -1,0 +1,201 @@
+"""Bounded counters: one record per counter, replaced by compare-and-set on its sequence.
+
+JetStream's own counters cannot refuse, and compare-and-set collapses when many callers try it
+on one key at once. So within a process callers do not compete: those who come while a write is
+under way are applied one after another to one level, and written together. Only processes
+compete, each with one write, of which one always succeeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+
+import msgspec
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from .. import level as levels
+from ..contract import Level
+from ..errors import BrokerError, CounterError, StreamRefused, UnknownCounter, WrongSequence
+from ..subjects import check_subject
+from . import api as apis
+from .streams import Streams
+
+STREAM = "PAVANE_COUNTERS"
+_PREFIX = "_COUNTERS"
+
+Step = Callable[[Level | None], Level]
+
+
+class Stored(msgspec.Struct, array_like=True):
+    limit: int
+    spent: int
+    epoch: int
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Stored).decode
+
+
+class Counter:
+    """One counter as this process knows it."""
+
+    def __init__(self, streams: Streams, name: str) -> None:
+        self._streams = streams
+        self._name = name
+        self._subject = f"{_PREFIX}.{name}"
+        self._known: Level | None = None
+        self._waiting: list[tuple[Step, asyncio.Future[Level]]] = []
+        self._writer: asyncio.Task[None] | None = None
+
+    async def read(self) -> Level | None:
+        """The level as it is now."""
+        try:
+            record = await self._streams.last(STREAM, self._subject)
+        except StreamRefused as error:
+            if error.status != apis.STREAM_MISSING:
+                raise
+            record = None
+        if record is None:
+            self._known = None
+            return None
+        stored = _decode(record.payload)
+        self._known = Level(stored.limit, stored.spent, stored.epoch, record.sequence)
+        return self._known
+
+    async def change(self, step: Step) -> Level:
+        """Apply `step` once and return the level after it, or raise what it raises.
+
+        Who is cancelled meanwhile does not know whether it was applied.
+        """
+        future: asyncio.Future[Level] = asyncio.get_running_loop().create_future()
+        self._waiting.append((step, future))
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write(), name=f"counter {self._name}")
+        return await future
+
+    async def _write(self) -> None:
+        try:
+            while self._waiting:
+                waiting, self._waiting = self._waiting, []
+                await self._settle([entry for entry in waiting if not entry[1].done()])
+        finally:
+            self._writer = None
+
+    async def _settle(self, entries: list[tuple[Step, asyncio.Future[Level]]]) -> None:
+        """Apply all of `entries` and answer each, whatever happens."""
+        answers: list[Level | BrokerError] = []
+        try:
+            async for attempt in AsyncRetrying(
+                retry=retry_if_exception_type(WrongSequence),
+                wait=wait_random_exponential(multiplier=0.001, max=0.05),
+                reraise=True,
+            ):
+                with attempt:
+                    answers = await self._attempt([step for step, _ in entries])
+        except BrokerError as error:
+            self._known = None
+            answers = [error] * len(entries)
+        except BaseException:
+            for _, future in entries:
+                future.cancel()
+            raise
+        for (_, future), answer in zip(entries, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Level):
+                future.set_result(answer)
+            else:
+                future.set_exception(answer)
+
+    async def _attempt(self, steps: list[Step]) -> list[Level | BrokerError]:
+        """One round over the known level; nobody is refused over one that may be old."""
+        before = self._known
+        if before is None:
+            before = await self.read()
+            fresh = True
+        else:
+            fresh = False
+        after, answers = _applied(before, steps)
+        if not fresh and any(isinstance(answer, CounterError) for answer in answers):
+            before = await self.read()
+            after, answers = _applied(before, steps)
+        if after is None or after == before:
+            return answers
+        revision = await self._store(after, 0 if before is None else before.revision)
+        self._known = replace(after, revision=revision)
+        return [replace(a, revision=revision) if isinstance(a, Level) else a for a in answers]
+
+    async def _store(self, level: Level, expected: int) -> int:
+        payload = _encode(Stored(level.limit, level.spent, level.epoch))
+        try:
+            return await self._streams.put(
+                STREAM, self._subject, payload, secrets.token_hex(12), expected
+            )
+        except WrongSequence:
+            self._known = None
+            raise
+
+
+def _applied(
+    level: Level | None, steps: list[Step]
+) -> tuple[Level | None, list[Level | BrokerError]]:
+    """The level after all steps, and what each came to; a refused one changes nothing."""
+    answers: list[Level | BrokerError] = []
+    for step in steps:
+        try:
+            level = step(level)
+        except CounterError as error:
+            answers.append(error)
+        else:
+            answers.append(level)
+    return level, answers
+
+
+class Counters:
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+        self._counters: dict[str, Counter] = {}
+        self._made = False
+
+    async def set_limit(self, counter: str, limit: int) -> Level:
+        if not self._made:
+            await self._streams.create(
+                STREAM, [f"{_PREFIX}.>"], max_msgs_per_subject=1, allow_direct=False
+            )
+            self._made = True
+        return await self._counter(counter).change(
+            lambda level: levels.limited(counter, level, limit)
+        )
+
+    async def spend(self, counter: str, amount: int) -> Level:
+        return await self._counter(counter).change(
+            lambda level: levels.spent(counter, _known(counter, level), amount)
+        )
+
+    async def give_back(self, counter: str, amount: int) -> Level:
+        return await self._counter(counter).change(
+            lambda level: levels.given_back(counter, _known(counter, level), amount)
+        )
+
+    async def rotate(self, counter: str) -> Level:
+        return await self._counter(counter).change(
+            lambda level: levels.rotated(_known(counter, level))
+        )
+
+    async def level(self, counter: str) -> Level | None:
+        return await self._counter(counter).read()
+
+    def _counter(self, name: str) -> Counter:
+        if name not in self._counters:
+            check_subject(name)
+            self._counters[name] = Counter(self._streams, name)
+        return self._counters[name]
+
+
+def _known(counter: str, level: Level | None) -> Level:
+    if level is None:
+        raise UnknownCounter(counter)
+    return level

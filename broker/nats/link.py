@@ -1,0 +1,379 @@
+"""A connection to a NATS server that comes back by itself.
+
+What is sent goes through one list and one writer task that nobody cancels, as a cancelled
+publish may be swallowed by the library; whoever calls never waits. Nothing here flushes: a
+fence is a message to ourselves, which comes back when the server has seen all before it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable
+from typing import Any
+
+from ..contract import Deliver, Lost
+from ..errors import Forbidden, NotConnected, PayloadTooLarge, ServerUnreachable
+from ..options import ConnectOptions
+from ..subjects import check_subject
+from . import address as addresses
+from .inbox import Inbox, NoAnswer
+from .library import (
+    AuthorizationError,
+    LibraryClient,
+    LibraryError,
+    LibrarySubscription,
+    Msg,
+    PoolServer,
+    new_client,
+    overflowed,
+)
+from .tls import context
+
+log = logging.getLogger("pavane.broker")
+
+CONNECT_TIMEOUT = 1.5
+PING_INTERVAL = 2.0
+RECONNECT_WAIT = 0.1
+_FENCE_TIMEOUT = 10.0
+_PATIENCE = 10.0
+_PENDING_MESSAGES = 4 * 1024 * 1024
+_PENDING_BYTES = 512 << 20
+_CHECKED_LIMIT = 65_536
+_DENIED = re.compile(
+    r'permissions violation for (subscription to|publish to) "([^"]+)"', re.IGNORECASE
+)
+
+Outgoing = tuple[str, bytes, str, dict[str, str] | None]
+
+
+class LinkSubscription:
+    """A subscription that is made again when a new connection has to be opened."""
+
+    def __init__(self, link: Link, pattern: str, deliver: Deliver, lost: Lost | None) -> None:
+        self.pattern = pattern
+        self.lost = lost
+        self.inner: LibrarySubscription | None = None
+        self._link = link
+        self._deliver = deliver
+        self._open = True
+
+    async def on_message(self, msg: Msg) -> None:
+        if self._open:
+            try:
+                self._deliver(msg.subject, msg.data)
+            except Exception as error:  # noqa: BLE001
+                # A bug of the subscriber is said aloud; the library would swallow it.
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": f"a subscriber to {msg.subject} raised", "exception": error}
+                )
+
+    async def close(self) -> None:
+        if self._open:
+            self._open = False
+            await self._link.forget(self)
+
+
+class Link:
+    """One connection, its writer, its inbox. Belongs to the event loop it was opened on."""
+
+    def __init__(self, address: addresses.Address, options: ConnectOptions) -> None:
+        self.shown = address.shown
+        self.inbox = Inbox(self.send, options.inbox)
+        self._address = address
+        self._options = options
+        self._client: LibraryClient = new_client()
+        self._subscriptions: dict[LinkSubscription, None] = {}
+        self._back: list[Callable[[], None]] = []
+        self._connected = asyncio.Event()
+        self._closing = False
+        self._outgoing: list[Outgoing] = []
+        self._wake = asyncio.Event()
+        self._writer: asyncio.Task[None] | None = None
+        self._reopening: asyncio.Task[None] | None = None
+        self._checked: set[str] = set()
+        self._denied: dict[str, None] = {}
+        self._reason = "not opened"
+        self._turn = 0
+        self.max_payload = 0
+
+    # opening and closing --------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Raises `InsecureAddress` or, within about two seconds, `ServerUnreachable`."""
+        addresses.check(self._address, self._options)
+        await self._dial()
+        self._writer = asyncio.create_task(self._write(), name="pavane-writer")
+
+    async def close(self) -> None:
+        """Let what was published out and what came in be delivered, then disconnect."""
+        if self._closing:
+            return
+        if self.is_connected:
+            await self._settle()
+        self._closing = True
+        self._connected.clear()
+        self._reason = "the connection was closed"
+        for task in (self._reopening, self._writer):
+            if task is not None:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+        await self._client.close()
+        self.inbox.interrupt()
+
+    async def _settle(self) -> None:
+        try:
+            async with asyncio.timeout(2.0):
+                await self.fence()
+                while any(s.inner and s.inner.pending_msgs for s in self._subscriptions):
+                    await asyncio.sleep(0.001)
+        except (TimeoutError, NotConnected):
+            log.debug("%s: closed with messages still on their way", self.shown)
+
+    async def _dial(self) -> None:
+        client = new_client()
+        dialling = asyncio.create_task(self._connect(client))
+        try:
+            # The library retries for two minutes whatever it is told, so time is kept here.
+            await asyncio.wait_for(dialling, CONNECT_TIMEOUT)
+        except TimeoutError:
+            await self._abandon(client)
+            raise self._unreachable(client.last_error or TimeoutError("no answer")) from None
+        except (OSError, LibraryError) as error:
+            await self._abandon(client)
+            raise self._unreachable(client.last_error or error) from None
+        except asyncio.CancelledError:
+            await self._abandon(client)
+            raise
+        self._client = client
+        self.max_payload = client.max_payload
+        await self._resubscribe()
+        self._connected.set()
+
+    async def _connect(self, client: LibraryClient) -> None:
+        options = self._options
+
+        def mine(event: Callable[[], None]) -> Callable[[], Any]:
+            async def on_event() -> None:
+                if client is self._client:
+                    event()
+
+            return on_event
+
+        await client.connect(
+            list(self._address.urls),
+            error_cb=self._on_error,
+            disconnected_cb=mine(self._on_disconnected),
+            closed_cb=mine(self._on_closed),
+            reconnected_cb=mine(self._on_reconnected),
+            reconnect_to_server_handler=self._choose,
+            name=options.name,
+            allow_reconnect=True,
+            connect_timeout=CONNECT_TIMEOUT,
+            reconnect_time_wait=RECONNECT_WAIT,
+            max_reconnect_attempts=-1,
+            ping_interval=PING_INTERVAL,
+            max_outstanding_pings=2,
+            # Nothing is buffered while disconnected: it would be sent after what is sent again.
+            pending_size=-1,
+            tls=context(options, self._address.tls),
+            user=options.user,
+            password=options.password,
+            token=options.token,
+            user_credentials=options.credentials,
+            nkeys_seed=options.nkey,
+        )
+
+    async def _abandon(self, client: LibraryClient) -> None:
+        try:
+            await client.close()
+        except (OSError, LibraryError) as error:
+            log.debug("%s: %s", self.shown, error)
+
+    def _unreachable(self, error: Exception) -> ServerUnreachable:
+        reason = str(error).removeprefix("nats: ") or type(error).__name__
+        if isinstance(error, AuthorizationError) or "authorization" in reason.lower():
+            return ServerUnreachable(
+                self.shown, "it refuses our credentials", hint="check user, password or .creds file"
+            )
+        return ServerUnreachable(self.shown, reason)
+
+    def _choose(
+        self, pool: list[PoolServer], _info: dict[str, Any]
+    ) -> tuple[PoolServer | None, float]:
+        """Where to reconnect. Servers advertise others, which may be less safe than they are."""
+        if not self._options.allow_remote and not self._address.tls:
+            pool = [s for s in pool if addresses.is_loopback(s.uri.hostname or "")] or pool[:1]
+        self._turn += 1
+        return pool[self._turn % len(pool)], RECONNECT_WAIT
+
+    # what happens to the connection -----------------------------------------------------
+
+    @property
+    def version(self) -> str:
+        """The server's, as it says."""
+        return str(self._client.connected_server_version)
+
+    @property
+    def is_connected(self) -> bool:
+        return self._connected.is_set()
+
+    async def connected(self, patience: float) -> None:
+        """Wait until there is a connection; raises `NotConnected` after `patience` seconds, and
+        at once when we closed it."""
+        if self._connected.is_set():
+            return
+        if self._closing:
+            raise self._gone()
+        try:
+            async with asyncio.timeout(patience):
+                await self._connected.wait()
+        except TimeoutError:
+            raise self._gone() from None
+
+    def on_back(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Call `callback` after each reconnect; returns what stops that."""
+        self._back.append(callback)
+        return lambda: self._back.remove(callback)
+
+    def _on_disconnected(self) -> None:
+        self._connected.clear()
+        self._reason = "the connection was cut"
+        self._outgoing.clear()
+        self.inbox.interrupt()
+        if not self._closing:
+            log.warning("%s: %s", self.shown, self._reason)
+            self._tell_lost(self._reason)
+
+    def _on_reconnected(self) -> None:
+        self._connected.set()
+        log.info("%s: connected again", self.shown)
+        for callback in list(self._back):
+            callback()
+
+    def _on_closed(self) -> None:
+        """The library gave up for good, as it does for most errors that a server reports."""
+        self._connected.clear()
+        if not self._closing and self._reopening is None:
+            self._reason = str(self._client.last_error or "the server closed the connection")
+            self._tell_lost(self._reason)
+            self._reopening = asyncio.create_task(self._reopen(), name="pavane-reopen")
+
+    async def _reopen(self) -> None:
+        while True:
+            try:
+                await self._dial()
+            except ServerUnreachable as error:
+                self._reason = error.reason
+                await asyncio.sleep(RECONNECT_WAIT * 5)
+            else:
+                self._reopening = None
+                self._on_reconnected()
+                return
+
+    async def _on_error(self, error: Exception) -> None:
+        # Called by the library's reader: to raise here would end it.
+        dropped = overflowed(error)
+        if dropped is not None:
+            for subscription in self._subscriptions:
+                if subscription.inner is dropped and subscription.lost is not None:
+                    subscription.lost("more messages came than could be held")
+        elif denied := _DENIED.search(str(error)):
+            self._denied[denied.group(2)] = None
+            self.inbox.deny(denied.group(2), Forbidden(self.shown, str(error)))
+            log.warning("%s: %s", self.shown, error)
+        else:
+            log.debug("%s: %s", self.shown, error)
+
+    def _tell_lost(self, reason: str) -> None:
+        for subscription in list(self._subscriptions):
+            if subscription.lost is not None:
+                subscription.lost(reason)
+
+    def _gone(self) -> NotConnected:
+        return NotConnected(self.shown, self._reason)
+
+    # sending ----------------------------------------------------------------------------
+
+    def publish(self, subject: str, payload: bytes) -> None:
+        """For the floors above: checked. Goes out at the end of this turn of the loop."""
+        if subject not in self._checked:
+            check_subject(subject)
+            if len(self._checked) >= _CHECKED_LIMIT:
+                self._checked.clear()
+            self._checked.add(subject)
+        self.send(subject, payload)
+
+    def send(
+        self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        if len(payload) > self.max_payload:
+            raise PayloadTooLarge(len(payload), self.max_payload)
+        if not self._connected.is_set():
+            raise self._gone()
+        if not self._outgoing:
+            self._wake.set()
+        self._outgoing.append((subject, payload, reply, headers))
+
+    async def _write(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            outgoing, self._outgoing = self._outgoing, []
+            publish = self._client.publish
+            try:
+                for subject, payload, reply, headers in outgoing:
+                    await publish(subject, payload, reply, headers)
+            except (LibraryError, OSError) as error:
+                # Cut in the middle. `lost` is told, and requests are repeated by who waits.
+                log.debug("%s: %s", self.shown, error)
+
+    async def fence(self) -> None:
+        """Return when the server has seen everything sent so far. Raises `NotConnected`."""
+        try:
+            await self.inbox.echo(_FENCE_TIMEOUT)
+        except NoAnswer as error:
+            raise NotConnected(self.shown, str(error)) from None
+
+    # subscribing --------------------------------------------------------------------------
+
+    async def subscribe(
+        self, pattern: str, deliver: Deliver, lost: Lost | None
+    ) -> LinkSubscription:
+        await self.connected(_PATIENCE)
+        subscription = LinkSubscription(self, pattern, deliver, lost)
+        self._subscriptions[subscription] = None
+        try:
+            subscription.inner = await self._attach(pattern, subscription.on_message)
+            await self.fence()
+            if pattern in self._denied:
+                del self._denied[pattern]
+                raise Forbidden(self.shown, f"subscribe to {pattern}")
+        except BaseException:
+            await subscription.close()
+            raise
+        return subscription
+
+    async def _attach(self, pattern: str, on_message: Any) -> LibrarySubscription:
+        return await self._client.subscribe(
+            pattern,
+            cb=on_message,
+            pending_msgs_limit=_PENDING_MESSAGES,
+            pending_bytes_limit=_PENDING_BYTES,
+        )
+
+    async def _resubscribe(self) -> None:
+        """On a new connection: our inbox, and what there was before."""
+        await self._attach(self.inbox.pattern, self.inbox.on_message)
+        for subscription in list(self._subscriptions):
+            subscription.inner = await self._attach(subscription.pattern, subscription.on_message)
+
+    async def forget(self, subscription: LinkSubscription) -> None:
+        self._subscriptions.pop(subscription, None)
+        if subscription.inner is None or self._client.is_closed:
+            return
+        try:
+            await subscription.inner.unsubscribe()
+        except LibraryError as error:
+            log.debug("%s: %s", self.shown, error)

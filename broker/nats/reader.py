@@ -1,0 +1,162 @@
+"""Reading a stream in order, with bounded memory, across restarts of the server.
+
+A consumer of our own is pulled from, a batch at a time, into a callback. Every record says
+which delivery of its consumer it is; a missing one, a silent server or a reconnect makes a new
+consumer behind the last record that was read. The server forgets the old one by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from collections import deque
+from collections.abc import AsyncGenerator
+from typing import Any
+
+from ..contract import Record
+from ..errors import StreamRefused
+from .api import STREAM_MISSING, Api, status
+from .library import Msg
+from .link import Link
+from .streams import missing
+
+_BATCH = 512
+_BATCH_BYTES = 4 << 20
+_HEARTBEAT = 0.5
+_EXPIRES = 20.0
+_SILENCE = 2.0
+_FORGET = 60.0
+
+
+class Reader:
+    """One iteration over the records on `pattern` from `start` on, up to `end` if given."""
+
+    def __init__(
+        self, link: Link, api: Api, stream: str, pattern: str, start: int, end: int | None
+    ) -> None:
+        self._link = link
+        self._api = api
+        self._stream = stream
+        self._pattern = pattern
+        self._next = max(start, 1)
+        self._end = end
+        self._consumer = ""
+        self._delivered = 0
+        self._reply = ""
+        self._outstanding = 0
+        self._buffer: deque[Record] = deque()
+        self._news = asyncio.Event()
+        self._broken = True
+
+    async def records(self) -> AsyncGenerator[Record]:
+        stop = self._link.on_back(self._break)
+        try:
+            while self._end is None or self._next <= self._end:
+                while self._buffer:
+                    record = self._buffer.popleft()
+                    self._next = record.sequence + 1
+                    yield record
+                    if self._end is not None and record.sequence >= self._end:
+                        return
+                await self._more()
+        finally:
+            stop()
+            self._leave()
+
+    async def _more(self) -> None:
+        """Wait for the next records; the buffer is empty."""
+        if self._broken:
+            await self._begin()
+        if not self._outstanding:
+            self._pull()
+        self._news.clear()
+        if self._buffer or self._broken:
+            return
+        try:
+            async with asyncio.timeout(_SILENCE):
+                await self._news.wait()
+        except TimeoutError:
+            self._break()
+
+    async def _begin(self) -> None:
+        self._leave()
+        self._buffer.clear()
+        self._consumer = f"read-{secrets.token_hex(8)}"
+        config: dict[str, Any] = {
+            "name": self._consumer,
+            "deliver_policy": "by_start_sequence",
+            "opt_start_seq": self._next,
+            "ack_policy": "none",
+            "mem_storage": True,
+            "num_replicas": 1,
+            "inactive_threshold": int(_FORGET * 1e9),
+        }
+        if self._pattern != ">":
+            config["filter_subject"] = self._pattern
+        body = {"stream_name": self._stream, "config": config, "action": "create"}
+        verb = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
+        try:
+            await self._api.call(verb, body, stream=self._stream)
+        except StreamRefused as error:
+            if error.status == STREAM_MISSING:
+                raise missing(self._stream) from None
+            raise
+        self._delivered = 0
+        self._outstanding = 0
+        self._broken = False
+        self._reply = self._link.inbox.listen(self._on_message)
+
+    def _pull(self) -> None:
+        body = {
+            "batch": _BATCH,
+            "max_bytes": max(_BATCH_BYTES, 2 * self._link.max_payload),
+            "expires": int(_EXPIRES * 1e9),
+            "idle_heartbeat": int(_HEARTBEAT * 1e9),
+        }
+        if not self._link.is_connected:
+            self._break()
+            return
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._consumer}"
+        self._link.send(subject, json.dumps(body).encode(), self._reply)
+        self._outstanding = _BATCH
+
+    def _on_message(self, msg: Msg) -> None:
+        self._news.set()
+        if code := status(msg):
+            # 100 is a heartbeat; with any other the server has ended the pull.
+            if code != "100":
+                self._outstanding = 0
+                self._broken = self._broken or code == NO_CONSUMER or "Consumer" in reason(msg)
+            return
+        names = msg.reply.split(".")
+        if len(names) < 9:
+            return
+        # $JS.ACK.[domain.account.]stream.consumer.attempt.sequence.delivery.time.pending[.random]
+        at = 4 if len(names) == 9 else 6
+        sequence, delivery, time = (int(n) for n in names[at + 1 : at + 4])
+        self._delivered += 1
+        if delivery != self._delivered:
+            self._break()
+        if not self._broken:
+            self._outstanding -= 1
+            self._buffer.append(Record(msg.subject, sequence, msg.data, time))
+
+    def _break(self) -> None:
+        self._broken = True
+        self._news.set()
+
+    def _leave(self) -> None:
+        if not self._reply:
+            return
+        self._link.inbox.unlisten(self._reply)
+        self._reply = ""
+        if self._link.is_connected:
+            self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
+
+
+NO_CONSUMER = "503"
+
+
+def reason(msg: Msg) -> str:
+    return (msg.headers or {}).get("Description", "")

@@ -1,0 +1,210 @@
+"""Streams: made, appended to, and asked for their last record."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import re
+import secrets
+from datetime import datetime
+from typing import Any
+
+from ..contract import DEDUPE_WINDOW, Record
+from ..errors import StreamRefused, Unconfirmed, WrongSequence
+from ..subjects import check_pattern, check_subject, covers, joined, matches, token
+from . import api as apis
+from .api import Ack, Api
+from .inbox import ATTEMPT, NoAnswer
+from .link import Link
+
+_SEQUENCE = re.compile(r"wrong last sequence: (\d+)")
+_BETWEEN = 0.05
+
+
+class Streams:
+    def __init__(self, link: Link, api: Api, replicas: int) -> None:
+        self._link = link
+        self._api = api
+        self._replicas = replicas
+        self._wanted: dict[str, list[str]] = {}
+
+    # making -------------------------------------------------------------------------
+
+    async def ensure(self, stream: str, patterns: list[str], **settings: Any) -> None:
+        """Create or widen. Two that widen one stream at the same moment can undo each other, as
+        JetStream's configuration has no compare-and-set; `append` notices and repeats this."""
+        token(stream)
+        for pattern in patterns:
+            check_pattern(pattern)
+        self._wanted[stream] = joined([*self._wanted.get(stream, []), *patterns])
+        await self.create(stream, self._wanted[stream], **settings)
+
+    async def create(self, stream: str, patterns: list[str], **settings: Any) -> None:
+        """As `ensure`, for our own subjects too."""
+        while True:
+            config = await self.config(stream)
+            if config is None:
+                fresh = self._fresh(stream, patterns) | settings
+                if await self._made(stream, fresh):
+                    return
+                continue
+            captured: list[str] = config["subjects"]
+            if all(any(covers(c, p) for c in captured) for p in patterns):
+                return
+            config["subjects"] = joined([*captured, *patterns])
+            await self._api.call(f"STREAM.UPDATE.{stream}", config, stream=stream)
+
+    async def _made(self, stream: str, config: dict[str, Any]) -> bool:
+        """False when another process has made it meanwhile, otherwise than we would."""
+        try:
+            await self._api.call(f"STREAM.CREATE.{stream}", config, stream=stream)
+        except StreamRefused:
+            if await self.config(stream) is None:
+                raise
+            return False
+        return True
+
+    async def config(self, stream: str) -> dict[str, Any] | None:
+        try:
+            info = await self._api.call(f"STREAM.INFO.{stream}", stream=stream)
+        except StreamRefused as error:
+            if error.status == apis.STREAM_MISSING:
+                return None
+            raise
+        config: dict[str, Any] = info["config"]
+        return config
+
+    def _fresh(self, stream: str, patterns: list[str]) -> dict[str, Any]:
+        return {
+            "name": stream,
+            "subjects": patterns,
+            "retention": "limits",
+            "storage": "file",
+            "discard": "old",
+            "num_replicas": self._replicas,
+            "duplicate_window": int(DEDUPE_WINDOW * 1e9),
+        }
+
+    # appending ----------------------------------------------------------------------
+
+    async def append(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        message_id: str | None,
+        expected: int | None,
+    ) -> int:
+        check_subject(subject)
+        return await self.put(stream, subject, payload, message_id, expected)
+
+    async def put(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        message_id: str | None,
+        expected: int | None,
+    ) -> int:
+        """As `append`, for our own subjects too."""
+        headers: dict[str, str] | None = None
+        if expected is not None:
+            # An id makes a retry after a lost answer find the record instead of refusing it.
+            message_id = message_id or secrets.token_hex(12)
+            headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+        if message_id is not None:
+            headers = headers or {}
+            headers["Nats-Msg-Id"] = message_id
+        repeatable = message_id is not None
+        answer = await self._publish(stream, subject, payload, headers, repeatable)
+        if answer.error is not None:
+            raise self._refusal(stream, subject, answer, expected)
+        if answer.stream != stream:
+            raise StreamRefused(stream, f"it does not capture {subject}, but {answer.stream} does")
+        return answer.seq
+
+    async def _publish(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        headers: dict[str, str] | None,
+        repeatable: bool,
+    ) -> Ack:
+        deadline = 0.0
+        while True:
+            await self._link.connected(apis.PATIENCE)
+            try:
+                answer = apis.ack(await self._link.inbox.ask(subject, payload, headers))
+            except NoAnswer:
+                if not repeatable:
+                    raise Unconfirmed(f"append to {stream}", ATTEMPT) from None
+            else:
+                if answer.error is None or answer.error.code != 503:
+                    return answer
+                await self._explain(stream, subject)
+            now = asyncio.get_running_loop().time()
+            deadline = deadline or now + apis.PATIENCE
+            if now >= deadline:
+                raise Unconfirmed(f"append to {stream}", apis.PATIENCE)
+            await asyncio.sleep(_BETWEEN)
+
+    async def _explain(self, stream: str, subject: str) -> None:
+        """Nobody took the record. Return if it may be tried again, else say why not."""
+        config = await self.config(stream)
+        if config is None:
+            raise missing(stream)
+        if any(matches(pattern, subject) for pattern in config["subjects"]):
+            return  # Between two leaders of a cluster: soon there is one.
+        wanted = self._wanted.get(stream, [])
+        if not any(matches(pattern, subject) for pattern in wanted):
+            raise StreamRefused(stream, f"it does not capture {subject}")
+        await self.create(stream, wanted)
+
+    def _refusal(
+        self, stream: str, subject: str, answer: Ack, expected: int | None
+    ) -> StreamRefused:
+        fault = answer.error
+        assert fault is not None
+        if expected is None or fault.err_code not in apis.WRONG_SEQUENCE:
+            return apis.refused(stream, fault.err_code, fault.description)
+        found = _SEQUENCE.search(fault.description)
+        return WrongSequence(stream, subject, expected, int(found[1]) if found else None)
+
+    # the last record ------------------------------------------------------------------
+
+    async def last(self, stream: str, pattern: str) -> Record | None:
+        """Asked of the leader: a direct get may be answered by a replica that lags behind."""
+        try:
+            answer = await self._api.call(
+                f"STREAM.MSG.GET.{stream}", {"last_by_subj": pattern}, stream=stream
+            )
+        except StreamRefused as error:
+            if error.status == apis.MESSAGE_MISSING:
+                return None
+            if error.status == apis.STREAM_MISSING:
+                raise missing(stream) from None
+            raise
+        message = answer["message"]
+        return Record(
+            subject=message["subject"],
+            sequence=message["seq"],
+            payload=base64.b64decode(message.get("data", "")),
+            time=_nanoseconds(message["time"]),
+        )
+
+
+def missing(stream: str) -> StreamRefused:
+    return StreamRefused(
+        stream,
+        "there is no such stream",
+        status=apis.STREAM_MISSING,
+        hint="call ensure_stream first",
+    )
+
+
+def _nanoseconds(text: str) -> int:
+    """RFC 3339 with up to nine decimals, of which datetime keeps six."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * 10**9 + int(fraction.ljust(9, "0")[:9] or 0)
