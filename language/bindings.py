@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .errors import ChoreographyError, Diagnostic, Span
-from .machine import FAMILY_LIMIT
+from .machine import INDEX_LIMIT
 from .tree import At, Index, Loop, Protocol, Range, RoleRef, Send
 from .walk import statements
 
@@ -45,7 +45,9 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
     for name in bindings:
         if name not in known:
             choice = ", ".join(sorted(known)) or "nothing: all counts are fixed"
-            raise _error(protocol, name, f"{name} is not a count of {protocol.name}", f"bind {choice}")
+            raise _error(
+                protocol, name, f"{name} is not a count of {protocol.name}", f"bind {choice}"
+            )
     resolved = _sizes(protocol, bindings, sizes)
     for name in sorted(bounds(protocol)):
         if name not in bindings:
@@ -68,9 +70,9 @@ def _sizes(
         if given or resolved.get(name, size) != size:
             problem = f"{role} is bound to two sizes"
             raise _error(protocol, role, problem, "bind the role or its size, not both differently")
-        if not 1 <= size <= FAMILY_LIMIT:
+        if not 1 <= size <= INDEX_LIMIT:
             problem = f"{role} cannot have {size} instances"
-            raise _error(protocol, role, problem, f"a family has 1 to {FAMILY_LIMIT} instances")
+            raise _error(protocol, role, problem, f"a family has 1 to {INDEX_LIMIT} instances")
         resolved[role] = resolved[name] = size
     return resolved
 

@@ -1,9 +1,9 @@
 """From text to what can be run: parse, check, find the selections, project.
 
-    for verdict in verdicts(text):     # one per protocol, refused ones too
-        ...
-    for compiled in compile_text(text):  # raises with all errors of the file
-        compiled.project({"Followers": 5})
+for verdict in verdicts(text):     # one per protocol, refused ones too
+    ...
+for compiled in compile_text(text):  # raises with all errors of the file
+    compiled.project({"Followers": 5})
 """
 
 from __future__ import annotations
@@ -184,9 +184,7 @@ def _knowledge(
     return elaborated.diagnostics + notes, elaborated.selections
 
 
-def _elaborated(
-    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
-) -> Elaborated:
+def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool) -> Elaborated:
     """Judge with open counts; where their order matters, with counts that are large enough."""
     try:
         return elaborate(protocol, bindings, strict=strict)

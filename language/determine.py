@@ -17,15 +17,8 @@ from .tree import Expr
 from .view import OVER, Decisions, Head, Heads, Product, View
 
 STATE_LIMIT = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A state whose alternatives do not merge. `choices` are the choices of others, by node
-    number, that it does not know the outcome of; the outermost first."""
-
-    clash: Clash
-    choices: tuple[int, ...]
+SILENT_CHOICES = 50
+"""The most choices in a row that a role can make without sending anything in between."""
 
 
 @dataclass(slots=True)
@@ -37,7 +30,7 @@ class Raw:
     counters: dict[int, tuple[int, bool, int | str, int, int]] = field(
         default_factory=dict[int, tuple[int, bool, int | str, int, int]]
     )
-    conflicts: list[Conflict] = field(default_factory=list[Conflict])
+    conflicts: list[Clash] = field(default_factory=list[Clash])
 
 
 class TooLarge(Exception):
@@ -51,6 +44,8 @@ class Determinisation:
         self._view = view
         self._numbers: dict[Heads, int] = {}
         self._decided: dict[Heads, dict[Head, Decisions]] = {}
+        self._deciding = set[int]()
+        self._peeling = list[object]()
         self._waiting: deque[Heads] = deque()
         self.raw = Raw()
         start = view.heads(view.flow.entry)
@@ -78,13 +73,13 @@ class Determinisation:
             return
         alternatives = {head: self._alternative(head) for head in _sorted(heads)}
         merged = merge(list(alternatives.values()))
-        if isinstance(merged, Clash):
-            self.raw.conflicts.append(Conflict(merged, self._unknown(heads)))
+        if merged.clash is not None:
+            unknown = self._differing(self._decided.get(heads, {})) + merged.clash.choices
+            self.raw.conflicts.append(replace(merged.clash, choices=unknown))
             return
-        moves, ends = merged
-        if ends or not moves:
+        if merged.ends or not merged.moves:
             self.raw.finals.add(number)
-        for move in moves:
+        for move in merged.moves:
             decided = self._after(heads, alternatives, move)
             self.raw.edges[number].append((move.action, self._state(move.target, decided)))
 
@@ -132,36 +127,94 @@ class Determinisation:
                 target = self._heads(node.next, border)
                 return Alternative([Move(self._view.action(node), target, node.next)])
             case Branching():
-                return self._own_choice(node, border)
+                assert isinstance(head, int)
+                return self._own_choice(head, border)
             case Count():
-                return self._merged(self._heads(self._view.flow.peel(head), border), border)
+                return self._peeled(head, node, border)
             case _:
                 return Alternative(ends=True)
 
     def _heads(self, number: int, border: int = -1) -> Heads:
         return frozenset(self._view.heads(number, border))
 
-    def _merged(self, heads: Heads, border: int) -> Alternative:
-        """All alternatives at `heads` as one; a clash is noted and ends there."""
-        alternatives = [self._alternative(head, border) for head in _sorted(heads)]
+    def _merged(self, decided: dict[Head, Decisions], border: int) -> Alternative:
+        """All alternatives at some heads as one."""
+        alternatives = [self._alternative(head, border) for head in _sorted(frozenset(decided))]
         if len(alternatives) == 1:
             return alternatives[0]
         merged = merge(alternatives)
-        if isinstance(merged, Clash):
-            self.raw.conflicts.append(Conflict(merged, self._silent_choices()))
-            return Alternative(ends=True)
-        return Alternative(*merged)
+        if merged.clash is not None:
+            choices = self._differing(decided) + merged.clash.choices
+            merged.clash = replace(merged.clash, choices=choices)
+        return merged
 
-    def _own_choice(self, choice: Branching, border: int) -> Alternative:
-        result = Alternative()
-        for way in choice.ways:
-            inner = self._merged(self._heads(way.entry, border), border)
-            result.ends |= inner.ends
-            result.moves += (_labelled(m, way.label, way.guard) for m in inner.moves)
-        if not all(move.action.sends for move in result.moves):
-            clash = Clash("it chooses, and a branch begins with another's message", "", "")
-            self.raw.conflicts.append(Conflict(clash, ()))
+    def _peeled(self, number: int, count: Count, border: int) -> Alternative:
+        """A counted loop that is one of several continuations, its first round written out.
+
+        A role that may take no part in a round would lose count.
+        """
+        if not count.enters or count.site in self._peeling:
+            return Alternative(clash=Clash("it would lose count of the rounds of a loop"))
+        self._peeling.append(count.site)
+        result = self._merged(self._view.heads(self._view.flow.peel(number), border), border)
+        self._peeling.pop()
         return result
+
+    def _own_choice(self, choice: int, border: int) -> Alternative:
+        """The first steps of all branches, through choices that directly begin a branch."""
+        if choice in self._deciding or len(self._deciding) >= SILENT_CHOICES:
+            return Alternative(clash=_SILENT)
+        self._deciding.add(choice)
+        result = self._flattened(choice, border)
+        self._deciding.remove(choice)
+        return result
+
+    def _flattened(self, choice: int, border: int) -> Alternative:
+        result = Alternative()
+        seen = {choice}
+        waiting = [(choice, tuple[str, ...](), tuple[Expr, ...]())]
+        while waiting:
+            number, labels, guards = waiting.pop()
+            node = self._view.node(number)
+            assert isinstance(node, Branching)
+            for way in node.ways:
+                heads = self._view.heads(way.entry, border)
+                taken = (*labels, way.label)
+                needed = guards if way.guard is None else (*guards, way.guard)
+                inner = self._nested(frozenset(heads), border)
+                if inner is None:
+                    self._first_steps(result, heads, border, taken, needed)
+                elif inner in seen:
+                    result.clash = _SILENT
+                else:
+                    seen.add(inner)
+                    waiting.append((inner, taken, needed))
+        return result
+
+    def _nested(self, heads: Heads, border: int) -> int | None:
+        """The own choice that is all there is at `heads`."""
+        (head, *others) = heads
+        if others or not isinstance(head, int) or head == border:
+            return None
+        return head if isinstance(self._view.node(head), Branching) else None
+
+    def _first_steps(
+        self,
+        result: Alternative,
+        heads: dict[Head, Decisions],
+        border: int,
+        labels: tuple[str, ...],
+        guards: tuple[Expr, ...],
+    ) -> None:
+        inner = self._merged(heads, border)
+        result.ends |= inner.ends
+        result.clash = result.clash or inner.clash
+        for move in inner.moves:
+            branches = (*labels, *move.action.branches)
+            action = replace(move.action, branches=branches, guards=(*guards, *move.action.guards))
+            result.moves.append(replace(move, action=action))
+            if not action.sends:
+                result.clash = result.clash or _SILENT
 
     # parallel -----------------------------------------------------------------------------
 
@@ -171,13 +224,15 @@ class Determinisation:
         result = Alternative(interleaved=True)
         may_join = True
         for place, part in enumerate(product.parts):
-            branch = self._merged(part, join)
+            branch = self._merged({head: {} for head in part}, join)
+            result.clash = result.clash or branch.clash
             may_join &= branch.ends and part != frozenset({OVER})
             for move in branch.moves:
                 target = self._product(product, place, move.target, border)
                 result.moves.append(replace(move, target=target, onwards=-1))
         if may_join:
-            after = self._merged(self._after_join(join, border), border)
+            after = self._merged(self._onwards_from(join, border), border)
+            result.clash = result.clash or after.clash
             result.moves += after.moves
             result.ends = after.ends
         result.ends |= not result.moves
@@ -188,17 +243,17 @@ class Determinisation:
         assert isinstance(fork, Fork)
         return fork.join
 
-    def _after_join(self, join: int, border: int) -> Heads:
+    def _onwards_from(self, join: int, border: int) -> dict[Head, Decisions]:
         node = self._view.node(join)
         assert isinstance(node, Join)
-        return self._heads(node.next, border)
+        return self._view.heads(node.next, border)
 
     def _product(self, product: Product, place: int, part: Heads, border: int) -> Heads:
         """`product` after one of its branches moved; past the join once all are there."""
         parts = (*product.parts[:place], part, *product.parts[place + 1 :])
         join = self._join(product)
         if all(p == frozenset({join}) for p in parts):
-            return self._after_join(join, border)
+            return frozenset(self._onwards_from(join, border))
         return frozenset({Product(product.fork, parts)})
 
     # what is not known ----------------------------------------------------------------------
@@ -220,19 +275,12 @@ class Determinisation:
                     result[target] = {**known, **decisions}
         return result
 
-    def _unknown(self, heads: Heads) -> tuple[int, ...]:
-        decided = list(self._decided.get(heads, {}).values())
-        differing = {
-            choice
-            for choice in set[int]().union(*decided)
-            if len({d.get(choice, -1) for d in decided}) > 1
-        }
-        return tuple(sorted(differing or set[int]().union(*decided), key=self._place))
-
-    def _silent_choices(self) -> tuple[int, ...]:
-        """All choices that the class does not make, where it is not known which one matters."""
-        nodes = (n for n, x in enumerate(self._view.flow.nodes) if isinstance(x, Branching))
-        return tuple(sorted((n for n in nodes if not self._view.is_head(n)), key=self._place))
+    def _differing(self, decided: dict[Head, Decisions]) -> tuple[int, ...]:
+        """The choices that led to one head and not to another."""
+        decisions = list(decided.values())
+        all_choices = set[int]().union(*decisions)
+        differing = {c for c in all_choices if len({d.get(c, -1) for d in decisions}) > 1}
+        return tuple(sorted(differing or all_choices, key=self._place))
 
     def _place(self, number: int) -> tuple[int, int]:
         node = self._view.node(number)
@@ -240,10 +288,7 @@ class Determinisation:
         return (node.statement.span.line, node.statement.span.column)
 
 
-def _labelled(move: Move, label: str, guard: Expr | None) -> Move:
-    action = move.action
-    guards = action.guards if guard is None else (guard, *action.guards)
-    return replace(move, action=replace(action, branches=(label, *action.branches), guards=guards))
+_SILENT = Clash("it decides, and does not begin the branch with a message of its own")
 
 
 def _sorted(heads: Heads) -> list[Head]:

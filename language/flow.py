@@ -66,7 +66,10 @@ class Site:
 
 
 class Flow:
-    """Compiles one protocol under some bindings; the graph is `nodes`, entered at `entry`."""
+    """Compiles one protocol under some bindings; the graph is `nodes`, entered at `entry`.
+
+    `cyclic` tells whether the graph may have an edge back.
+    """
 
     def __init__(
         self, protocol: Protocol, instances: Instances, announcements: Announcements
@@ -81,6 +84,7 @@ class Flow:
         self._waiting: list[tuple[int, Block, Scope, int]] = []
         self._peeled: dict[int, int] = {}
         self._loops = 0
+        self.cyclic = False
         scope = Scope({role.name: RoleRef(role.name) for role in protocol.roles})
         self.entry = self._call(self._own(), tuple(scope.roles.values()), 0)
         self._finish()
@@ -111,6 +115,7 @@ class Flow:
 
     def _call(self, called: SubProtocol, arguments: tuple[RoleRef, ...], after: int) -> int:
         key = (called.name, arguments, after)
+        self.cyclic |= key in self._calls
         if key not in self._calls:
             names = called.parameters
             if names is None:
@@ -179,7 +184,13 @@ class Flow:
         return after
 
     def _comm(
-        self, statement: Send, sender: RoleRef, receiver: RoleRef, after: int, *, broadcast: bool = False
+        self,
+        statement: Send,
+        sender: RoleRef,
+        receiver: RoleRef,
+        after: int,
+        *,
+        broadcast: bool = False,
     ) -> int:
         left, right = self.instances.party(sender), self.instances.party(receiver)
         pairwise = bool(left.variable) and left.variable == right.variable
@@ -204,7 +215,11 @@ class Flow:
         chooser = self._single(self._substituted(statement.chooser, scope), statement)
         key = (id(statement), scope.arguments())
         ways = [
-            Way(b.label, b.guard, self._told(key, chooser, b.label, self._block(b.body, scope, after)))
+            Way(
+                b.label,
+                b.guard,
+                self._told(key, chooser, b.label, self._block(b.body, scope, after)),
+            )
             for b in statement.branches
         ]
         return self._add(Branching(self.instances.party(chooser).peer, tuple(ways), key, statement))
@@ -228,6 +243,7 @@ class Flow:
         return ref
 
     def _loop(self, statement: Loop, scope: Scope, after: int) -> int:
+        self.cyclic = True
         if statement.kind == "count":
             return self._counted(Site(statement, scope, after))
         if statement.kind == "forever":
@@ -257,10 +273,11 @@ class Flow:
 
     def _count(self, site: Site, count: int | str) -> int:
         self._loops += 1
+        loop = self._loops
         head = self._add(Goto(0))
         body = self._block(site.statement.body, site.scope, head)
-        self.nodes[head] = Count(self._loops, False, count, body, site.after, site)
-        return self._add(Count(self._loops, True, count, body, site.after, site))
+        self.nodes[head] = Count(loop, False, count, body, site.after, site)
+        return self._add(Count(loop, True, count, body, site.after, site))
 
     def peel(self, number: int) -> int:
         """The counted loop `number` with its first round written out before it."""
@@ -296,6 +313,7 @@ class Flow:
                 statement.span,
                 "put the rec inside the branch, or the parallel inside the rec",
             )
+        self.cyclic = True
         return scope.targets[statement.label]
 
     def parties(self) -> list[Peer]:

@@ -142,7 +142,7 @@ def _ordered(role: str, size: Bound, used: set[Bound]) -> list[Bound]:
     numbers = sorted(b for b in inner if isinstance(b, int))
     names = sorted(b for b in inner if isinstance(b, str))
     if len(names) > 1 or (names and numbers):
-        raise Unordered(role, tuple([*numbers, *names]))
+        raise Unordered(role, (*numbers, *names))
     if isinstance(size, int):
         numbers = [n for n in numbers if 0 < n < size]
     return [0, *numbers, *names, size]

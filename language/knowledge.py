@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .determine import Conflict
 from .errors import Diagnostic, Span
 from .flow import Flow
 from .graph import Branching, Comm
 from .instances import Class
 from .machine import Peer
+from .merge import Clash
 from .projection import Attempt, attempt
 from .tree import Choice, Loop, Protocol, RoleRef
 from .view import View
@@ -50,7 +50,9 @@ class Elaborated:
     attempt: Attempt
 
 
-def elaborate(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool = False) -> Elaborated:
+def elaborate(
+    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool = False
+) -> Elaborated:
     """Find the selections; with `strict` only those that loops send by their nature.
 
     `diagnostics` holds an error for each role that cannot follow all the same.
@@ -67,11 +69,14 @@ def elaborate(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool =
 
 def _announced(tried: Attempt, told: dict[Key, set[str]], *, strict: bool) -> bool:
     """Note for every conflict a choice to announce; whether there was a new one."""
-    return any([_announce(tried.flow, who, c, told, strict=strict) for who, c in tried.conflicts])
+    fresh = False
+    for who, conflict in tried.conflicts:
+        fresh |= _announce(tried.flow, who, conflict, told, strict=strict)
+    return fresh
 
 
 def _announce(
-    flow: Flow, who: Class, conflict: Conflict, told: dict[Key, set[str]], *, strict: bool
+    flow: Flow, who: Class, conflict: Clash, told: dict[Key, set[str]], *, strict: bool
 ) -> bool:
     """Add the outermost choice not yet announced to the role; whether there was one."""
     for number in conflict.choices:
@@ -142,11 +147,10 @@ def _refusals(tried: Attempt, *, strict: bool) -> tuple[Diagnostic, ...]:
     return tuple(found.values())
 
 
-def _refusal(flow: Flow, who: Class, conflict: Conflict, *, strict: bool) -> Diagnostic:
-    clash = conflict.clash
-    detail = f": {clash.reason}"
-    if clash.one:
-        detail += f" ({clash.one}; or {clash.other})"
+def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagnostic:
+    detail = f": {conflict.reason}"
+    if conflict.one:
+        detail += f" ({conflict.one}; or {conflict.other})"
     if not conflict.choices:
         message = f"{who.role} cannot follow the protocol{detail}"
         return Diagnostic("PV171", "error", message, flow.protocol.name_span, _LET_THEM_DIFFER)
@@ -161,4 +165,6 @@ def _refusal(flow: Flow, who: Class, conflict: Conflict, *, strict: bool) -> Dia
     return Diagnostic("PV170", "error", message, choice.statement.span, hint)
 
 
-_LET_THEM_DIFFER = "let the first message it gets in each branch differ, from one and the same sender"
+_LET_THEM_DIFFER = (
+    "let the first message it gets in each branch differ, from one and the same sender"
+)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from .tree import Annotation, Expr, Message
 
-FAMILY_LIMIT = 10_000
+INDEX_LIMIT = 10_000
 """The most instances a family can have; so the highest index is one less."""
 
 

@@ -35,45 +35,55 @@ class Move:
         return (self.action.sends, self.action.peer, self.action.label)
 
 
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """Why alternatives do not merge: the first two, in words.
+
+    `choices` are the choices of others, by node number, that the role does not know the outcome
+    of; the outermost first.
+    """
+
+    reason: str
+    one: str = ""
+    other: str = ""
+    choices: tuple[int, ...] = ()
+
+
 @dataclass(slots=True)
 class Alternative:
-    """One continuation: what can be done, and whether the role's part may be over."""
+    """One continuation: what can be done, and whether the role's part may be over.
+
+    `clash` is set where its own beginning does not merge.
+    """
 
     moves: list[Move] = field(default_factory=list[Move])
     ends: bool = False
     interleaved: bool = False
+    clash: Clash | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Clash:
-    """Why alternatives do not merge: the first two, in words."""
-
-    reason: str
-    one: str
-    other: str
-
-
-def merge(alternatives: Sequence[Alternative]) -> tuple[list[Move], bool] | Clash:
-    """The moves of all alternatives together and whether the state is final, or the clash."""
+def merge(alternatives: Sequence[Alternative]) -> Alternative:
+    """All alternatives as one, with the clash if they do not merge."""
     first, *others = alternatives
-    for other in others:
-        clash = _clash(first, other)
+    for other in alternatives:
+        clash = other.clash or (_clash(first, other) if others else None)
         if clash:
-            return clash
+            return Alternative(clash=clash)
     moves: dict[Key, Move] = {}
     for alternative in alternatives:
         for move in _distinct(alternative.moves):
             if isinstance(move, Clash):
-                return move
+                return Alternative(clash=move)
             known = moves.get(move.key)
             if known is None:
                 moves[move.key] = move
                 continue
             joined = _joined(known, move)
             if isinstance(joined, Clash):
-                return joined
+                return Alternative(clash=joined)
             moves[move.key] = joined
-    return list(moves.values()), any(a.ends for a in alternatives)
+    interleaved = any(a.interleaved for a in alternatives)
+    return Alternative(list(moves.values()), any(a.ends for a in alternatives), interleaved)
 
 
 def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
@@ -83,7 +93,11 @@ def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
     for move in moves:
         twin = seen.get(move.key)
         if twin is not None and twin != move:
-            result.append(Clash("two branches begin with the same message", str(twin.action), str(move.action)))
+            result.append(
+                Clash(
+                    "two branches begin with the same message", str(twin.action), str(move.action)
+                )
+            )
         seen[move.key] = move
         result.append(move)
     return result

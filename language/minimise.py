@@ -40,7 +40,9 @@ def _keyed_edges(raw: Raw) -> Edges:
 
 def _kinds(raw: Raw) -> list[Hashable]:
     """For every state whether it is final and which loop it counts."""
-    return [(state in raw.finals, raw.counters.get(state, ())[:3]) for state in range(len(raw.edges))]
+    return [
+        (state in raw.finals, raw.counters.get(state, ())[:3]) for state in range(len(raw.edges))
+    ]
 
 
 def _blocks(edges: Edges, kinds: list[Hashable]) -> list[int]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .determine import Conflict, Determinisation, TooLarge
+from .determine import Determinisation, TooLarge
 from .flow import Announcements, Flow, refuse
 from .instances import Bound, Class, Instances, Unordered
 from .machine import Machine
+from .merge import Clash
 from .minimise import minimise
 from .tree import Protocol
 from .view import View
@@ -45,7 +46,7 @@ class Attempt:
 
     flow: Flow
     machines: dict[str, tuple[Machine, ...]] = field(default_factory=dict[str, tuple[Machine, ...]])
-    conflicts: list[tuple[Class, Conflict]] = field(default_factory=list[tuple[Class, Conflict]])
+    conflicts: list[tuple[Class, Clash]] = field(default_factory=list[tuple[Class, Clash]])
 
 
 def attempt(

@@ -175,6 +175,8 @@ class View:
 
     def _is_live(self, number: int) -> bool:
         """Whether some head can be reached; a silent loop without a way out has none."""
+        if not self.flow.cyclic:
+            return True
         if self._live is None:
             self._live = self._reaching_heads()
         return number in self._live or number >= len(self.flow.nodes)

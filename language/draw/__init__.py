@@ -1,0 +1,18 @@
+"""Pictures and tables of protocols and machines, all from the tables that run."""
+
+from __future__ import annotations
+
+from .dot import machine_dot
+from .mermaid import machine_mermaid, sequence_mermaid
+from .table import machine_json, machine_text
+from .text import protocol_text, sequence_text
+
+__all__ = [
+    "machine_dot",
+    "machine_json",
+    "machine_mermaid",
+    "machine_text",
+    "protocol_text",
+    "sequence_mermaid",
+    "sequence_text",
+]

@@ -1,0 +1,171 @@
+"""The global protocol as a flat list of lines, for every kind of sequence diagram."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from ..knowledge import Selection
+from ..tree import (
+    All,
+    At,
+    Block,
+    Call,
+    Choice,
+    Continue,
+    Foreach,
+    Index,
+    Loop,
+    Message,
+    Parallel,
+    Protocol,
+    Rec,
+    RoleRef,
+    Send,
+    Statement,
+    TypeExpr,
+)
+
+Kind = Literal["message", "open", "else", "close", "note"]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """`depth` counts the blocks around the line; `sender` and `receiver` only with "message".
+
+    `text` is a message, or a block's heading: `choice Seller: accept`, `loop 5 times`.
+    `word` is the kind of block: alt, loop, par, rect.
+    """
+
+    kind: Kind
+    depth: int
+    text: str
+    sender: str = ""
+    receiver: str = ""
+    word: str = ""
+
+
+def lines(protocol: Protocol, selections: tuple[Selection, ...] = ()) -> Iterator[Line]:
+    """Everything that happens, in source order; `selections` stand where they are sent."""
+    drawing = _Drawing(protocol, selections)
+    yield from drawing.block(protocol.body, 0)
+    for sub in protocol.subprotocols:
+        names = "" if sub.parameters is None else f"({', '.join(sub.parameters)})"
+        yield Line("open", 0, f"protocol {sub.name}{names}", word="rect")
+        yield from drawing.block(sub.body, 1)
+        yield Line("close", 0, "")
+
+
+def role_text(ref: RoleRef) -> str:
+    """`W[0..threshold]` as it was written."""
+    selector = ref.selector
+    if selector is None:
+        return ref.role
+    if isinstance(selector, All):
+        return f"{ref.role}[*]"
+    if isinstance(selector, At):
+        return f"{ref.role}[{index_text(selector.index)}]"
+    return f"{ref.role}[{index_text(selector.start)}..{index_text(selector.stop)}]"
+
+
+def index_text(index: Index) -> str:
+    """`i+1`, `N`, `2`."""
+    if not index.name:
+        return str(index.offset)
+    return f"{index.name}{index.offset:+d}" if index.offset else index.name
+
+
+def type_text(type_: TypeExpr) -> str:
+    """`HashMap<String,i32>`."""
+    if type_.name == "|":
+        return " | ".join(map(type_text, type_.arguments))
+    arguments = ",".join(map(type_text, type_.arguments))
+    return f"{type_.name}<{arguments}>" if arguments else type_.name
+
+
+def message_text(message: Message) -> str:
+    """`Request<String>(name: i32)`."""
+    generics = ",".join(map(type_text, message.generics))
+    parts = [
+        (f"{f.name}: " if f.name and f.type else f.name) + (type_text(f.type) if f.type else "")
+        for f in message.fields
+    ]
+    text = message.label + (f"<{generics}>" if generics else "")
+    return f"{text}({', '.join(parts)})" if parts else text
+
+
+class _Drawing:
+    def __init__(self, protocol: Protocol, selections: tuple[Selection, ...]) -> None:
+        self._everyone = f"{protocol.roles[0].name},{protocol.roles[-1].name}"
+        self._selections: dict[tuple[int, int, str], list[Selection]] = {}
+        for s in selections:
+            place = (s.span.line, s.span.column, s.branch)
+            self._selections.setdefault(place, []).append(s)
+
+    def block(self, block: Block, depth: int) -> Iterator[Line]:
+        for statement in block.statements:
+            yield from self._statement(statement, depth)
+
+    def _statement(self, statement: Statement, depth: int) -> Iterator[Line]:
+        match statement:
+            case Send():
+                receiver = role_text(statement.receiver) if statement.receiver else "*"
+                text = message_text(statement.message)
+                yield Line("message", depth, text, role_text(statement.sender), receiver)
+            case Choice():
+                yield from self._choice(statement, depth)
+            case Loop():
+                yield from self._loop(statement, depth)
+            case Parallel():
+                for place, branch in enumerate(statement.branches):
+                    yield Line("else" if place else "open", depth, "parallel", word="par")
+                    yield from self.block(branch, depth + 1)
+                yield Line("close", depth, "")
+            case Rec():
+                yield from self._boxed(f"rec {statement.label}", statement.body, depth)
+            case Foreach():
+                text = f"foreach {statement.variable} in {role_text(statement.family)}"
+                yield from self._boxed(text, statement.body, depth)
+            case Continue():
+                yield Line("note", depth, f"continue {statement.label}")
+            case Call():
+                given = statement.arguments
+                names = "" if given is None else f"({', '.join(map(role_text, given))})"
+                yield Line("note", depth, f"call {statement.name}{names}")
+
+    def _boxed(self, text: str, body: Block, depth: int) -> Iterator[Line]:
+        yield Line("open", depth, text, word="loop")
+        yield from self.block(body, depth + 1)
+        yield Line("close", depth, "")
+
+    def _choice(self, choice: Choice, depth: int) -> Iterator[Line]:
+        for place, branch in enumerate(choice.branches):
+            text = f"{role_text(choice.chooser)}: {branch.label}"
+            yield Line("else" if place else "open", depth, text, word="alt")
+            yield from self._told(choice, branch.label, depth + 1)
+            yield from self.block(branch.body, depth + 1)
+        yield Line("close", depth, "")
+
+    def _loop(self, loop: Loop, depth: int) -> Iterator[Line]:
+        match loop.kind:
+            case "count":
+                assert loop.count is not None
+                text = f"{index_text(loop.count)} times"
+            case "decides":
+                assert loop.decider is not None
+                text = f"while {role_text(loop.decider)} decides to"
+            case "custom":
+                text = "while its condition holds"
+            case "forever":
+                text = "for ever"
+        yield Line("open", depth, text, word="loop")
+        yield from self._told(loop, "again", depth + 1)
+        yield from self.block(loop.body, depth + 1)
+        yield Line("close", depth, "")
+        yield from self._told(loop, "stop", depth)
+
+    def _told(self, statement: Choice | Loop, label: str, depth: int) -> Iterator[Line]:
+        place = (statement.span.line, statement.span.column, label)
+        for s in self._selections.get(place, ()):
+            yield Line("message", depth, f"@{s.branch}", s.chooser, s.receiver)

@@ -1,0 +1,54 @@
+"""A machine without counters: every round of its counted loops written out."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import replace
+
+from .machine import Machine, Transition
+
+UNROLL_LIMIT = 4096
+
+Registers = tuple[tuple[int, int], ...]
+
+
+def unrolled(machine: Machine, limit: int = UNROLL_LIMIT) -> Machine | None:
+    """The same traces without `counters`; None if a count is open or more than `limit` states
+    would be needed."""
+    if not machine.counters:
+        return machine
+    start = _settle(machine, machine.initial, ())
+    if start is None:
+        return None
+    numbers = {start: 0}
+    waiting = deque([start])
+    transitions = list[Transition]()
+    while waiting:
+        here = waiting.popleft()
+        for leaving in machine.leaving(here[0]):
+            there = _settle(machine, leaving.target, here[1])
+            if there is None or len(numbers) > limit:
+                return None
+            if there not in numbers:
+                numbers[there] = len(numbers)
+                waiting.append(there)
+            transitions.append(Transition(numbers[here], leaving.action, numbers[there]))
+    finals = frozenset(number for (state, _), number in numbers.items() if state in machine.finals)
+    return replace(machine, initial=0, finals=finals, transitions=tuple(transitions), counters={})
+
+
+def _settle(machine: Machine, state: int, registers: Registers) -> tuple[int, Registers] | None:
+    """Pass the counter states; a register at 0 is dropped when its loop is left."""
+    values = dict(registers)
+    while (counter := machine.counters.get(state)) is not None:
+        if isinstance(counter.count, str):
+            return None
+        if counter.enters:
+            values[counter.loop] = counter.count
+        if values[counter.loop] > 0:
+            values[counter.loop] -= 1
+            state = counter.body
+        else:
+            del values[counter.loop]
+            state = counter.exit
+    return state, tuple(sorted(values.items()))
