@@ -1,0 +1,34 @@
+"""`pavane server`: the embedded NATS server, in the foreground."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .exits import verb
+from .options import Json, Store
+
+
+def install(app: typer.Typer) -> None:
+    app.command()(server)
+
+
+@verb
+def server(
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
+    ] = 4222,
+    store: Store = None,
+    json: Json = False,
+) -> None:
+    """Run a NATS server with JetStream on loopback until Ctrl-C or SIGTERM ends it.
+
+    Without --store its streams are gone when it ends.
+
+    [dim]Example:[/dim]
+      pavane server --port 4222 --store .store
+    """
+    from .hosting import host
+
+    host(port, store, json=json)
