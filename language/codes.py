@@ -54,4 +54,6 @@ CODES: dict[str, str] = {
     "PV152": "a `foreach` over what is not a family, or a variable that is already bound",
     "PV153": "a payload field that is named twice",
     "PV154": "one name for a role or variable and something else",
+    "PV155": "a branch of a `parallel` without statements",
+    "PV156": "a message whose fields are named only in part",
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def distance(left: str, right: str, limit: int = 2) -> int:
@@ -29,8 +32,11 @@ def distance(left: str, right: str, limit: int = 2) -> int:
 def nearest(word: str, known: Iterable[str], limit: int = 2) -> str | None:
     """The known word within `limit` edits that is nearest, or None.
 
-    Words too short to tell a typing error from another word have no neighbours.
+    Words too short to tell a typing error from another word have no neighbours, and words
+    that differ in their numbers only (`R1`, `R2`) are different words.
     """
     allowed = min(limit, (len(word) + 1) // 3)
-    scored = sorted((distance(word, other, allowed), other) for other in set(known))
+    plain = _DIGITS.sub("", word)
+    others = {other for other in known if _DIGITS.sub("", other) != plain}
+    scored = sorted((distance(word, other, allowed), other) for other in others)
     return scored[0][1] if scored and scored[0][0] <= allowed else None

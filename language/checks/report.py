@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from ..errors import Diagnostic, Severity, Span
 from ..tree import (
@@ -13,11 +14,23 @@ from ..tree import (
     Parallel,
     Protocol,
     Rec,
+    RoleDecl,
     RoleRef,
     Send,
     Statement,
     SubProtocol,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A body and the roles that can be named there: a sub-protocol with parameters sees these
+    only, one without sees the roles of the protocol."""
+
+    body: Block
+    roles: Mapping[str, RoleDecl]
+    sub: SubProtocol | None = None
+    parameters: frozenset[str] = field(default=frozenset[str]())
 
 
 class Report:
@@ -28,25 +41,54 @@ class Report:
         self.subprotocols: dict[str, SubProtocol] = {}
         for sub in protocol.subprotocols:
             self.subprotocols.setdefault(sub.name, sub)
-        self.found: dict[Diagnostic, None] = {}
+        own: dict[str, RoleDecl] = {}
+        for role in protocol.roles:
+            own.setdefault(role.name, role)
+        self.scopes = [Scope(protocol.body, own)]
+        for sub in protocol.subprotocols:
+            if sub.parameters is None:
+                self.scopes.append(Scope(sub.body, own, sub))
+            else:
+                given = {name: RoleDecl(name, span=sub.span) for name in sub.parameters}
+                self.scopes.append(Scope(sub.body, given, sub, frozenset(given)))
+        self.misspelt: set[str] = set()
+        """Roles that an unknown name was probably meant to be."""
+        self.unguarded: set[Span] = set()
+        """The jumps and calls that come back without a message."""
+        self._found: dict[tuple[str, Span, str], Diagnostic] = {}
 
     def error(self, code: str, message: str, span: Span, hint: str) -> None:
         self.say("error", code, message, span, hint)
 
+    def once(self, code: str, message: str, span: Span, hint: str) -> None:
+        """An error that is said at the first place only, however often it stands there."""
+        if not any(d.code == code and d.message == message for d in self._found.values()):
+            self.error(code, message, span, hint)
+
     def say(self, severity: Severity, code: str, message: str, span: Span, hint: str) -> None:
-        self.found[Diagnostic(code, severity, message, span, hint)] = None
+        found = Diagnostic(code, severity, message, span, hint)
+        self._found.setdefault((code, span, message), found)
 
     def sorted(self) -> tuple[Diagnostic, ...]:
-        return tuple(sorted(self.found, key=lambda d: (d.span.line, d.span.column, d.code)))
+        found = self._found.values()
+        return tuple(sorted(found, key=lambda d: (d.span.line, d.span.column, d.code)))
 
-    def bodies(self) -> Iterator[tuple[SubProtocol | None, Block]]:
-        """The protocol's own body, then that of each sub-protocol."""
-        yield None, self.protocol.body
-        for sub in self.protocol.subprotocols:
-            yield sub, sub.body
+    def statements(self) -> Iterator[tuple[Scope, Statement]]:
+        for scope in self.scopes:
+            for statement in walk(scope.body):
+                yield scope, statement
+
+    def callee(self, name: str) -> SubProtocol | None:
+        """The sub-protocol, or the protocol itself seen as one."""
+        if name in self.subprotocols:
+            return self.subprotocols[name]
+        if name == self.protocol.name:
+            names = tuple(role.name for role in self.protocol.roles)
+            return SubProtocol(name, names, self.protocol.body, span=self.protocol.name_span)
+        return None
 
 
-def blocks(statement: Statement) -> Iterable[Block]:
+def blocks(statement: Statement) -> Sequence[Block]:
     """The blocks directly inside a statement."""
     match statement:
         case Choice():
@@ -60,11 +102,13 @@ def blocks(statement: Statement) -> Iterable[Block]:
 
 
 def walk(block: Block) -> Iterator[Statement]:
-    """Every statement, each before what it holds."""
-    for statement in block.statements:
+    """Every statement, each before what it holds, without recursion."""
+    waiting = list(reversed(block.statements))
+    while waiting:
+        statement = waiting.pop()
         yield statement
-        for inner in blocks(statement):
-            yield from walk(inner)
+        for inner in reversed(blocks(statement)):
+            waiting += reversed(inner.statements)
 
 
 def head(span: Span, length: int) -> Span:
@@ -75,15 +119,14 @@ def head(span: Span, length: int) -> Span:
 def refs(statement: Statement) -> Iterator[RoleRef]:
     """The roles that a statement itself names."""
     match statement:
-        case Send():
+        case Send(receiver=None):
             yield statement.sender
-            if statement.receiver is not None:
-                yield statement.receiver
+        case Send(receiver=RoleRef() as receiver):
+            yield statement.sender
+            yield receiver
         case Choice():
             yield statement.chooser
-        case Loop() if statement.decider is not None:
-            yield statement.decider
-        case Foreach():
-            yield statement.family
+        case Loop(decider=RoleRef() as decider):
+            yield decider
         case _:
             pass

@@ -1,0 +1,84 @@
+"""The annotation keys that mean something, and what their values must be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .tree import Annotation, Scalar
+
+COST_LIMIT = 2**53 - 1
+DEFAULT_COST = 100
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A known key: whether a value fits, what it must be, and how it is written."""
+
+    fits: Callable[[Scalar], bool]
+    wanted: str
+    example: str
+
+
+def _whole(value: Scalar, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= highest
+
+
+def _name(value: Scalar) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _names(value: Scalar) -> bool:
+    return isinstance(value, tuple) and bool(value) and all(part.strip() for part in value)
+
+
+def seconds(value: Scalar) -> float | None:
+    """`5s`, `250ms` or a number of seconds; None for anything else."""
+    if isinstance(value, str):
+        hit = DURATION.fullmatch(value.strip())
+        return float(hit[1]) * SECONDS[hit[2]] if hit else None
+    if isinstance(value, bool) or isinstance(value, tuple):
+        return None
+    return float(value)
+
+
+KEYS: dict[str, Key] = {
+    "guard_capability": Key(_name, "a string", 'guard_capability = "send_request"'),
+    "flow_cost": Key(
+        lambda value: _whole(value, COST_LIMIT),
+        f"a whole number from 0 to {COST_LIMIT}",
+        "flow_cost = 200",
+    ),
+    "journal_facts": Key(_names, "a string of names", 'journal_facts = "asked, answered"'),
+    "journal_merge": Key(
+        lambda value: isinstance(value, bool), "true or false", "journal_merge = true"
+    ),
+    "leak": Key(
+        lambda value: _name(value) or _names(value) or _whole(value, COST_LIMIT),
+        "observer classes or a whole number",
+        'leak = "public"',
+    ),
+    "timeout": Key(lambda value: (seconds(value) or 0) > 0, "a time above zero", "timeout = 250ms"),
+    "retry": Key(lambda value: _whole(value, 1000), "a number from 0 to 1000", "retry = 3"),
+    "priority": Key(
+        lambda value: _name(value) or _whole(value, COST_LIMIT),
+        "a string or a whole number",
+        'priority = "high"',
+    ),
+    "compress": Key(
+        lambda value: isinstance(value, bool) or _name(value), "true, false or a method", "compress"
+    ),
+}
+
+
+def value_text(annotation: Annotation) -> str:
+    """The value as the author would write it."""
+    value = annotation.value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, tuple):
+        return f'"{", ".join(value)}"'
+    return f'"{value}"' if isinstance(value, str) else str(value)

@@ -1,0 +1,62 @@
+"""Annotations: keys that exist, values that fit, nothing said twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from ..annotations import KEYS, value_text
+from ..spelling import distance
+from ..tree import Annotation, Continue, Send, Statement
+from .report import Report
+
+NEAR = 2
+
+
+def check_annotations(report: Report, extension_keys: Collection[str]) -> None:
+    for _, statement in report.statements():
+        for group in _groups(statement):
+            _group(report, group, extension_keys)
+
+
+def _groups(statement: Statement) -> Iterator[tuple[Annotation, ...]]:
+    """Annotations that apply to the same thing: those of a statement are its sender's too."""
+    match statement:
+        case Send():
+            yield statement.annotations + statement.sender_annotations
+            yield statement.receiver_annotations
+        case Continue():
+            pass
+        case _:
+            yield statement.annotations
+
+
+def _group(report: Report, group: tuple[Annotation, ...], extension_keys: Collection[str]) -> None:
+    seen: set[str] = set()
+    for annotation in group:
+        key = annotation.key
+        if key in seen:
+            sentence = f"`{key}` is given twice"
+            report.error("PV146", sentence, annotation.span, "keep one of them")
+        seen.add(key)
+        if key in KEYS:
+            _value(report, annotation)
+        elif key not in extension_keys:
+            _unknown(report, annotation, [*KEYS, *extension_keys])
+
+
+def _value(report: Report, annotation: Annotation) -> None:
+    known = KEYS[annotation.key]
+    if not known.fits(annotation.value):
+        sentence = f"`{annotation.key}` must be {known.wanted}, not {value_text(annotation)}"
+        report.error("PV145", sentence, annotation.span, f"write `{known.example}`")
+
+
+def _unknown(report: Report, annotation: Annotation, known: list[str]) -> None:
+    edits, near = min((distance(annotation.key, key, NEAR), key) for key in known)
+    if edits <= NEAR:
+        sentence = f"`{annotation.key}` is not a known annotation"
+        report.error("PV144", sentence, annotation.span, f"did you mean `{near}`?")
+    else:
+        sentence = f"`{annotation.key}` is not a known annotation; it is kept, and does nothing"
+        hint = "register it as an extension, or remove it"
+        report.say("warning", "PV143", sentence, annotation.span, hint)

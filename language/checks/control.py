@@ -1,0 +1,214 @@
+"""Control: jumps have a target, recursion sends something, and every statement can be reached."""
+
+from __future__ import annotations
+
+from ..errors import Span
+from ..spelling import nearest
+from ..tree import (
+    Block,
+    Call,
+    Choice,
+    Continue,
+    Foreach,
+    Index,
+    Loop,
+    Parallel,
+    Rec,
+    Send,
+    Statement,
+)
+from .calls import components, cyclic_calls
+from .report import Report, blocks, head, walk
+
+
+def check_control(report: Report) -> None:
+    for scope in report.scopes:
+        _targets(report, scope.body)
+    _Endings(report).check()
+    _Silence(report).check()
+
+
+def _targets(report: Report, body: Block) -> None:
+    waiting: list[tuple[Block, frozenset[str]]] = [(body, frozenset())]
+    while waiting:
+        block, labels = waiting.pop()
+        for statement in block.statements:
+            if isinstance(statement, Continue) and statement.label not in labels:
+                near = nearest(statement.label, labels)
+                known = f"only {', '.join(sorted(labels))}" if labels else "no `rec`"
+                hint = f"did you mean `{near}`?" if near else f"{known} encloses this"
+                sentence = f"`continue {statement.label}` has no `rec {statement.label}` around it"
+                report.error("PV134", sentence, statement.span, hint)
+            inner = labels | {statement.label} if isinstance(statement, Rec) else labels
+            waiting += [(block_, inner) for block_ in blocks(statement)]
+
+
+class _Endings:
+    """Which statements can end, so that what follows them is reached.
+
+    The least fixed point over the calls: a sub-protocol that only calls itself never ends.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.ends: dict[str, bool] = {}
+        self.bodies = {report.protocol.name: report.protocol.body}
+        for sub in report.protocol.subprotocols:
+            self.bodies.setdefault(sub.name, sub.body)
+        grew = True
+        while grew:
+            grew = False
+            for name, body in self.bodies.items():
+                if not self.ends.get(name) and self.block(body):
+                    self.ends[name] = grew = True
+
+    def block(self, block: Block) -> bool:
+        return all(self.statement(statement) for statement in block.statements)
+
+    def statement(self, statement: Statement) -> bool:
+        match statement:
+            case Continue():
+                return False
+            case Loop(kind="forever"):
+                return False
+            case Choice():
+                bodies = [branch.body for branch in statement.branches]
+                return not bodies or any(self.block(body) for body in bodies)
+            case Parallel():
+                return all(self.block(body) for body in statement.branches)
+            case Rec() | Foreach():
+                return self.block(statement.body)
+            case Call():
+                return statement.name not in self.bodies or self.ends.get(statement.name, False)
+            case _:
+                return True
+
+    def check(self) -> None:
+        excused = {id(call) for call in cyclic_calls(self.report)}
+        for scope in self.report.scopes:
+            waiting = [scope.body]
+            while waiting:
+                block = waiting.pop()
+                self.follow(block, excused)
+                for statement in block.statements:
+                    waiting += blocks(statement)
+
+    def follow(self, block: Block, excused: set[int]) -> None:
+        for statement, after in zip(block.statements, block.statements[1:], strict=False):
+            if id(statement) not in excused and not self.statement(statement):
+                why = _never(statement)
+                sentence = f"this can never be reached: {why}"
+                hint = "remove it, or move it before"
+                self.report.error("PV136", sentence, after.span, hint)
+                return
+
+
+def _never(statement: Statement) -> str:
+    line = f"on line {statement.span.line}"
+    match statement:
+        case Continue():
+            return f"`continue {statement.label}` {line} jumps away"
+        case Loop():
+            return f"the `loop` {line} has no end"
+        case Call():
+            return f"`call {statement.name}` {line} never comes back"
+        case _:
+            return f"every path of the statement {line} jumps away or goes on for ever"
+
+
+class _Silence:
+    """Recursion that sends nothing would spin for ever (unguarded recursion).
+
+    For each block: which jumps and calls can be reached from its beginning without a
+    message, and whether its end can.
+    """
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.bodies = {report.protocol.name: report.protocol.body}
+        for sub in report.protocol.subprotocols:
+            self.bodies.setdefault(sub.name, sub.body)
+        self.silent: dict[str, bool] = {}
+        self.calls: dict[str, dict[str, Span]] = {}
+
+    def check(self) -> None:
+        grew = True
+        while grew:
+            grew = False
+            for name, body in self.bodies.items():
+                self.calls[name] = {}
+                through = self.block(body, self.calls[name], {})
+                if through and not self.silent.get(name):
+                    self.silent[name] = grew = True
+        self.loops()
+        self.cycles()
+
+    def loops(self) -> None:
+        for _, statement in self.report.statements():
+            if isinstance(statement, Rec):
+                jumps: dict[str, Span] = {}
+                self.block(statement.body, {}, jumps)
+                if statement.label in jumps:
+                    self.report.unguarded.add(jumps[statement.label])
+                    sentence = f"`continue {statement.label}` can come back without any message"
+                    hint = f"send something between `rec {statement.label}` and the `continue`"
+                    self.report.error("PV135", sentence, jumps[statement.label], hint)
+            elif isinstance(statement, Loop) and statement.kind == "forever":
+                if self.block(statement.body, {}, {}):
+                    sentence = "this loop can go round without any message"
+                    span = head(statement.span, len("loop"))
+                    self.report.error("PV135", sentence, span, "send something in its body")
+
+    def cycles(self) -> None:
+        component = components({name: set(calls) for name, calls in self.calls.items()})
+        for name, calls in self.calls.items():
+            for callee, span in calls.items():
+                if component[callee] == component[name] and self.returns(callee, name):
+                    self.report.unguarded.add(span)
+                    sentence = f"`call {callee}` can come back to itself without any message"
+                    self.report.error("PV135", sentence, span, "send something before the call")
+
+    def returns(self, start: str, goal: str) -> bool:
+        seen, waiting = {start}, [start]
+        while waiting:
+            name = waiting.pop()
+            if name == goal:
+                return True
+            waiting += [n for n in self.calls[name] if n not in seen]
+            seen |= set(self.calls[name])
+        return False
+
+    def block(self, block: Block, calls: dict[str, Span], jumps: dict[str, Span]) -> bool:
+        """Whether the end can be reached in silence; fills in the calls and jumps met so."""
+        return all(self.statement(s, calls, jumps) for s in block.statements)
+
+    def statement(
+        self, statement: Statement, calls: dict[str, Span], jumps: dict[str, Span]
+    ) -> bool:
+        match statement:
+            case Send():
+                return False
+            case Continue():
+                jumps.setdefault(statement.label, statement.span)
+                return False
+            case Call():
+                if statement.name in self.bodies:
+                    calls.setdefault(statement.name, statement.span)
+                return self.silent.get(statement.name, False)
+            case Choice():
+                bodies = [branch.body for branch in statement.branches]
+                return any([self.block(body, calls, jumps) for body in bodies])
+            case Parallel():
+                return all([self.block(body, calls, jumps) for body in statement.branches])
+            case Rec():
+                inner: dict[str, Span] = {}
+                through = self.block(statement.body, calls, inner)
+                inner.pop(statement.label, None)
+                for label, span in inner.items():
+                    jumps.setdefault(label, span)
+                return through
+            case Loop(kind="count", count=Index(name="", offset=0)):
+                return True
+            case Loop() | Foreach():
+                through = self.block(statement.body, calls, jumps)
+                return through and getattr(statement, "kind", "") != "forever"

@@ -1,0 +1,181 @@
+"""Guards and conditions: boolean, consistent, and about things that exist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..expressions import COMPARISONS, LOGICAL, names, show
+from ..spelling import nearest
+from ..tree import Attribute, Choice, Expr, Literal_, Loop, Name, Operation, Send, TypeExpr
+from ..types import INTEGERS, REALS, TEXTS, last_segment
+from .report import Report
+
+Kind = Literal["bool", "number", "text", "none", "any"]
+WORDS: dict[Kind, str] = {"bool": "a condition", "number": "a number", "text": "a text"}
+
+
+@dataclass(slots=True)
+class Vocabulary:
+    """The fields of the messages that a role takes part in, by name and by message."""
+
+    fields: dict[str, Kind] = field(default_factory=dict[str, Kind])
+    messages: dict[str, dict[str, Kind]] = field(default_factory=dict[str, dict[str, Kind]])
+
+
+def check_guards(report: Report) -> None:
+    vocabularies = _vocabularies(report)
+    everything = vocabularies[""]
+    for scope, statement in report.statements():
+        match statement:
+            case Choice():
+                role = statement.chooser.role
+                known = everything if role in scope.parameters else vocabularies.get(role)
+                for branch in statement.branches:
+                    if branch.guard is not None:
+                        _Guard(report, known or Vocabulary()).check(branch.guard, "a guard")
+            case Loop() if statement.condition is not None:
+                _Guard(report, everything).check(statement.condition, "the condition of a loop")
+            case _:
+                pass
+
+
+def _vocabularies(report: Report) -> dict[str, Vocabulary]:
+    """For each role, and under "" for all: where a role passes a message to a parameter, the
+    message is counted for all."""
+    found: dict[str, Vocabulary] = {"": Vocabulary()}
+    for role in report.protocol.roles:
+        found[role.name] = Vocabulary()
+    for scope, statement in report.statements():
+        if not isinstance(statement, Send):
+            continue
+        parties = {statement.sender.role}
+        parties |= {statement.receiver.role} if statement.receiver else set(scope.roles)
+        if parties & scope.parameters:
+            parties = set(found)
+        for role in (parties & found.keys()) | {""}:
+            _learn(found[role], statement)
+    return found
+
+
+def _learn(vocabulary: Vocabulary, send: Send) -> None:
+    message = send.message
+    own = vocabulary.messages.setdefault(message.label, {})
+    for position, part in enumerate(message.fields):
+        type_ = part.type
+        if type_ is None and position < len(message.generics):
+            type_ = message.generics[position]
+        if part.name:
+            kind = _kind(type_)
+            for table in (own, vocabulary.fields):
+                table[part.name] = kind if table.get(part.name, kind) == kind else "any"
+
+
+def _kind(type_: TypeExpr | None) -> Kind:
+    name = last_segment(type_.name) if type_ else ""
+    if name in INTEGERS or name in REALS:
+        return "number"
+    if name in TEXTS or name == "char":
+        return "text"
+    return "bool" if name == "bool" else "any"
+
+
+class _Guard:
+    def __init__(self, report: Report, vocabulary: Vocabulary) -> None:
+        self.report = report
+        self.fields: Mapping[str, Kind] = vocabulary.fields
+        self.messages = vocabulary.messages
+
+    def check(self, guard: Expr, what: str) -> None:
+        kind = self.kind(guard)
+        if kind not in ("bool", "any"):
+            sentence = f"{what} must be true or false, and `{show(guard)}` is {WORDS[kind]}"
+            hint = "compare it with something, as in `price > 10`"
+            self.report.error("PV148", sentence, guard.span, hint)
+        for name in names(guard):
+            self.known(name)
+
+    def known(self, name: Name | Attribute) -> None:
+        match name:
+            case Name(name=word) if word not in self.fields and word not in self.messages:
+                near = nearest(word, [*self.fields, *self.messages])
+                if near:
+                    sentence = f"`{word}` is not a field of any message here"
+                    self.report.error("PV150", sentence, name.span, f"did you mean `{near}`?")
+            case Attribute(value=Name(name=label), name=word):
+                self.part(name, label, word)
+            case _:
+                pass
+
+    def part(self, name: Attribute, label: str, word: str) -> None:
+        if label in self.messages:
+            own = self.messages[label]
+            if own and word not in own:
+                near = nearest(word, own)
+                hint = f"did you mean `{near}`?" if near else f"it has {', '.join(own)}"
+                sentence = f"`{label}` has no field `{word}`"
+                self.report.error("PV151", sentence, name.span, hint)
+        elif isinstance(name.value, Name):
+            self.known(name.value)
+
+    def kind(self, expression: Expr) -> Kind:
+        match expression:
+            case Literal_(value=bool()):
+                return "bool"
+            case Literal_(value=str()):
+                return "text"
+            case Literal_(value=None):
+                return "none"
+            case Literal_():
+                return "number"
+            case Name():
+                return self.fields.get(expression.name, "any")
+            case Attribute(value=Name(name=label)):
+                return self.messages.get(label, {}).get(expression.name, "any")
+            case Attribute():
+                return "any"
+            case Operation():
+                return self.operation(expression)
+
+    def operation(self, operation: Operation) -> Kind:
+        symbol = operation.operator
+        kinds = [self.kind(operand) for operand in operation.operands]
+        if symbol in LOGICAL:
+            for operand, kind in zip(operation.operands, kinds, strict=True):
+                if kind not in ("bool", "any"):
+                    sentence = f"`{symbol}` joins conditions, and `{show(operand)}` is not one"
+                    hint = "compare it with something, as in `price > 10`"
+                    self.report.error("PV148", sentence, operand.span, hint)
+            return "bool"
+        if symbol in COMPARISONS:
+            if not _comparable(symbol, kinds):
+                self.misfit(operation, "compares what is never alike")
+            return "bool"
+        return self.arithmetic(operation, kinds)
+
+    def arithmetic(self, operation: Operation, kinds: list[Kind]) -> Kind:
+        texts = operation.operator == "+" and set(kinds) <= {"text", "any"}
+        if texts:
+            return "text" if "text" in kinds else "any"
+        if not set(kinds) <= {"number", "any"}:
+            self.misfit(operation, "calculates with what is not a number")
+        divisor = operation.operands[-1]
+        zero = isinstance(divisor, Literal_) and divisor.value == 0
+        if operation.operator in ("/", "%") and zero:
+            self.misfit(operation, "divides by zero")
+        return "number"
+
+    def misfit(self, operation: Operation, what: str) -> None:
+        sentence = f"`{show(operation)}` {what}"
+        hint = "compare numbers with numbers and texts with texts"
+        self.report.error("PV149", sentence, operation.span, hint)
+
+
+def _comparable(symbol: str, kinds: list[Kind]) -> bool:
+    left, right = kinds
+    if symbol == "in":
+        return right == "any" or (right == "text" and left in ("text", "any"))
+    if symbol in ("==", "!="):
+        return "any" in kinds or "none" in kinds or left == right
+    return set(kinds) <= {"number", "any"} or set(kinds) <= {"text", "any"}

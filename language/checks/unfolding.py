@@ -1,0 +1,175 @@
+"""What a block begins with and which channels it uses, looked for through calls and jumps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from ..tree import (
+    All,
+    At,
+    Block,
+    Call,
+    Choice,
+    Continue,
+    Foreach,
+    Loop,
+    Parallel,
+    Rec,
+    RoleRef,
+    Send,
+    Statement,
+)
+from .report import Report, Scope
+
+Roles = Mapping[str, RoleRef]
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """A message with which something can begin; `receiver` None is everyone."""
+
+    sender: RoleRef
+    receiver: RoleRef | None
+    send: Send
+
+
+@dataclass(slots=True)
+class _Search:
+    """One walk. Every call and jump target is entered once, which ends recursion and keeps
+    the walk linear; what a second visit would find has been found already."""
+
+    firsts: list[First] = field(default_factory=list[First])
+    visited: set[object] = field(default_factory=set[object])
+
+
+class Unfolding:
+    """Walks the statements of one scope; `recs` are the jump targets around them."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+
+    def firsts(self, block: Block, scope: Scope, recs: Mapping[str, Rec]) -> list[First]:
+        """All messages that a block can begin with, and that nothing comes before."""
+        roles = {name: RoleRef(name) for name in scope.roles}
+        search = _Search()
+        self._begin(block, roles, recs, search)
+        return search.firsts
+
+    def _begin(self, block: Block, roles: Roles, recs: Mapping[str, Rec], search: _Search) -> bool:
+        """Whether the end of the block can be reached without a message."""
+        return all(self._first(s, roles, recs, search) for s in block.statements)
+
+    def _first(
+        self, statement: Statement, roles: Roles, recs: Mapping[str, Rec], search: _Search
+    ) -> bool:
+        match statement:
+            case Send():
+                receiver = statement.receiver
+                named = None if receiver is None else resolve(receiver, roles)
+                search.firsts.append(First(resolve(statement.sender, roles), named, statement))
+                return False
+            case Choice():
+                bodies = [branch.body for branch in statement.branches]
+                return any([self._begin(body, roles, recs, search) for body in bodies])
+            case Parallel():
+                bodies = list(statement.branches)
+                return all([self._begin(body, roles, recs, search) for body in bodies])
+            case Rec():
+                inner = {**recs, statement.label: statement}
+                return self._begin(statement.body, roles, inner, search)
+            case Loop() | Foreach():
+                self._begin(statement.body, roles, recs, search)
+                return getattr(statement, "kind", "") == "count"
+            case Continue():
+                self._jump(statement, roles, recs, search)
+                return False
+            case Call():
+                return self._call(statement, roles, search)
+
+    def _jump(self, jump: Continue, roles: Roles, recs: Mapping[str, Rec], search: _Search) -> None:
+        target = None if jump.span in self.report.unguarded else recs.get(jump.label)
+        if target is not None and id(target) not in search.visited:
+            search.visited.add(id(target))
+            self._begin(target.body, roles, recs, search)
+
+    def _call(self, call: Call, roles: Roles, search: _Search) -> bool:
+        inner = self.inside(call, roles)
+        if inner is None or call.span in self.report.unguarded:
+            return False
+        body, passed = inner
+        key = (call.name, tuple(passed.items()))
+        if key in search.visited:
+            return False
+        search.visited.add(key)
+        return self._begin(body, passed, {}, search)
+
+    def inside(self, call: Call, roles: Roles) -> tuple[Block, Roles] | None:
+        """The body of the callee and what its roles are; None where the call is wrong."""
+        callee = self.report.callee(call.name)
+        if callee is None:
+            return None
+        if call.arguments is None:
+            return callee.body, roles
+        names = callee.parameters or ()
+        if len(names) != len(call.arguments):
+            return None
+        passed = [resolve(ref, roles) for ref in call.arguments]
+        return callee.body, dict(zip(names, passed, strict=True))
+
+    def sends(self, block: Block, roles: Roles) -> list[First]:
+        """Every message of a block, also those of what it calls."""
+        found: list[First] = []
+        visited: set[object] = set()
+        waiting: list[tuple[Block, Roles]] = [(block, roles)]
+        while waiting:
+            here, names = waiting.pop()
+            for statement in here.statements:
+                match statement:
+                    case Send():
+                        receiver = statement.receiver
+                        named = None if receiver is None else resolve(receiver, names)
+                        sender = resolve(statement.sender, names)
+                        found.append(First(sender, named, statement))
+                    case Call():
+                        inner = self.inside(statement, names)
+                        key = (statement.name, tuple(inner[1].items()) if inner else ())
+                        if inner is not None and key not in visited:
+                            visited.add(key)
+                            waiting.append(inner)
+                    case Choice():
+                        waiting += [(branch.body, names) for branch in statement.branches]
+                    case Parallel():
+                        waiting += [(body, names) for body in statement.branches]
+                    case Loop() | Rec() | Foreach():
+                        waiting.append((statement.body, names))
+                    case Continue():
+                        pass
+        return found
+
+
+def resolve(ref: RoleRef, roles: Roles) -> RoleRef:
+    """The role that a parameter stands for."""
+    given = roles.get(ref.role)
+    if given is None:
+        return ref
+    return RoleRef(given.role, ref.selector or given.selector, span=ref.span)
+
+
+def text(ref: RoleRef) -> str:
+    """A reference as it is written."""
+
+    def index(name: str, offset: int) -> str:
+        return (f"{name}{offset:+d}" if offset else name) if name else str(offset)
+
+    match ref.selector:
+        case None:
+            return ref.role
+        case All():
+            return f"{ref.role}[*]"
+        case At(index=i):
+            return f"{ref.role}[{index(i.name, i.offset)}]"
+        case range_:
+            start, stop = range_.start, range_.stop
+            ends = f"{index(start.name, start.offset)}..{index(stop.name, stop.offset)}"
+            return f"{ref.role}[{ends}]"
