@@ -110,7 +110,7 @@ class Endpoint:
                 outlet = self._outlets[number]
                 if outlet is not None and outlet.room > 0 and not self._seat.chosen:
                     payload = pack(self._moves[number].pack(values, fields))
-                    outlet.put(label, payload)
+                    outlet.put(label, payload, step.branches)
                     self._monitor.advance(step)
                     self._tally.sent += 1
                     return

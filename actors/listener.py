@@ -18,8 +18,8 @@ from .seat import Seat
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """What `offer` returns. `branches` are the choices that it decided, outermost first, and
-    `branch` is the last of them; a branch that begins without a message for this role has its
+    """What `offer` returns. `branches` are the choices that it decided, outermost first,
+    as its sender says, and `branch` is the last of them; a branch that begins without a message for this role has its
     own name as label and None as payload. A gather has index None and a dict as payload."""
 
     label: str
@@ -46,7 +46,7 @@ class Listener:
         branches: list[str] = []
         while True:
             step, inlets = await self._next(label, sender)
-            branches += step.branches
+            branches += inlets[0].queue[0][1].branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
                 await self._merge(step, inlets)
@@ -54,7 +54,7 @@ class Listener:
             source = inlets[0]
             self._take(step, source)
             if label is None and not self._seat.monitor.state.receives:
-                name = step.branches[-1]
+                name = step.branches[0]
                 return Received(name, None, source.role, source.index, tuple(branches))
 
     async def narrow(self) -> bool:

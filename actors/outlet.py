@@ -79,7 +79,13 @@ class Outlet:
         self._arrived = dict.fromkeys(listeners, 0)
         self._waiters: list[asyncio.Future[None]] = []
 
-    def put(self, label: str, payload: bytes, parts: Parts | None = None) -> None:
+    def put(
+        self,
+        label: str,
+        payload: bytes,
+        branches: tuple[str, ...] = (),
+        parts: Parts | None = None,
+    ) -> None:
         """Add a message to the frame of this tick. The caller has made sure of `room`.
 
         Raises `PayloadTooLarge`, and then nothing has happened.
@@ -94,11 +100,7 @@ class Outlet:
         self.next = number + 1
         self.room -= 1
         self.size += size + ENVELOPE
-        batch.append(
-            Message(number, label, payload)
-            if parts is None
-            else Message(number, label, payload, (), parts)
-        )
+        batch.append(Message(number, label, payload, branches, parts))
 
     # --- credit ------------------------------------------------------------------------
 

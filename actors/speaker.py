@@ -133,7 +133,7 @@ class Speaker:
     def _put(self, step: Step, payload: bytes, passed: Passed | None) -> None:
         seat = self._seat
         for outlet in self._outlets(step):
-            outlet.put(step.label, payload, self._parts(step, outlet, passed))
+            outlet.put(step.label, payload, step.branches, self._parts(step, outlet, passed))
         seat.advance(step)
         if not step.selection:
             seat.tally.sent += len(step.partners(seat.role, seat.index))
