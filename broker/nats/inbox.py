@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from ..errors import BrokerError
 from .library import Msg
@@ -18,6 +18,7 @@ from .library import Msg
 ATTEMPT = 2.0
 """Seconds until an unanswered request counts as lost."""
 _SWEEP = 0.25
+_ACK = "$JS.ACK."
 
 
 class Send(Protocol):
@@ -28,6 +29,28 @@ class Send(Protocol):
 
 class NoAnswer(Exception):
     """Internal: nothing came back in time, or the connection was cut meanwhile."""
+
+
+class Delivery(NamedTuple):
+    """A stream's record as a consumer delivers it; `consumer` is `stream.name`.
+
+    `number` counts what the consumer has delivered, `attempt` how often this record was.
+    """
+
+    msg: Msg
+    consumer: str
+    attempt: int
+    sequence: int
+    number: int
+    time: int
+
+    @classmethod
+    def of(cls, msg: Msg) -> Delivery:
+        # $JS.ACK.[domain.account.]stream.consumer.attempt.sequence.number.time.pending[.random]
+        names = msg.reply.split(".")
+        at = 2 if len(names) == 9 else 4
+        attempt, sequence, number, time = map(int, names[at + 2 : at + 6])
+        return cls(msg, f"{names[at]}.{names[at + 1]}", attempt, sequence, number, time)
 
 
 class Inbox:
@@ -41,6 +64,7 @@ class Inbox:
         self._tokens = itertools.count()
         self._asked: dict[str, tuple[asyncio.Future[Msg], float, str]] = {}
         self._listening: dict[str, Callable[[Msg], None]] = {}
+        self._consuming: dict[str, Callable[[Delivery], None]] = {}
         self._sweeping = False
 
     async def ask(
@@ -78,12 +102,24 @@ class Inbox:
     def unlisten(self, reply: str) -> None:
         self._listening.pop(reply[self._at :], None)
 
+    def consume(self, consumer: str, callback: Callable[[Delivery], None]) -> None:
+        """Let `callback` have what `consumer` (`stream.name`) delivers to this inbox."""
+        self._consuming[consumer] = callback
+
+    def forgo(self, consumer: str) -> None:
+        self._consuming.pop(consumer, None)
+
     async def on_message(self, msg: Msg) -> None:
         token = msg.subject[self._at :]
         asked = self._asked.pop(token, None)
         if asked is not None:
             if not asked[0].done():
                 asked[0].set_result(msg)
+        elif msg.reply.startswith(_ACK):
+            # What a consumer delivers keeps its own subject: only the ack subject tells whose.
+            delivery = Delivery.of(msg)
+            if (consume := self._consuming.get(delivery.consumer)) is not None:
+                consume(delivery)
         elif (callback := self._listening.get(token)) is not None:
             callback(msg)
 

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..contract import Record
 from ..errors import StreamRefused
-from .api import STREAM_MISSING, Api, status
+from .api import NO_RESPONDERS, STREAM_MISSING, Api, status
+from .inbox import Delivery
 from .library import Msg
 from .link import Link
 from .streams import missing
@@ -105,7 +106,8 @@ class Reader:
         self._delivered = 0
         self._outstanding = 0
         self._broken = False
-        self._reply = self._link.inbox.listen(self._on_message)
+        self._reply = self._link.inbox.listen(self._on_status)
+        self._link.inbox.consume(f"{self._stream}.{self._consumer}", self._on_record)
 
     def _pull(self) -> None:
         body = {
@@ -121,26 +123,23 @@ class Reader:
         self._link.send(subject, json.dumps(body).encode(), self._reply)
         self._outstanding = _BATCH
 
-    def _on_message(self, msg: Msg) -> None:
+    def _on_status(self, msg: Msg) -> None:
         self._news.set()
-        if code := status(msg):
-            # 100 is a heartbeat; with any other the server has ended the pull.
-            if code != "100":
-                self._outstanding = 0
-                self._broken = self._broken or code == NO_CONSUMER or "Consumer" in reason(msg)
-            return
-        names = msg.reply.split(".")
-        if len(names) < 9:
-            return
-        # $JS.ACK.[domain.account.]stream.consumer.attempt.sequence.delivery.time.pending[.random]
-        at = 4 if len(names) == 9 else 6
-        sequence, delivery, time = (int(n) for n in names[at + 1 : at + 4])
+        code = status(msg)
+        # 100 is a heartbeat; with any other the server has ended the pull.
+        if code != "100":
+            self._outstanding = 0
+            self._broken = self._broken or code == NO_RESPONDERS or "onsumer" in reason(msg)
+
+    def _on_record(self, delivery: Delivery) -> None:
+        self._news.set()
         self._delivered += 1
-        if delivery != self._delivered:
+        if delivery.number != self._delivered:
             self._break()
         if not self._broken:
             self._outstanding -= 1
-            self._buffer.append(Record(msg.subject, sequence, msg.data, time))
+            msg = delivery.msg
+            self._buffer.append(Record(msg.subject, delivery.sequence, msg.data, delivery.time))
 
     def _break(self) -> None:
         self._broken = True
@@ -150,12 +149,10 @@ class Reader:
         if not self._reply:
             return
         self._link.inbox.unlisten(self._reply)
+        self._link.inbox.forgo(f"{self._stream}.{self._consumer}")
         self._reply = ""
         if self._link.is_connected:
             self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
-
-
-NO_CONSUMER = "503"
 
 
 def reason(msg: Msg) -> str:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Any
+from collections import deque
 
-from ..errors import NotConnected, StreamRefused, Unconfirmed
+from ..errors import StreamRefused, Unconfirmed
 from ..subjects import token
 from . import api as apis
 from .api import Api, status
-from .inbox import NoAnswer
+from .inbox import Delivery, NoAnswer
 from .library import Msg
 from .link import Link
 from .streams import Streams
 
 _CONSUMER = "workers"
 _TAKERS = 65_536
-_GRACE = 0.5
+_GRACE = 0.05
+_SHORTEST = 0.01
+_BETWEEN = 0.05
+_EXPIRED = "408"
 
 
 def _subject(queue: str) -> str:
@@ -26,11 +29,10 @@ def _subject(queue: str) -> str:
 
 
 class Item:
-    def __init__(self, link: Link, msg: Msg) -> None:
-        names = msg.reply.split(".")
-        self._attempt = int(names[4 if len(names) == 9 else 6])
-        self._payload = msg.data
-        self._ack = msg.reply
+    def __init__(self, link: Link, delivery: Delivery) -> None:
+        self._attempt = delivery.attempt
+        self._payload = delivery.msg.data
+        self._ack = delivery.msg.reply
         self._link = link
 
     @property
@@ -48,12 +50,10 @@ class Item:
         await self._answer(b"+ACK")
 
     async def again(self, delay: float = 0.0) -> None:
-        self.give_back(delay)
-        await self._link.fence()
-
-    def give_back(self, delay: float = 0.0) -> None:
         body = json.dumps({"delay": int(delay * 1e9)}) if delay > 0 else ""
+        await self._link.connected(apis.PATIENCE)
         self._link.send(self._ack, f"-NAK {body}".encode())
+        await self._link.fence()
 
     async def _answer(self, word: bytes) -> None:
         """Say it until the server has heard it, which it may more than once."""
@@ -69,85 +69,81 @@ class Item:
                 return
 
 
-class Take:
-    """One request for one item, asked again when the connection was cut. What comes after we
-    stopped waiting is given back at once, and not only when its lease ends."""
+class Takers:
+    """Who waits for an item of one queue in this process.
+
+    An item does not say which request it answers, so it goes to whoever waits longest; there
+    are always as many requests at the server as there are takers, or more. What comes when
+    nobody waits any more is given back at once, and not only when its lease ends.
+    """
 
     def __init__(self, link: Link, queue: str) -> None:
         self._link = link
-        self._queue = queue
-        self._future: asyncio.Future[Msg | None] = asyncio.get_running_loop().create_future()
-        self._reply = ""
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{queue}.{_CONSUMER}"
+        self._waiting: dict[asyncio.Future[Delivery], float] = {}
+        self._requests: deque[float] = deque()
+        self._reply = link.inbox.listen(self._on_status)
+        link.inbox.consume(f"{queue}.{_CONSUMER}", self._on_item)
+        link.on_back(self._on_back)
 
-    async def wait(self, timeout: float) -> Msg | None:
+    async def take(self, timeout: float) -> Delivery | None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + timeout
-        stop = self._link.on_back(lambda: self._resolve(None))
-        self._reply = self._link.inbox.listen(self._on_message)
-        left = timeout
+        future: asyncio.Future[Delivery] = loop.create_future()
+        self._waiting[future] = loop.time() + timeout
+        self._request()
         try:
-            while True:
-                self._future = loop.create_future()
-                self._ask(left)
-                try:
-                    async with asyncio.timeout(max(left, 0.0) + _GRACE):
-                        msg = await self._future
-                except TimeoutError:
-                    msg = self._future.result() if self._settled() else None
-                left = deadline - loop.time()
-                if msg is not None or left <= 0:
-                    return msg
-                await self._pause(left)
+            async with asyncio.timeout(timeout + _GRACE):
+                return await future
+        except TimeoutError:
+            return future.result() if _arrived(future) else None
         except asyncio.CancelledError:
-            if self._settled() and (msg := self._future.result()) is not None:
-                self._refuse(msg)
+            if _arrived(future):
+                self._refuse(future.result())
             raise
         finally:
-            stop()
-            self._linger(max(deadline - loop.time(), 0.0) + _GRACE)
+            self._waiting.pop(future, None)
 
-    def _settled(self) -> bool:
-        return self._future.done() and not self._future.cancelled()
+    def _request(self) -> None:
+        """Ask for as many items as there are takers, each for as long as the last one waits."""
+        now = asyncio.get_running_loop().time()
+        while self._requests and self._requests[0] < now:
+            self._requests.popleft()
+        if not self._link.is_connected or not self._waiting:
+            return
+        until = max(max(self._waiting.values()), now + _SHORTEST)
+        body = json.dumps({"batch": 1, "expires": int((until - now) * 1e9)}).encode()
+        while len(self._requests) < len(self._waiting):
+            self._requests.append(until)
+            self._link.send(self._subject, body, self._reply)
 
-    def _ask(self, left: float) -> None:
-        body: dict[str, Any] = {"batch": 1}
-        if left > 0:
-            body["expires"] = max(int(left * 1e9), 1_000_000)
-        else:
-            body["no_wait"] = True
-        if self._link.is_connected:
-            subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._queue}.{_CONSUMER}"
-            self._link.send(subject, json.dumps(body).encode(), self._reply)
-
-    async def _pause(self, left: float) -> None:
-        """Before asking again: the pull ended early, as it does while servers come and go."""
-        await asyncio.sleep(min(0.02, left))
-        if not self._link.is_connected:
-            try:
-                await self._link.connected(left)
-            except NotConnected:
+    def _on_item(self, delivery: Delivery) -> None:
+        if self._requests:
+            self._requests.popleft()
+        for future in self._waiting:
+            if not future.done():
+                del self._waiting[future]
+                future.set_result(delivery)
                 return
+        self._refuse(delivery)
 
-    def _on_message(self, msg: Msg) -> None:
-        if status(msg):
-            self._resolve(None)
-        elif self._future.done():
-            self._refuse(msg)
-        else:
-            self._future.set_result(msg)
+    def _on_status(self, msg: Msg) -> None:
+        """A request ended without an item: in time, or because of what happens to servers."""
+        if self._requests:
+            self._requests.popleft()
+        delay = 0.0 if status(msg) == _EXPIRED else _BETWEEN
+        asyncio.get_running_loop().call_later(delay, self._request)
 
-    def _resolve(self, msg: Msg | None) -> None:
-        if not self._future.done():
-            self._future.set_result(msg)
+    def _on_back(self) -> None:
+        self._requests.clear()
+        self._request()
 
-    def _refuse(self, msg: Msg) -> None:
+    def _refuse(self, delivery: Delivery) -> None:
         if self._link.is_connected:
-            Item(self._link, msg).give_back()
+            self._link.send(delivery.msg.reply, b"-NAK")
 
-    def _linger(self, seconds: float) -> None:
-        """The server may still answer until the request expires."""
-        inbox, reply = self._link.inbox, self._reply
-        asyncio.get_running_loop().call_later(seconds, inbox.unlisten, reply)
+
+def _arrived(future: asyncio.Future[Delivery]) -> bool:
+    return future.done() and not future.cancelled()
 
 
 class Work:
@@ -155,7 +151,7 @@ class Work:
         self._link = link
         self._api = api
         self._streams = streams
-        self._known: set[str] = set()
+        self._takers: dict[str, Takers] = {}
 
     async def ensure(self, queue: str, lease: float) -> None:
         token(queue)
@@ -184,16 +180,14 @@ class Work:
             raise
 
     async def take(self, queue: str, timeout: float) -> Item | None:
-        if queue not in self._known:
-            await self._know(queue)
-        await self._link.connected(apis.PATIENCE)
-        msg = await Take(self._link, queue).wait(timeout)
-        return None if msg is None else Item(self._link, msg)
-
-    async def _know(self, queue: str) -> None:
-        if await self._streams.config(token(queue)) is None:
-            raise _missing(queue)
-        self._known.add(queue)
+        if queue not in self._takers:
+            if await self._streams.config(token(queue)) is None:
+                raise _missing(queue)
+            # Not setdefault: while we asked, another taker may have begun.
+            if queue not in self._takers:
+                self._takers[queue] = Takers(self._link, queue)
+        delivery = await self._takers[queue].take(timeout)
+        return None if delivery is None else Item(self._link, delivery)
 
 
 def _missing(queue: str) -> StreamRefused:
