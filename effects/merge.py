@@ -17,7 +17,7 @@ class FactSet:
     replicas with the same facts are equal. A fact is identified by its hash.
     """
 
-    _facts: frozenset[tuple[bytes, Entry]] = field(default_factory=frozenset)
+    _facts: frozenset[tuple[bytes, Entry]] = field(default_factory=frozenset[tuple[bytes, Entry]])
 
     @classmethod
     def of(cls, facts: Iterable[Entry]) -> FactSet:

@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pytest
+
+from pavane.effects.command import Command, Record, Snapshot
+from pavane.effects.effect import CapabilityGuardEffect, StageName
+from pavane.effects.errors import DuplicateEffect, InvalidEffect, UnregisteredEffect
+from pavane.effects.handlers import guard, standard_registry
+from pavane.effects.plan import plan_of
+from pavane.effects.registry import ExtensionRegistry
+from pavane.language.machine import Action
+
+
+@dataclass(frozen=True, slots=True)
+class AuditTag:
+    tag: str
+    stage: ClassVar[StageName] = "journal"
+
+
+def tag(effect: AuditTag, snapshot: Snapshot) -> Iterator[Command]:
+    yield Record((f"tagged_{effect.tag}",))
+
+
+def other(effect: AuditTag, snapshot: Snapshot) -> Iterator[Command]:
+    yield Record(("other",))
+
+
+def test_a34_an_unregistered_effect_is_an_error_that_names_it(
+    action: Callable[..., Action],
+) -> None:
+    registry = standard_registry()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    with pytest.raises(UnregisteredEffect, match="AuditTag") as caught:
+        plan_of(registry, "Admin", action(audit_tag="x"))
+    assert (caught.value.name, caught.value.role) == ("AuditTag", "Admin")
+    with pytest.raises(UnregisteredEffect, match="CapabilityGuardEffect"):
+        plan_of(ExtensionRegistry(), "Admin", action(guard_capability="x"))
+
+
+def test_a34_registered_twice_is_an_error() -> None:
+    registry = standard_registry()
+    with pytest.raises(DuplicateEffect, match="CapabilityGuardEffect"):
+        registry.register(CapabilityGuardEffect, guard)
+    registry.register(AuditTag, tag, role="Admin")
+    registry.register(AuditTag, tag)
+    with pytest.raises(DuplicateEffect, match="role Admin"):
+        registry.register(AuditTag, other, role="Admin")
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    with pytest.raises(DuplicateEffect, match="audit_tag"):
+        registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    with pytest.raises(DuplicateEffect, match="flow_cost"):
+        registry.annotation("flow_cost", lambda value: AuditTag(str(value)))
+
+
+def test_a34_role_specific_effects_run_at_their_roles_only(action: Callable[..., Action]) -> None:
+    registry = standard_registry()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    registry.register(AuditTag, tag, role="Admin")
+    tagged = action(audit_tag="x", flow_cost=1)
+    assert [h for _, h in plan_of(registry, "Admin", tagged).steps][-1] is tag
+    assert all(h is not tag for _, h in plan_of(registry, "User", tagged).steps)
+
+
+def test_a34_a_standard_effect_is_not_left_out_at_other_roles(
+    action: Callable[..., Action],
+) -> None:
+    registry = ExtensionRegistry()
+    registry.register(CapabilityGuardEffect, guard, role="Admin")
+    assert registry.handler_for(CapabilityGuardEffect, "Admin") is guard
+    with pytest.raises(UnregisteredEffect, match="at role User"):
+        registry.handler_for(CapabilityGuardEffect, "User")
+
+
+def test_a_role_specific_handler_takes_the_place_of_the_general_one() -> None:
+    registry = ExtensionRegistry()
+    registry.handles(AuditTag)(tag)
+    registry.handles(AuditTag, role="Admin")(other)
+    assert registry.handler_for(AuditTag, "Admin") is other
+    assert registry.handler_for(AuditTag, "User") is tag
+
+
+def test_an_effect_type_without_a_stage_is_refused() -> None:
+    with pytest.raises(InvalidEffect, match=r"int\.stage"):
+        ExtensionRegistry().register(int, tag)
+
+
+def test_keys_are_the_annotation_keys_of_extensions() -> None:
+    registry = standard_registry()
+    assert registry.keys() == frozenset()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    assert registry.keys() == {"audit_tag"}
+    copied = registry.copy()
+    copied.annotation("second", lambda value: AuditTag(str(value)))
+    assert registry.keys() == {"audit_tag"}
+
+
+def test_a_step_without_annotations_has_an_empty_plan(action: Callable[..., Action]) -> None:
+    assert not plan_of(standard_registry(), "Admin", action())
+    assert plan_of(standard_registry(), "Admin", action(flow_cost=0))
