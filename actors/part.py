@@ -31,7 +31,7 @@ class Move:
         self.unpack: Callable[[Any], Any] = shape.unpack
         self.plan = plan
         self.arrival = arrival
-        around = plan or arrival or step.action.guards
+        around = plan or arrival or step.action.guards or (step.sends and step.action.broadcast)
         self.plain = not (around or step.collective or step.selection)
         """Whether nothing stands between a checked payload and the wire."""
 

@@ -50,7 +50,7 @@ class Runtime:
         self._authority = authority
         self._grants = Grants(grants or {}, budgets or {})
         self._registered: dict[str, Choreography] = {}
-        self._casts: dict[tuple[str, tuple[tuple[str, int], ...]], Cast] = {}
+        self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
         self._closed = False
 
@@ -65,7 +65,8 @@ class Runtime:
         """Make a choreography known; `run` does it by itself. Raises `Conflict` where another
         protocol has the same namespace and name."""
         known = self._registered.setdefault(choreography.full_name, choreography)
-        if known.compiled is not choreography.compiled:
+        here = (choreography.compiled.fingerprint, choreography.place)
+        if (known.compiled.fingerprint, known.place) != here:
             raise Conflict(choreography.full_name, known.place, choreography.place)
 
     def observe(self, observer: Observer) -> None:
@@ -108,7 +109,8 @@ class Runtime:
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}
-        key = (choreography.full_name, tuple(sorted(bound.items())))
+        types = tuple(sorted((name, id(known)) for name, known in choreography.types.items()))
+        key = (choreography.full_name, tuple(sorted(bound.items())), types)
         if key not in self._casts:
             self._casts[key] = Cast(
                 choreography.compiled, bound, choreography.types, self.pipeline

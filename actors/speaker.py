@@ -39,24 +39,45 @@ class Speaker:
         self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]
     ) -> None:
         """Send `label` with what `pack_for` makes of its shape, and before it the selections
-        that lead there."""
+        that lead there. A broadcast (`A ->* : M`) goes to one role after the other."""
         async with self._lock:
-            move = self._move(self._route(label, whom)[-1])
-            raw = pack_for(move)
-            payload = pack(raw)
-            route = await self._room(lambda: self._route(label, whom))
-            for step in route:
-                require(step, self._seat.monitor, self._seat.values)
-            passed = await self._pass(route[-1], raw)
-            try:
-                route = self._again(route, label, whom)
-                self._depart(route, payload, passed)
-            except Exception as error:
-                if passed is not None:
-                    await passed.abandon(str(error))
-                raise
+            step = await self._send(label, whom, pack_for)
+            told = {step.peer_role}
+            while whom is None and (following := self._rest_of(step, told)) is not None:
+                step = following
+                await self._send(label, Whom(step.peer_role), pack_for)
+                told.add(step.peer_role)
+
+    async def _send(
+        self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]
+    ) -> Step:
+        move = self._move(self._route(label, whom)[-1])
+        raw = pack_for(move)
+        payload = pack(raw)
+        route = await self._room(lambda: self._route(label, whom))
+        for step in route:
+            require(step, self._seat.monitor, self._seat.values)
+        passed = await self._pass(route[-1], raw)
+        try:
+            route = self._again(route, label, whom)
+            self._depart(route, payload, passed)
+        except Exception as error:
+            if passed is not None:
+                await passed.abandon(str(error))
+            raise
         if self._seat.part.guarded:
             self._seat.note(label, move.unpack(raw))
+        return route[-1]
+
+    def _rest_of(self, step: Step, told: set[str]) -> Step | None:
+        """What is left of the broadcast that `step` belongs to: its next send."""
+        if not step.action.broadcast:
+            return None
+        for following in self._seat.monitor.state.sends.get(step.label, ()):
+            same = following.action.broadcast and following.action.step == step.action.step
+            if same and following.peer_role not in told:
+                return following
+        return None
 
     async def choose(self, branch: str) -> None:
         """Announce `branch` to those who need to be told, and keep the next send to it."""
