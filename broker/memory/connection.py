@@ -114,6 +114,7 @@ class MemoryBroker:
         expected: int | None = None,
     ) -> int:
         self._check(payload)
+        check_subject(subject)
         log = self._hub.stream(stream)
         return self._hub.append(log, subject, payload, message_id, expected)
 

@@ -46,7 +46,6 @@ class Hub:
         self, log: Log, subject: str, payload: bytes, message_id: str | None, expected: int | None
     ) -> int:
         """Store, and deliver what is new to the live subscriptions too."""
-        check_subject(subject)
         sequence, new = log.append(subject, payload, message_id, expected)
         if new:
             for target in self.routes.find(subject):

@@ -1,5 +1,9 @@
 """Bounded counters: one record per counter, replaced by compare-and-set on its sequence.
 
+A write whose answer was lost is repeated, and refused if it had been stored after all. So a
+record also says how far each of its recent writers had come, and a writer that is refused
+looks there first whether it was itself that was first.
+
 JetStream's own counters cannot refuse, and compare-and-set collapses when many callers try it
 on one key at once. So within a process callers do not compete: those who come while a write is
 under way are applied one after another to one level, and written together. Only processes
@@ -25,14 +29,18 @@ from .streams import Streams
 
 STREAM = "PAVANE_COUNTERS"
 _PREFIX = "_COUNTERS"
+_WRITERS = 64
 
 Step = Callable[[Level | None], Level]
 
 
 class Stored(msgspec.Struct, array_like=True):
+    """`writers` are those of the last writes, newest first, each with the number of its last."""
+
     limit: int
     spent: int
     epoch: int
+    writers: list[tuple[bytes, int]]
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -47,6 +55,9 @@ class Counter:
         self._name = name
         self._subject = f"{_PREFIX}.{name}"
         self._known: Level | None = None
+        self._writers: list[tuple[bytes, int]] = []
+        self._writer_id = secrets.token_bytes(8)
+        self._written = 0
         self._waiting: list[tuple[Step, asyncio.Future[Level]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -59,11 +70,12 @@ class Counter:
                 raise
             record = None
         if record is None:
-            self._known = None
             return None
         stored = _decode(record.payload)
-        self._known = Level(stored.limit, stored.spent, stored.epoch, record.sequence)
-        return self._known
+        level = Level(stored.limit, stored.spent, stored.epoch, record.sequence)
+        if self._known is None or self._known.revision < level.revision:
+            self._known, self._writers = level, stored.writers
+        return level
 
     async def change(self, step: Step) -> Level:
         """Apply `step` once and return the level after it, or raise what it raises.
@@ -125,18 +137,25 @@ class Counter:
         if after is None or after == before:
             return answers
         revision = await self._store(after, 0 if before is None else before.revision)
-        self._known = replace(after, revision=revision)
         return [replace(a, revision=revision) if isinstance(a, Level) else a for a in answers]
 
     async def _store(self, level: Level, expected: int) -> int:
-        payload = _encode(Stored(level.limit, level.spent, level.epoch))
+        """The revision of `level` once stored. Raises `WrongSequence` if it never will be."""
+        self._written += 1
+        mine = (self._writer_id, self._written)
+        writers = [mine, *(w for w in self._writers if w[0] != self._writer_id)][:_WRITERS]
+        payload = _encode(Stored(level.limit, level.spent, level.epoch, writers))
         try:
-            return await self._streams.put(
-                STREAM, self._subject, payload, secrets.token_hex(12), expected
-            )
+            revision = await self._streams.put(STREAM, self._subject, payload, None, expected)
         except WrongSequence:
             self._known = None
-            raise
+            current = await self.read()
+            if current is None or mine not in self._writers:
+                raise
+            return current.revision
+        self._known = replace(level, revision=revision)
+        self._writers = writers
+        return revision
 
 
 def _applied(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import itertools
 import re
 import secrets
 from datetime import datetime
@@ -107,18 +108,23 @@ class Streams:
         expected: int | None,
     ) -> int:
         """As `append`, for our own subjects too."""
-        headers: dict[str, str] | None = None
+        headers = dict[str, str]()
+        given = message_id is not None
         if expected is not None:
-            # An id makes a retry after a lost answer find the record instead of refusing it.
             message_id = message_id or secrets.token_hex(12)
-            headers = {"Nats-Expected-Last-Subject-Sequence": str(expected)}
+            headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
         if message_id is not None:
-            headers = headers or {}
             headers["Nats-Msg-Id"] = message_id
-        repeatable = message_id is not None
-        answer = await self._publish(stream, subject, payload, headers, repeatable)
+        answer, attempts = await self._publish(stream, subject, payload, headers)
         if answer.error is not None:
-            raise self._refusal(stream, subject, answer, expected)
+            refusal = self._refusal(stream, subject, answer, expected)
+            # The server looks at the expectation first and at the id only then, so that a
+            # retry is refused over the very record that it repeats.
+            if isinstance(refusal, WrongSequence) and message_id and (given or attempts > 1):
+                sequence = await self._stored(refusal, message_id)
+                if sequence is not None:
+                    return sequence
+            raise refusal
         if answer.stream != stream:
             raise StreamRefused(stream, f"it does not capture {subject}, but {answer.stream} does")
         return answer.seq
@@ -128,26 +134,27 @@ class Streams:
         stream: str,
         subject: str,
         payload: bytes,
-        headers: dict[str, str] | None,
-        repeatable: bool,
-    ) -> Ack:
+        headers: dict[str, str],
+    ) -> tuple[Ack, int]:
+        """The answer, and how often it was asked for; more than once only with an id."""
         deadline = 0.0
-        while True:
+        for attempt in itertools.count(1):
             await self._link.connected(apis.PATIENCE)
             try:
-                answer = apis.ack(await self._link.inbox.ask(subject, payload, headers))
+                answer = apis.ack(await self._link.inbox.ask(subject, payload, headers or None))
             except NoAnswer:
-                if not repeatable:
+                if "Nats-Msg-Id" not in headers:
                     raise Unconfirmed(f"append to {stream}", ATTEMPT) from None
             else:
                 if answer.error is None or answer.error.code != 503:
-                    return answer
+                    return answer, attempt
                 await self._explain(stream, subject)
             now = asyncio.get_running_loop().time()
             deadline = deadline or now + apis.PATIENCE
             if now >= deadline:
                 raise Unconfirmed(f"append to {stream}", apis.PATIENCE)
             await asyncio.sleep(_BETWEEN)
+        raise AssertionError("unreachable: the count has no end")
 
     async def _explain(self, stream: str, subject: str) -> None:
         """Nobody took the record. Return if it may be tried again, else say why not."""
@@ -160,6 +167,15 @@ class Streams:
         if not any(matches(pattern, subject) for pattern in wanted):
             raise StreamRefused(stream, f"it does not capture {subject}")
         await self.create(stream, wanted)
+
+    async def _stored(self, refusal: WrongSequence, message_id: str) -> int | None:
+        """The sequence of our record, if it is the one that came after what was expected."""
+        body = {"seq": refusal.expected + 1, "next_by_subj": refusal.subject}
+        message = await self._message(refusal.stream, body)
+        if message is None:
+            return None
+        headers = base64.b64decode(message.get("hdrs", "")).decode("utf-8", "replace")
+        return message["seq"] if f"Nats-Msg-Id: {message_id}\r\n" in headers else None
 
     def _refusal(
         self, stream: str, subject: str, answer: Ack, expected: int | None
@@ -175,23 +191,27 @@ class Streams:
 
     async def last(self, stream: str, pattern: str) -> Record | None:
         """Asked of the leader: a direct get may be answered by a replica that lags behind."""
-        try:
-            answer = await self._api.call(
-                f"STREAM.MSG.GET.{stream}", {"last_by_subj": pattern}, stream=stream
-            )
-        except StreamRefused as error:
-            if error.status == apis.MESSAGE_MISSING:
-                return None
-            if error.status == apis.STREAM_MISSING:
-                raise missing(stream) from None
-            raise
-        message = answer["message"]
+        message = await self._message(stream, {"last_by_subj": pattern})
+        if message is None:
+            return None
         return Record(
             subject=message["subject"],
             sequence=message["seq"],
             payload=base64.b64decode(message.get("data", "")),
             time=_nanoseconds(message["time"]),
         )
+
+    async def _message(self, stream: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            answer = await self._api.call(f"STREAM.MSG.GET.{stream}", body, stream=stream)
+        except StreamRefused as error:
+            if error.status == apis.MESSAGE_MISSING:
+                return None
+            if error.status == apis.STREAM_MISSING:
+                raise missing(stream) from None
+            raise
+        message: dict[str, Any] = answer["message"]
+        return message
 
 
 def missing(stream: str) -> StreamRefused:
