@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ..language.expressions import evaluate
 from ..language.monitor import Monitor
 from ..language.table import Step
 from .errors import GuardRefused, NoBranch
@@ -20,8 +21,6 @@ def names_in(payload: object) -> dict[str, Any]:
 
 def holds(step: Step, values: Mapping[str, Any]) -> bool:
     """Whether all guards of `step` hold. Raises the expression's error for an unknown name."""
-    from ..language.expressions import evaluate
-
     return all(bool(evaluate(guard, values)) for guard in step.action.guards)
 
 

@@ -58,3 +58,10 @@ class Inlet:
             lane.told = message.sequence
             self.acknowledge(lane)
         return message
+
+    def skip(self, lane: Lane, number: int) -> None:
+        """Count a message to others as read."""
+        lane.read = number
+        if number - lane.told >= QUARTER:
+            lane.told = number
+            self.acknowledge(lane)

@@ -52,18 +52,22 @@ class Mailbox:
                 if number <= lane.last or lossy:
                     continue
                 raise self._violation(inlet, f"message {number}", f"message {lane.last + 1}")
+            lane.last = number
+            if message.parts is not None and not self._concerned(lane, message):
+                continue
             if message.label not in labels:
                 raise self._violation(inlet, message.label, *sorted(labels))
-            lane.last = number
-            if message.parts is None or self._concerned(lane, message, queue_empty=not queue):
-                queue.append((lane, message))
+            queue.append((lane, message))
         if len(queue) > FULL:
             raise self._violation(inlet, f"{len(queue)} unread messages", "credit to be kept")
         if self._waiters:
             self.wake()
 
-    def _concerned(self, lane: Lane, message: Message, *, queue_empty: bool) -> bool:
-        """Whether a message to a range of the family means this instance; keeps its token."""
+    def _concerned(self, lane: Lane, message: Message) -> bool:
+        """Whether a message to a range of the family means this instance; keeps its token.
+
+        What does not concern it counts as read, once nothing before it is unread.
+        """
         parts = message.parts
         assert parts is not None
         if parts.token is not None:
@@ -71,8 +75,8 @@ class Mailbox:
         start, stop = parts.start, parts.stop
         if start is None or stop is None or start <= self.index < stop:
             return True
-        if queue_empty:
-            lane.read = message.sequence
+        if not lane.inlet.queue:
+            lane.inlet.skip(lane, message.sequence)
         return False
 
     def _violation(self, inlet: Inlet, got: str, *expected: str) -> ProtocolViolation:
