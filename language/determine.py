@@ -74,14 +74,20 @@ class Determinisation:
         alternatives = {head: self._alternative(head) for head in _sorted(heads)}
         merged = merge(list(alternatives.values()))
         if merged.clash is not None:
-            unknown = self._differing(self._decided.get(heads, {})) + merged.clash.choices
-            self.raw.conflicts.append(replace(merged.clash, choices=unknown))
+            self._conflict(heads, merged.clash)
             return
         if merged.ends or not merged.moves:
             self.raw.finals.add(number)
         for move in merged.moves:
             decided = self._after(heads, alternatives, move)
             self.raw.edges[number].append((move.action, self._state(move.target, decided)))
+
+    def _conflict(self, heads: Heads, clash: Clash) -> None:
+        """Note it, with the choices that matter; inside `parallel` these may be any."""
+        choices = self._differing(self._decided.get(heads, {})) + clash.choices
+        if not choices and clash is not _SILENT:
+            choices = self._telling_choices()
+        self.raw.conflicts.append(replace(clash, choices=choices))
 
     def _counted(self, number: int, heads: Heads) -> bool:
         """Pass the first counted loop that stands at the front of this state, if there is one."""
@@ -93,12 +99,14 @@ class Determinisation:
             count.loop,
             count.enters,
             count.count,
-            self._state(body, {}),
-            self._state(leave, {}),
+            self._state(frozenset(body), body),
+            self._state(frozenset(leave), leave),
         )
         return True
 
-    def _pass(self, heads: Heads, border: int) -> tuple[Count, Heads, Heads] | None:
+    def _pass(
+        self, heads: Heads, border: int
+    ) -> tuple[Count, dict[Head, Decisions], dict[Head, Decisions]] | None:
         if len(heads) != 1:
             return None
         (head,) = heads
@@ -106,14 +114,16 @@ class Determinisation:
             node = self._view.node(head)
             if not isinstance(node, Count) or head == border:
                 return None
-            return node, self._heads(node.body, border), self._heads(node.exit, border)
+            view = self._view
+            return node, view.heads(node.body, border), view.heads(node.exit, border)
         join = self._join(head)
         for place, part in enumerate(head.parts):
             passed = self._pass(part, join)
             if passed is not None:
                 count, body, leave = passed
-                into = self._product(head, place, body, border)
-                return count, into, self._product(head, place, leave, border)
+                into = self._product(head, place, frozenset(body), border)
+                onwards = self._product(head, place, frozenset(leave), border)
+                return count, {key: {} for key in into}, {key: {} for key in onwards}
         return None
 
     # alternatives -------------------------------------------------------------------------
@@ -281,6 +291,17 @@ class Determinisation:
         all_choices = set[int]().union(*decisions)
         differing = {c for c in all_choices if len({d.get(c, -1) for d in decisions}) > 1}
         return tuple(sorted(differing or all_choices, key=self._place))
+
+    def _telling_choices(self) -> tuple[int, ...]:
+        """The choices of others whose branches begin differently for the class."""
+        view = self._view
+        found = list[int]()
+        for number, node in enumerate(view.flow.nodes):
+            if not isinstance(node, Branching) or view.chooses(node):
+                continue
+            if len({frozenset(view.heads(way.entry)) for way in node.ways}) > 1:
+                found.append(number)
+        return tuple(sorted(found, key=self._place))
 
     def _place(self, number: int) -> tuple[int, int]:
         node = self._view.node(number)

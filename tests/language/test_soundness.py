@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from pavane.language.compiler import verdicts
 from pavane.language.explore import explore
-from pavane.language.system import system
+from pavane.language.system import Automaton, Step, system
 
 ROLES = ("A", "B", "C", "D")
 FAMILY = "W"
@@ -18,7 +19,8 @@ FAMILY_SIZE = 3
 @st.composite
 def protocols(draw: DrawFn, depth: int = 3) -> str:
     """A protocol whose every choice begins with its chooser; labels are sometimes reused."""
-    body = _Body(draw).block(depth, ())
+    everyone = "A -> B: Hello; C -> D: Hello; W[*] -> A: Hello;"
+    body = f"{everyone} {_Body(draw).block(depth, ())}"
     return f"choreography Random {{ roles: A, B, C, D, W[{FAMILY_SIZE}]; {body} }}"
 
 
@@ -95,11 +97,53 @@ class _Body:
         return f"parallel {{ {self._send('A')} {self._send('B')} | {self._send('C')} }}"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(protocols())
-def test_a21_what_is_accepted_never_goes_wrong(text: str) -> None:
+def check(text: str, limit: int) -> None:
     (verdict,) = verdicts(text)
     if verdict.compiled is None:
         return
-    found = explore(system(verdict.compiled.project()), buffer=1, limit=20_000)
+    found = explore(system(verdict.compiled.project()), buffer=1, limit=limit)
     assert not found.findings, (text, found.findings)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(protocols(depth=2))
+def test_a21_what_is_accepted_never_goes_wrong(text: str) -> None:
+    check(text, limit=3_000)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(protocols(depth=3))
+def test_a21_ten_thousand_protocols_never_go_wrong(text: str) -> None:
+    check(text, limit=20_000)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(protocols(depth=2))
+def test_a15_selections_are_enough_for_every_role_to_follow(text: str) -> None:
+    (verdict,) = verdicts(text)
+    codes = {d.code for d in verdict.diagnostics if d.severity == "error"}
+    assert not codes & {"PV170", "PV171"}, verdict.diagnostics
+
+
+Edges = list[dict[str, int]]
+
+BROKEN: list[tuple[str, dict[str, Edges]]] = [
+    ("deadlock", {"A": [{"B?M": 1}, {"B!M": 2}, {}], "B": [{"A?M": 1}, {"A!M": 2}, {}]}),
+    ("orphan message", {"A": [{"B!M": 1}, {}], "B": [{}]}),
+    ("unspecified reception", {"A": [{"B!M": 1}, {}], "B": [{"A?N": 1}, {}]}),
+]
+
+
+def automaton(edges: Edges) -> Automaton:
+    steps = [
+        {Step("!" in text, *text.replace("?", "!").split("!")): to for text, to in leaving.items()}
+        for leaving in edges
+    ]
+    return Automaton(steps, {state for state, leaving in enumerate(edges) if not leaving})
+
+
+@pytest.mark.parametrize(("problem", "machines"), BROKEN, ids=[name for name, _ in BROKEN])
+def test_exploration_finds(problem: str, machines: dict[str, Edges]) -> None:
+    found = explore({name: automaton(edges) for name, edges in machines.items()})
+    assert [finding.problem for finding in found.findings] == [problem]

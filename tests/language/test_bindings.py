@@ -1,0 +1,80 @@
+"""Counts and bounds: what must be bound, what fits, and what the errors name."""
+
+from __future__ import annotations
+
+import pytest
+
+from pavane.language.bindings import BindingError
+from pavane.language.compiler import compile_text
+from pavane.language.machine import INDEX_LIMIT
+
+GATHER = "choreography G { roles: C, S[*]; C -> S[*]: Ask; S[0..threshold] -> C: Answer; }"
+VOTE = "choreography V { roles: L, F[N]; L -> F[*]: Ask; F[i] -> L: Vote; }"
+
+
+def names(text: str, **bindings: int) -> list[str]:
+    (compiled,) = compile_text(text)
+    return [m.name for machines in compiled.project(bindings).machines.values() for m in machines]
+
+
+@pytest.mark.parametrize("size", [1, 5, 100, INDEX_LIMIT])
+def test_a9_one_parse_serves_every_size(size: int) -> None:
+    (compiled,) = compile_text(VOTE)
+    assert compiled.project({"N": size}).sizes["F"] == size
+    assert compiled.project({"F": size}).sizes["F"] == size
+
+
+def test_a9_an_unbound_family_is_named() -> None:
+    with pytest.raises(BindingError, match="the family S has no size") as caught:
+        names(GATHER, threshold=2)
+    assert caught.value.name == "S"
+    assert "--bind S=3" in caught.value.hint
+
+
+def test_a11_an_unbound_threshold_is_named() -> None:
+    with pytest.raises(BindingError, match="threshold has no value"):
+        names(GATHER, S=3)
+
+
+def test_a11_a_threshold_above_the_count_is_refused() -> None:
+    with pytest.raises(BindingError, match="S has 3 instances, and threshold asks for 4"):
+        names(GATHER, S=3, threshold=4)
+
+
+def test_a11_the_range_divides_the_family() -> None:
+    assert names(GATHER, S=5, threshold=3) == ["C", "S[0..3]", "S[3..5]"]
+    assert names(GATHER, S=3, threshold=3) == ["C", "S[0..3]"]
+
+
+@pytest.mark.parametrize("size", [0, -1, INDEX_LIMIT + 1])
+def test_a12_a_size_that_cannot_be(size: int) -> None:
+    with pytest.raises(BindingError, match=f"F cannot have {size} instances"):
+        names(VOTE, N=size)
+
+
+def test_a12_an_unknown_count_is_refused() -> None:
+    with pytest.raises(BindingError, match="Followers is not a count of V"):
+        names(VOTE, N=3, Followers=3)
+
+
+def test_a12_two_different_sizes_for_one_family_are_refused() -> None:
+    with pytest.raises(BindingError, match="bound to two sizes"):
+        names(VOTE, N=3, F=4)
+
+
+def test_a8_three_instances_of_which_one_takes_no_part() -> None:
+    text = "choreography S { roles: M, W[3]; M -> W[0]: A; M -> W[1]: B; W[0] -> M: C; }"
+    (compiled,) = compile_text(text)
+    idle = compiled.project().machine("W", 2)
+    assert (idle.name, list(idle.transitions), idle.finals) == ("W[2]", [], frozenset({0}))
+
+
+def test_a_family_of_any_size_has_as_many_machines() -> None:
+    assert len(names(GATHER, S=10_000, threshold=6_667)) == len(names(GATHER, S=3, threshold=2))
+
+
+def test_a18_a_count_is_bound() -> None:
+    text = "choreography L { roles: A, B; loop (count: rounds) { A -> B: M } }"
+    (compiled,) = compile_text(text)
+    machine = compiled.project({"rounds": 7}).machine("A")
+    assert {counter.count for counter in machine.counters.values()} == {7}
