@@ -67,10 +67,13 @@ def test_the_face_exports_what_it_says() -> None:
 
 
 def test_the_face_starts_quickly() -> None:
-    """Below 250 ms on a quiet core; the best of five, since the machine is shared."""
-    script = "import time; t = time.perf_counter(); import pavane; print(time.perf_counter() - t)"
+    """Below 250 ms of processor time; the best of five, since the machine is shared."""
+    script = "import time; t = time.process_time(); import pavane; print(time.process_time() - t)"
     command = [sys.executable, "-c", script]
-    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(5)]
+    runs = [
+        subprocess.run(command, check=False, capture_output=True, text=True, check=True)
+        for _ in range(5)
+    ]
     assert min(float(run.stdout) for run in runs) < 0.25
 
 
@@ -160,7 +163,7 @@ def run_finder(folder: Path, **extra: str) -> subprocess.CompletedProcess[str]:
     script = ROOT / "requirements" / "python.sh"
     environment = {"PATH": f"{folder}:/usr/bin:/bin", **extra}
     return subprocess.run(
-        ["sh", script], env=environment, capture_output=True, text=True, timeout=30
+        ["sh", script], check=False, env=environment, capture_output=True, text=True, timeout=30
     )
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -64,20 +64,34 @@ def test_python_m_pavane_is_the_same(pavane: Pavane, market: Path) -> None:
     assert done.stdout == pavane("check", market).stdout
 
 
-def test_a_closed_pipe_is_no_error(market: Path) -> None:
-    shell = f"{COMMAND} draw {' '.join([str(market)] * 2000)} | head -1"
+def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
+    """More is drawn than a pipe holds, and the reader goes after the first line."""
+    steps = "\n".join(f"A -> B: Message{n};" for n in range(4000))
+    (tmp_path / "long.choreo").write_text(f"protocol Long {{ roles: A, B; {steps} }}")
     done = subprocess.run(
-        ["sh", "-c", shell], capture_output=True, text=True, check=True, env=environment()
+        ["sh", "-c", f"{COMMAND} draw long.choreo | head -1"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+        cwd=tmp_path,
+        env=environment(),
     )
-    assert done.stdout
+    assert done.stdout == "Long\n"
     assert done.stderr == ""
 
 
-def test_the_version_is_there_at_once(pavane: Pavane) -> None:
-    """Below half a second even on a shared core; the best of five."""
+def test_the_command_is_there_at_once() -> None:
+    """At most 0.6 s of processor time for the verb with the most to load; the best of three."""
     seconds = list[float]()
-    for _ in range(5):
-        began = time.perf_counter()
-        pavane("check", "--help")
-        seconds.append(time.perf_counter() - began)
-    assert min(seconds) < 0.5
+    for _ in range(3):
+        before = os.times()
+        subprocess.run([COMMAND, "run", "--help"], capture_output=True, check=True)
+        after = os.times()
+        seconds.append(
+            after.children_user
+            + after.children_system
+            - before.children_user
+            - before.children_system
+        )
+    assert min(seconds) < 0.6

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..broker.contract import Level
@@ -61,7 +62,7 @@ def as_json(compiled: Compiled, role: str, level: Level | None) -> dict[str, Any
 
 
 def _table(rows: list[Row]) -> Table:
-    table = Table(title="Flow budgets", title_justify="left", title_style="bold")
+    table = Table(title="Flow budgets", title_justify="left", title_style="bold", box=SIMPLE_HEAD)
     table.add_column("Context", overflow="fold")
     table.add_column("Role", style="cyan", overflow="fold")
     for heading in ("Spent", "Limit", "Epoch"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
+from rich.box import SIMPLE_HEAD
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -63,19 +64,28 @@ class Accounts(dict[str, Account]):
 
         A journal knows nothing of what was received or denied.
         """
-        table = Table(title="What each role did", title_justify="left", title_style="bold")
+        table = Table(
+            title="What each role did", title_justify="left", title_style="bold", box=SIMPLE_HEAD
+        )
+        columns = self._columns(journal=journal)
         table.add_column("Role", style="cyan", overflow="fold")
-        for heading in (
-            ("Sent", "Charged") if journal else ("Sent", "Received", "Charged", "Denied")
-        ):
+        for heading in columns:
             table.add_column(heading, justify="right")
         table.add_column("Facts", overflow="fold")
         for role, account in self.items():
             name = role if account.instances == 1 else f"{role} ({account.instances})"
-            numbers = (account.sent, account.received, account.charged, account.denials)
-            shown = (account.sent, account.charged) if journal else numbers
-            table.add_row(name, *(str(n) if n else "-" for n in shown), summary(account.facts))
+            numbers = [getattr(account, field) for field in columns.values()]
+            table.add_row(name, *(str(n) if n else "-" for n in numbers), summary(account.facts))
         return table
+
+    def _columns(self, *, journal: bool) -> dict[str, str]:
+        """Heading and field; the refusals only where there are any, since width is scarce."""
+        columns = {"Sent": "sent", "Received": "received", "Charged": "charged"}
+        if journal:
+            del columns["Received"]
+        if any(account.denials for account in self.values()):
+            columns["Denied"] = "denials"
+        return columns
 
 
 def role_of(instance: str) -> str:
@@ -84,11 +94,11 @@ def role_of(instance: str) -> str:
 
 
 def summary(facts: Iterable[str]) -> str:
-    """Each fact once, with how often it was recorded."""
+    """Each fact once on a line, with how often it was recorded."""
     counts = dict[str, int]()
     for fact in facts:
         counts[fact] = counts.get(fact, 0) + 1
-    return ", ".join(f if n == 1 else f"{f} x {n}" for f, n in counts.items())
+    return "\n".join(f if n == 1 else f"{f} x {n}" for f, n in counts.items())
 
 
 class JsonView:

@@ -36,8 +36,6 @@ def lines(event: Event, *, trace: bool = False) -> Iterator[Text | Panel]:
             yield denial(event)
         case FrameRefused():
             yield Text.assemble(("refused ", "bold red"), f"{event.reason} ({event.subject})")
-        case SessionEnded(error=error) if error:
-            yield Text.assemble(("ended: ", "bold red"), error)
         case _:
             pass
 
