@@ -11,7 +11,8 @@ LIMIT_MAX = 2**53 - 1
 """The largest limit: every integer up to it is exact in JSON too."""
 
 
-def _amount(value: int) -> int:
+def checked(value: int) -> int:
+    """`value`, if it is an amount; raises `ValueError`, as it is a bug of the caller if not."""
     if isinstance(value, bool) or not 0 <= value <= LIMIT_MAX:
         raise ValueError(f"{value!r} is not an amount from 0 to {LIMIT_MAX}")
     return value
@@ -20,20 +21,20 @@ def _amount(value: int) -> int:
 def limited(counter: str, level: Level | None, limit: int) -> Level:
     """`level` with another limit, or a new counter. Raises `LimitExceeded` below what is spent."""
     if level is None:
-        return Level(limit=_amount(limit), spent=0, epoch=0, revision=0)
-    if level.spent > _amount(limit):
+        return Level(limit=checked(limit), spent=0, epoch=0, revision=0)
+    if level.spent > checked(limit):
         raise LimitExceeded(counter, limit=limit, spent=level.spent, amount=0)
     return replace(level, limit=limit)
 
 
 def spent(counter: str, level: Level, amount: int) -> Level:
-    if level.spent + _amount(amount) > level.limit:
+    if level.spent + checked(amount) > level.limit:
         raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=amount)
     return replace(level, spent=level.spent + amount)
 
 
 def given_back(counter: str, level: Level, amount: int) -> Level:
-    if _amount(amount) > level.spent:
+    if checked(amount) > level.spent:
         raise NotSpent(counter, spent=level.spent, amount=amount)
     return replace(level, spent=level.spent - amount)
 

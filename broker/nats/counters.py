@@ -22,7 +22,7 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 
 from .. import level as levels
 from ..contract import Level
-from ..errors import BrokerError, CounterError, StreamRefused, UnknownCounter, WrongSequence
+from ..errors import CounterError, StreamRefused, UnknownCounter, WrongSequence
 from ..subjects import check_subject
 from . import api as apis
 from .streams import Streams
@@ -98,7 +98,7 @@ class Counter:
 
     async def _settle(self, entries: list[tuple[Step, asyncio.Future[Level]]]) -> None:
         """Apply all of `entries` and answer each, whatever happens."""
-        answers: list[Level | BrokerError] = []
+        answers: list[Level | Exception] = []
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(WrongSequence),
@@ -107,13 +107,13 @@ class Counter:
             ):
                 with attempt:
                     answers = await self._attempt([step for step, _ in entries])
-        except BrokerError as error:
-            self._known = None
-            answers = [error] * len(entries)
-        except BaseException:
+        except asyncio.CancelledError:
             for _, future in entries:
                 future.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 (raised by those who wait)
+            self._known = None
+            answers = [error] * len(entries)
         for (_, future), answer in zip(entries, answers, strict=True):
             if future.done():
                 continue
@@ -122,7 +122,7 @@ class Counter:
             else:
                 future.set_exception(answer)
 
-    async def _attempt(self, steps: list[Step]) -> list[Level | BrokerError]:
+    async def _attempt(self, steps: list[Step]) -> list[Level | Exception]:
         """One round over the known level; nobody is refused over one that may be old."""
         before = self._known
         if before is None:
@@ -160,9 +160,9 @@ class Counter:
 
 def _applied(
     level: Level | None, steps: list[Step]
-) -> tuple[Level | None, list[Level | BrokerError]]:
+) -> tuple[Level | None, list[Level | Exception]]:
     """The level after all steps, and what each came to; a refused one changes nothing."""
-    answers: list[Level | BrokerError] = []
+    answers: list[Level | Exception] = []
     for step in steps:
         try:
             level = step(level)
@@ -185,16 +185,19 @@ class Counters:
                 STREAM, [f"{_PREFIX}.>"], max_msgs_per_subject=1, allow_direct=False
             )
             self._made = True
+        levels.checked(limit)
         return await self._counter(counter).change(
             lambda level: levels.limited(counter, level, limit)
         )
 
     async def spend(self, counter: str, amount: int) -> Level:
+        levels.checked(amount)
         return await self._counter(counter).change(
             lambda level: levels.spent(counter, _known(counter, level), amount)
         )
 
     async def give_back(self, counter: str, amount: int) -> Level:
+        levels.checked(amount)
         return await self._counter(counter).change(
             lambda level: levels.given_back(counter, _known(counter, level), amount)
         )

@@ -1,0 +1,177 @@
+"""Bounded counters, on every driver."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+
+import pytest
+
+from pavane.broker.contract import Broker, Level
+from pavane.broker.errors import BadSubject, LimitExceeded, NotSpent, UnknownCounter
+
+
+@pytest.fixture
+def counter(unique: str) -> str:
+    return f"{unique}.market.Seller"
+
+
+def facts(level: Level | None) -> tuple[int, int, int]:
+    assert level is not None
+    return level.limit, level.spent, level.epoch
+
+
+async def test_spending_up_to_the_limit_and_not_one_more(broker: Broker, counter: str) -> None:
+    assert await broker.level(counter) is None
+    assert facts(await broker.set_limit(counter, 500)) == (500, 0, 0)
+    assert facts(await broker.spend(counter, 200)) == (500, 200, 0)
+    assert facts(await broker.spend(counter, 300)) == (500, 500, 0)
+    with pytest.raises(LimitExceeded) as caught:
+        await broker.spend(counter, 1)
+    assert (caught.value.limit, caught.value.spent, caught.value.amount) == (500, 500, 1)
+    assert facts(await broker.spend(counter, 0)) == (500, 500, 0)
+    assert facts(await broker.level(counter)) == (500, 500, 0)
+
+
+async def test_an_unknown_counter_is_refused(broker: Broker, counter: str) -> None:
+    with pytest.raises(UnknownCounter):
+        await broker.spend(counter, 1)
+    with pytest.raises(UnknownCounter):
+        await broker.give_back(counter, 1)
+    with pytest.raises(UnknownCounter):
+        await broker.rotate(counter)
+
+
+async def test_giving_back_makes_room_and_never_too_much(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 10)
+    await broker.spend(counter, 10)
+    assert facts(await broker.give_back(counter, 4)) == (10, 6, 0)
+    assert facts(await broker.spend(counter, 4)) == (10, 10, 0)
+    with pytest.raises(NotSpent):
+        await broker.give_back(counter, 11)
+    assert facts(await broker.level(counter)) == (10, 10, 0)
+
+
+async def test_rotation_begins_an_epoch_with_nothing_spent(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 10)
+    await broker.spend(counter, 10)
+    assert facts(await broker.rotate(counter)) == (10, 0, 1)
+    assert facts(await broker.spend(counter, 3)) == (10, 3, 1)
+    assert facts(await broker.rotate(counter)) == (10, 0, 2)
+
+
+async def test_a_limit_changes_but_not_below_what_is_spent(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 10)
+    await broker.spend(counter, 6)
+    assert facts(await broker.set_limit(counter, 6)) == (6, 6, 0)
+    with pytest.raises(LimitExceeded):
+        await broker.set_limit(counter, 5)
+    assert facts(await broker.set_limit(counter, 7)) == (7, 6, 0)
+
+
+async def test_the_revision_changes_with_every_write(broker: Broker, counter: str) -> None:
+    revisions = [(await broker.set_limit(counter, 10)).revision]
+    revisions += [(await broker.spend(counter, 1)).revision for _ in range(3)]
+    revisions += [(await broker.rotate(counter)).revision]
+    assert revisions == sorted(set(revisions))
+
+
+@pytest.mark.parametrize("amount", [-1, 2**53, True])
+async def test_what_is_no_amount_is_refused(broker: Broker, counter: str, amount: int) -> None:
+    await broker.set_limit(counter, 10)
+    with pytest.raises(ValueError):
+        await broker.spend(counter, amount)
+    assert facts(await broker.spend(counter, 1)) == (10, 1, 0)
+
+
+async def test_a_counter_has_the_name_of_a_subject(broker: Broker) -> None:
+    for name in ("", "a..b", "a.*", "$x", "a b"):
+        with pytest.raises(BadSubject):
+            await broker.set_limit(name, 1)
+        with pytest.raises(BadSubject):
+            await broker.level(name)
+
+
+async def test_what_another_gives_back_can_be_spent(
+    broker: Broker, other: Broker, counter: str
+) -> None:
+    """Nobody is refused over a level that is known from before."""
+    await broker.set_limit(counter, 5)
+    await broker.spend(counter, 5)
+    await other.give_back(counter, 5)
+    assert facts(await broker.spend(counter, 5)) == (5, 5, 0)
+    await other.set_limit(counter, 6)
+    assert facts(await broker.spend(counter, 1)) == (6, 6, 0)
+
+
+async def test_many_tasks_on_two_connections_never_overspend(
+    broker: Broker, other: Broker, counter: str
+) -> None:
+    await broker.set_limit(counter, 300)
+    outcomes = await asyncio.gather(
+        *((broker, other)[n % 2].spend(counter, 1) for n in range(500)), return_exceptions=True
+    )
+    passed = [level.spent for level in outcomes if isinstance(level, Level)]
+    assert sorted(passed) == list(range(1, 301))
+    assert sum(isinstance(outcome, LimitExceeded) for outcome in outcomes) == 200
+    assert facts(await broker.level(counter)) == (300, 300, 0)
+
+
+async def test_a_refused_one_does_not_stop_those_beside_it(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 10)
+    first, second, third = await asyncio.gather(
+        broker.spend(counter, 8),
+        broker.spend(counter, 5),
+        broker.spend(counter, 2),
+        return_exceptions=True,
+    )
+    assert isinstance(first, Level)
+    assert isinstance(second, LimitExceeded)
+    assert isinstance(third, Level)
+    assert facts(await broker.level(counter)) == (10, 10, 0)
+
+
+SENDERS = """
+import asyncio, sys
+from pavane.broker.connect import connect
+from pavane.broker.errors import LimitExceeded
+
+async def main(url, counter):
+    broker = await connect(url)
+    async def sender():
+        spent = 0
+        for _ in range(20):
+            await broker.spend(counter, 1)
+            spent += 1
+        return spent
+    print(sum(await asyncio.gather(*(sender() for _ in range(50)))))
+    await broker.close()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+async def test_a29_two_hundred_senders_in_four_processes_are_counted_exactly(
+    nats_url: str, unique: str
+) -> None:
+    from pavane.broker.connect import connect
+
+    broker = await connect(nats_url)
+    counter = f"{unique}.shared"
+    await broker.set_limit(counter, 4000)
+    began = time.perf_counter()
+    processes = [
+        await asyncio.create_subprocess_exec(
+            sys.executable, "-c", SENDERS, nats_url, counter, stdout=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+    outputs = [(await process.communicate())[0] for process in processes]
+    assert [int(output) for output in outputs] == [1000] * 4
+    assert facts(await broker.level(counter)) == (4000, 4000, 0)
+    assert time.perf_counter() - began < 20
+    with pytest.raises(LimitExceeded):
+        await broker.spend(counter, 1)
+    await broker.close()

@@ -1,0 +1,143 @@
+"""Work queues, on every driver."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from pavane.broker.contract import Broker, WorkItem
+from pavane.broker.errors import StreamRefused
+
+LEASE = 0.5
+
+
+@pytest.fixture
+async def queue(broker: Broker, unique: str) -> str:
+    await broker.ensure_queue(unique, lease=LEASE)
+    return unique
+
+
+async def taken(broker: Broker, queue: str, timeout: float = 5.0) -> WorkItem:
+    item = await broker.take(queue, timeout=timeout)
+    assert item is not None
+    return item
+
+
+async def test_items_come_in_order_and_each_once(broker: Broker, other: Broker, queue: str) -> None:
+    for number in range(6):
+        await broker.put(queue, bytes([number]))
+    seen: list[int] = []
+    for number in range(6):
+        item = await taken((broker, other)[number % 2], queue)
+        assert item.attempt == 1
+        seen.append(item.payload[0])
+        await item.done()
+    assert seen == list(range(6))
+    assert await broker.take(queue, timeout=0.05) is None
+
+
+async def test_an_empty_queue_answers_in_time(broker: Broker, queue: str) -> None:
+    for timeout in (0.0, 0.2):
+        began = time.perf_counter()
+        assert await broker.take(queue, timeout=timeout) is None
+        assert timeout - 0.01 <= time.perf_counter() - began < timeout + 0.5
+
+
+async def test_a_waiting_taker_gets_what_is_put(broker: Broker, other: Broker, queue: str) -> None:
+    taking = asyncio.create_task(other.take(queue, timeout=5.0))
+    await asyncio.sleep(0.05)
+    await broker.put(queue, b"now")
+    item = await taking
+    assert item is not None
+    assert item.payload == b"now"
+    await item.done()
+
+
+async def test_an_item_left_alone_goes_to_another(
+    broker: Broker, other: Broker, queue: str
+) -> None:
+    await broker.put(queue, b"x")
+    first = await taken(broker, queue)
+    began = time.perf_counter()
+    second = await taken(other, queue)
+    assert LEASE / 2 < time.perf_counter() - began < LEASE * 4
+    assert (first.attempt, second.attempt, second.payload) == (1, 2, b"x")
+    await second.done()
+    assert await broker.take(queue, timeout=LEASE * 1.5) is None
+
+
+async def test_progress_keeps_an_item(broker: Broker, other: Broker, queue: str) -> None:
+    await broker.put(queue, b"x")
+    item = await taken(broker, queue)
+    stealing = asyncio.create_task(other.take(queue, timeout=LEASE * 2.5))
+    for _ in range(10):
+        await asyncio.sleep(LEASE / 4)
+        await item.in_progress()
+    assert await stealing is None
+    await item.done()
+    assert await other.take(queue, timeout=LEASE * 1.5) is None
+
+
+async def test_an_item_given_back_comes_again(broker: Broker, other: Broker, queue: str) -> None:
+    await broker.put(queue, b"x")
+    await (await taken(broker, queue)).again()
+    second = await taken(other, queue, timeout=LEASE / 2)
+    assert second.attempt == 2
+    await second.again(delay=0.2)
+    began = time.perf_counter()
+    third = await taken(broker, queue)
+    assert 0.1 < time.perf_counter() - began < 2.0
+    assert third.attempt == 3
+    await third.done()
+
+
+async def test_the_same_message_id_adds_nothing(broker: Broker, other: Broker, queue: str) -> None:
+    await broker.put(queue, b"x", message_id="one")
+    await other.put(queue, b"x", message_id="one")
+    await (await taken(broker, queue)).done()
+    await broker.put(queue, b"x", message_id="one")
+    assert await broker.take(queue, timeout=0.1) is None
+
+
+async def test_a_cancelled_take_loses_nothing(broker: Broker, other: Broker, queue: str) -> None:
+    for number in range(40):
+        taking = asyncio.create_task(broker.take(queue, timeout=5.0))
+        await asyncio.sleep(0.001)
+        putting = asyncio.create_task(other.put(queue, bytes([number])))
+        await asyncio.sleep(0.0001 * (number % 10))
+        taking.cancel()
+        await asyncio.gather(taking, return_exceptions=True)
+        await putting
+        if taking.cancelled():
+            item = await taken(other, queue, timeout=LEASE / 2)
+        else:
+            item = taking.result() or await taken(other, queue)
+        assert item.payload == bytes([number])
+        await item.done()
+
+
+async def test_many_takers_share_the_work(broker: Broker, other: Broker, queue: str) -> None:
+    seen: list[bytes] = []
+
+    async def worker(connection: Broker) -> None:
+        while (item := await connection.take(queue, timeout=1.0)) is not None:
+            seen.append(item.payload)
+            await item.done()
+
+    workers = [asyncio.create_task(worker(c)) for c in (broker, other) for _ in range(10)]
+    jobs = [str(number).encode() for number in range(400)]
+    await asyncio.gather(*(broker.put(queue, job) for job in jobs))
+    await asyncio.gather(*workers)
+    assert sorted(seen) == sorted(jobs)
+
+
+async def test_queues_are_apart_and_must_exist(broker: Broker, queue: str, unique: str) -> None:
+    await broker.ensure_queue(f"{unique}-two", lease=LEASE)
+    await broker.put(queue, b"x")
+    assert await broker.take(f"{unique}-two", timeout=0.05) is None
+    with pytest.raises(StreamRefused, match="no such queue"):
+        await broker.put(f"{unique}-none", b"x")
+    with pytest.raises(StreamRefused, match="no such queue"):
+        await broker.take(f"{unique}-none", timeout=0.05)
