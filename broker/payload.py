@@ -74,7 +74,7 @@ _CONTAINERS = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 def _walk(data: bytes, limits: Limits) -> None:
     """Raise `FrameError` if `data` has too many elements or nests too deeply. What else is
     wrong with it is left to the decoder, and so is an extension, which ends the walk."""
-    at = elements = 0
+    at, elements = 0, 1
     awaited, outer = 1, list[int]()
     end = len(data)
     while at < end:
@@ -83,16 +83,17 @@ def _walk(data: bytes, limits: Limits) -> None:
                 return
             awaited = outer.pop()
         awaited -= 1
-        elements += 1
         width = _WIDTHS[data[at]]
         if width:
             at += width
             continue
         at, children = _open(data, at)
-        if children:
-            outer.append(awaited)
-            awaited = children
-        if elements + children > limits.elements:
+        if not children:
+            continue
+        outer.append(awaited)
+        awaited = children
+        elements += children
+        if elements > limits.elements:
             raise FrameError("payload", f"more than {limits.elements} elements")
         if len(outer) > limits.depth:
             raise FrameError("payload", f"nested more than {limits.depth} deep")
