@@ -34,8 +34,9 @@ from .seat import Seat
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
 
-GRACE = 1.0
-"""Seconds that role functions get to end by themselves after the session has failed."""
+GRACE = 0.25
+"""Seconds that role functions get to end by themselves after the session has failed; then they
+are cancelled, and may still clean up."""
 
 
 class Session:
