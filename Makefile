@@ -13,6 +13,7 @@ DOCS := $(VENV)/.docs
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 GUIDE := tests/data/guide
 STORE := .demo
+PACE := --seed 1 --delay 0.1
 
 .PHONY: help setup demo test test-long check bench docs lock clean
 
@@ -24,11 +25,11 @@ setup: $(DEV) ## create .venv with everything for development
 demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
 	@rm -rf $(STORE)
 	@echo; echo "1. A hierarchy: seven roles; capabilities checked, budgets charged, facts journaled"
-	@$(BIN)/pavane run $(GUIDE)/016.choreo --store $(STORE) --seed 1
+	@$(BIN)/pavane run $(GUIDE)/016.choreo --store $(STORE) $(PACE)
 	@echo; echo "2. A threshold: five signers are asked, three answers are enough"
-	@$(BIN)/pavane run $(GUIDE)/005.choreo --store $(STORE) --seed 1 --bind Signers=5 --bind threshold=3
+	@$(BIN)/pavane run $(GUIDE)/005.choreo --store $(STORE) $(PACE) --bind Signers=5 --bind threshold=3
 	@echo; echo "3. A capability taken away: the second message is denied, and that is the point"
-	@$(BIN)/pavane run $(GUIDE)/015.choreo --store $(STORE) --seed 1 --revoke User=respond_to_admin; \
+	@$(BIN)/pavane run $(GUIDE)/015.choreo --store $(STORE) $(PACE) --revoke User=respond_to_admin; \
 	test $$? -eq 3 || { echo "The denial was to be seen here, and was not." >&2; exit 1; }
 	@echo; echo "4. The journal of it all, read back from the stream and verified"
 	@$(BIN)/pavane journal replay --store $(STORE)

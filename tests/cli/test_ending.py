@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,7 +28,7 @@ ENDLESS = """protocol Endless {
 
 
 @contextmanager
-def started(*arguments: str | Path, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def started(*arguments: str | Path, folder: Path) -> Generator[subprocess.Popen[str]]:
     """The command in the background, with a temp folder of its own, ended in any case."""
     (folder / "tmp").mkdir(exist_ok=True)
     process = subprocess.Popen(
@@ -176,7 +176,7 @@ def test_a_server_without_jetstream_is_named(tmp_path: Path, pavane: Pavane, gui
 
 
 @contextmanager
-def plain_server(folder: Path) -> Iterator[str]:
+def plain_server(folder: Path) -> Generator[str]:
     """A nats-server that keeps nothing."""
     binary = Path(sys.executable).parent / "nats-server"
     process = subprocess.Popen(

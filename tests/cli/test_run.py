@@ -80,7 +80,7 @@ def on_a_terminal(*arguments: str | Path, columns: int) -> str:
     """What the command writes when its output is a terminal of this width."""
     ours, theirs = pty.openpty()
     environ = environment(COLUMNS=str(columns), LINES="40")
-    command = [COMMAND, *map(str, arguments)]
+    command = [str(COMMAND), *map(str, arguments)]
     with subprocess.Popen(command, stdout=theirs, stdin=theirs, stderr=theirs, env=environ) as run:
         os.close(theirs)
         written = bytearray()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ def options(store: Path | None, *, allow_remote: bool) -> ConnectOptions:
 @asynccontextmanager
 async def connected(
     url: str, store: Path | None, *, allow_remote: bool = False
-) -> AsyncIterator[Broker]:
+) -> AsyncGenerator[Broker]:
     """A connection that is closed at the end, with the embedded server, if it is one."""
     broker = await connect(url, options=options(store, allow_remote=allow_remote))
     try:

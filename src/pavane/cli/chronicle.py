@@ -106,7 +106,8 @@ class History:
         told = [entry_line(entry)]
         if here != self._session:
             name = f"{entry.namespace}.{entry.protocol}"
-            heading = Text.assemble((name, "bold"), (f"  session {entry.session}", "dim"))
+            when = moment(entry.time).strftime("%Y-%m-%d, UTC")
+            heading = Text.assemble((name, "bold"), (f"  session {entry.session}, {when}", "dim"))
             told = [Text(), heading, *told] if self.entries else [heading, *told]
         self._session = here
         return told
