@@ -40,7 +40,7 @@ def seconds(value: Scalar) -> float | None:
     if isinstance(value, str):
         hit = DURATION.fullmatch(value.strip())
         return float(hit[1]) * SECONDS[hit[2]] if hit else None
-    if isinstance(value, bool) or isinstance(value, tuple):
+    if isinstance(value, bool | tuple):
         return None
     return float(value)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .errors import Diagnostic
-from .lexing import Token
+from .lexing import DIAGNOSTIC_LIMIT, Token
 
 NESTING_LIMIT = 100
 OPERATOR_LIMIT = 100
@@ -13,10 +13,29 @@ OPERATOR_LIMIT = 100
 OPENERS = {"LBRACE": "RBRACE", "LBRACKET": "RBRACKET", "LPAR": "RPAR"}
 CLOSERS = {closer: opener for opener, closer in OPENERS.items()}
 NESTING = frozenset(
-    "LESS DOT OR BARBAR AND AMPAMP NOT BANG IN SAME DIFFERENT ATMOST GREATER ATLEAST "
-    "PLUS MINUS STAR SLASH PERCENT".split()
+    {
+        "LESS",
+        "DOT",
+        "OR",
+        "BARBAR",
+        "AND",
+        "AMPAMP",
+        "NOT",
+        "BANG",
+        "IN",
+        "SAME",
+        "DIFFERENT",
+        "ATMOST",
+        "GREATER",
+        "ATLEAST",
+        "PLUS",
+        "MINUS",
+        "STAR",
+        "SLASH",
+        "PERCENT",
+    }
 )
-FRESH = frozenset("SEMICOLON LBRACE RBRACE ARROW COLON WHEN".split())
+FRESH = frozenset({"SEMICOLON", "LBRACE", "RBRACE", "ARROW", "COLON", "WHEN"})
 
 
 class Balanced(NamedTuple):
@@ -114,7 +133,8 @@ class _Balancer:
         return Balanced([end], [0], self.diagnostics)
 
     def say(self, code: str, message: str, token: Token, hint: str) -> None:
-        self.diagnostics.append(Diagnostic(code, "error", message, token.span, hint))
+        if len(self.diagnostics) < DIAGNOSTIC_LIMIT:
+            self.diagnostics.append(Diagnostic(code, "error", message, token.span, hint))
 
 
 def balance(tokens: list[Token]) -> Balanced:

@@ -141,14 +141,13 @@ class Build(BuildTerms):
         block: Block = rest[-1]
         parameters = rest[0] if len(rest) > 1 else None
         found = SubProtocol(name.text, parameters, block, span=between(keyword, block))
-        for inner in self.subprotocols:
-            if inner.span.line >= block.span.line and parameters is not None:
-                place = (inner.span.line, inner.span.column)
-                if place > (block.span.line, block.span.column):
-                    sentence = (
-                        f"`{inner.name}` is defined inside `{name.text}`, which has parameters"
-                    )
-                    self.say("PV131", sentence, inner.span, "define it before, beside it")
+        begin = (block.span.line, block.span.column)
+        for inner in reversed(self.subprotocols):
+            if (inner.span.line, inner.span.column) < begin:
+                break
+            if parameters is not None:
+                sentence = f"`{inner.name}` is defined inside `{name.text}`, which has parameters"
+                self.say("PV131", sentence, inner.span, "define it before, beside it")
         self.subprotocols.append(found)
         return found
 

@@ -7,11 +7,11 @@ from .lexing import Token
 
 FORMS = {
     "CHOICE": "choice Role { label: { ... } other: { ... } }",
-    "LOOP": "loop (count: 5) { ... }, loop (decides: Role) { ... } or loop { ... }",
+    "LOOP": "loop (count: 5) { ... }`, `loop (decides: Role) { ... }` or `loop { ... }",
     "PARALLEL": "parallel { A -> B: M | C -> D: N }",
     "REC": "rec Label { ... continue Label; }",
     "CONTINUE": "continue Label;",
-    "CALL": "call Name; or call Name(A, B);",
+    "CALL": "call Name;` or `call Name(A, B);",
     "FOREACH": "foreach i in Workers { ... }",
     "ROLES": "roles: A, B, Workers[3];",
     "PROTOCOL": "protocol Name(A, B) { ... }",
@@ -95,16 +95,16 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
     if "ARROW" in expected and token.text in ("=", "-", ">", "=="):
         return "an arrow is written `->`"
     if token.type == "ROLES" or (token.type == "LOOP" and "COUNT" in expected):
-        return f"write {FORMS[token.type]}"
+        return f"write `{FORMS[token.type]}`"
     if token.type == "CHOREOGRAPHY":
         return "close the protocol before with `}`"
     first = _first_of_statement(tokens, position)
     form = FORMS.get(first.type)
     if "CHOICE" in expected or form is None:
         if token.type in FORMS and token.type != "NAME":
-            return f"write {FORMS[token.type]}"
+            return f"write `{FORMS[token.type]}`"
         return "a statement looks like `A -> B: Message;`"
-    return f"write {form}"
+    return f"write `{form}`"
 
 
 def _first_of_statement(tokens: list[Token], position: int) -> Token:

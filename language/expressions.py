@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import PavaneError
 from .tree import Attribute, Expr, Literal_, Name, Operation
@@ -24,14 +24,15 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     ">=": operator.ge,
 }
 _ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
-    "+": operator.add,
-    "-": operator.sub,
-    "*": operator.mul,
-    "/": operator.truediv,
-    "//": operator.floordiv,
-    "%": operator.mod,
+    "+": lambda left, right: left + right,
+    "-": lambda left, right: left - right,
+    "*": lambda left, right: left * right,
+    "/": lambda left, right: left / right,
+    "//": lambda left, right: left // right,
+    "%": lambda left, right: left % right,
 }
 COMPARISONS = frozenset({"==", "!=", "in", *_ORDER})
+CONTAINERS = (str, list, tuple, set, frozenset, dict)
 LOGICAL = frozenset({"and", "or", "not"})
 
 
@@ -142,16 +143,19 @@ def _attribute(expression: Attribute, values: Mapping[str, object]) -> object:
     text = show(expression)
     if text in values:
         return values[text]
-    owner: Any = _value(expression.value, values)
+    owner = _value(expression.value, values)
     found: object = _MISSING
-    if isinstance(owner, Mapping):
-        mapping: Mapping[object, object] = owner
-        found = mapping.get(expression.name, _MISSING)
+    if _is_mapping(owner):
+        found = owner.get(expression.name, _MISSING)
     elif not expression.name.startswith("_"):
         found = getattr(owner, expression.name, _MISSING)
     if found is _MISSING or callable(found):
         raise _unset(text)
     return found
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
 
 
 def _logical(expression: Operation, values: Mapping[str, object]) -> bool:
@@ -174,12 +178,11 @@ def _binary(symbol: str, left: object, right: object) -> object:
     if symbol == "in":
         if isinstance(right, str) and not isinstance(left, str):
             raise _misfit(symbol, left, right)
-        if isinstance(right, str | list | tuple | set | frozenset | dict):
-            container: Any = right
-            return bool(_apply(symbol, operator.contains, container, left))
+        if isinstance(right, CONTAINERS):
+            return bool(_apply(symbol, operator.contains, right, left))
         raise _misfit(symbol, left, right)
     if symbol in _ORDER:
-        if _is_number(left) and _is_number(right) or _both_text(left, right):
+        if (_is_number(left) and _is_number(right)) or _both_text(left, right):
             return bool(_apply(symbol, _ORDER[symbol], left, right))
         raise _misfit(symbol, left, right)
     if symbol == "+" and isinstance(left, str) and isinstance(right, str):

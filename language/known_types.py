@@ -20,25 +20,25 @@ class Known:
     """msgspec converts both ways. What goes out is checked as strictly as what comes in."""
 
     text: str
-    type: type
+    kind: type[Any]
     exact: frozenset[type] = NOTHING
 
     def pack(self, value: Any) -> Any:
         try:
             raw = plain(msgspec.to_builtins(value, builtin_types=CARRIED))
-            msgspec.convert(raw, self.type, strict=True, builtin_types=CARRIED)
+            msgspec.convert(raw, self.kind, strict=True, builtin_types=CARRIED)
         except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
             raise _mismatch(self.text, value, error) from None
         return raw
 
     def unpack(self, raw: Any) -> Any:
         try:
-            return msgspec.convert(raw, self.type, strict=True, builtin_types=CARRIED)
+            return msgspec.convert(raw, self.kind, strict=True, builtin_types=CARRIED)
         except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
             raise _mismatch(self.text, raw, error) from None
 
     def sample(self, rng: random.Random) -> Any:
-        return _sample(msgspec.inspect.type_info(self.type), rng, 0)
+        return _sample(msgspec.inspect.type_info(self.kind), rng, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +46,23 @@ class Model:
     """A pydantic model."""
 
     text: str
-    type: Any
+    kind: Any
     exact: frozenset[type] = NOTHING
 
     def pack(self, value: Any) -> Any:
-        if isinstance(value, self.type):
-            value = self.type.model_dump(value, mode="json")
+        if isinstance(value, self.kind):
+            value = self.kind.model_dump(value, mode="json")
         self.unpack(value)
         return plain(value)
 
     def unpack(self, raw: Any) -> Any:
         try:
-            return self.type.model_validate_json(msgspec.json.encode(raw), strict=True)
+            return self.kind.model_validate_json(msgspec.json.encode(raw), strict=True)
         except ValueError as error:
             raise _mismatch(self.text, raw, error) from None
 
     def sample(self, rng: random.Random) -> Any:
-        fields: dict[str, Any] = self.type.model_fields
+        fields: dict[str, Any] = self.kind.model_fields
         infos = {name: msgspec.inspect.type_info(f.annotation) for name, f in fields.items()}
         return {name: _sample(info, rng, 0) for name, info in infos.items()}
 

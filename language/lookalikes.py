@@ -1,5 +1,7 @@
 """Letters and marks that look like those of the language but are others."""
 
+# ruff: noqa: RUF001 (this file is the list of ambiguous characters)
+
 from __future__ import annotations
 
 import re
@@ -18,8 +20,22 @@ _MARKS = {
     **dict.fromkeys("“”„«»＂", '"'),
     **dict.fromkeys("‘’‚＇", "'"),
     **dict.fromkeys("–—−", "-"),
-    **{"：": ":", "；": ";", ";": ";", "，": ",", "（": "(", "）": ")", "｛": "{", "｝": "}"},
-    **{"［": "[", "］": "]", "≤": "<=", "≥": ">=", "≠": "!=", "∧": "&&", "∨": "||", "…": ".."},
+    "：": ":",
+    "；": ";",
+    ";": ";",
+    "，": ",",
+    "（": "(",
+    "）": ")",
+    "｛": "{",
+    "｝": "}",
+    "［": "[",
+    "］": "]",
+    "≤": "<=",
+    "≥": ">=",
+    "≠": "!=",
+    "∧": "&&",
+    "∨": "||",
+    "…": "..",
 }
 HIDDEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters, those that reverse the direction of text, and halves of characters."""

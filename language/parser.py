@@ -8,6 +8,7 @@ in and goes on behind it, as yacc does (panic mode), so that all errors of a fil
 from __future__ import annotations
 
 import threading
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,6 +17,7 @@ from typing import Any
 
 from lark import Lark, UnexpectedToken
 from lark.lexer import Lexer
+from lark.parsers.lalr_analysis import Shift
 
 from .braces import Balanced, balance
 from .build import Build
@@ -93,8 +95,10 @@ class _Parse:
         while position < len(tokens):
             try:
                 result = feed(tokens[position])
-            except UnexpectedToken as error:
-                self.diagnostics.append(explain(tokens, position, frozenset(error.expected)))
+            except UnexpectedToken:
+                expected = self.settle()
+                if position != self.resumed_at or not self.diagnostics:
+                    self.diagnostics.append(explain(tokens, position, expected))
                 if not recover or len(self.diagnostics) >= DIAGNOSTIC_LIMIT:
                     return None
                 position = self.resume(position)
@@ -110,6 +114,27 @@ class _Parse:
             if token.type not in accepted and "NAME" in accepted:
                 token = token._replace(type="NAME")
         return self.state.feed_token(token, token.type == "$END")
+
+    def settle(self) -> frozenset[str]:
+        """Reduce whatever is complete (the tables do so only before a token that fits), so that
+        what was read well is kept; the tokens that would have been taken on the way."""
+        states, expected = self.state.state_stack, set[str]()
+        while True:
+            actions = self.table[states[-1]]
+            rules = {arg for action, arg in actions.values() if action is not Shift}
+            expected |= {n for n, (action, _) in actions.items() if action is Shift and n.isupper()}
+            if len(rules) != 1 or not (rule := rules.pop()).expansion:
+                return frozenset(expected)
+            self.reduce(rule)
+
+    def reduce(self, rule: Any) -> None:
+        states, values = self.state.state_stack, self.state.value_stack
+        size = len(rule.expansion)
+        children = values[-size:]
+        del states[-size:], values[-size:]
+        value = self.state.parse_conf.callbacks[rule](children)
+        states.append(self.table[states[-1]][rule.origin.name][1])
+        values.append(value)
 
     def resume(self, position: int) -> int:
         """Pop to where a statement, branch or protocol can begin; skip to the next one."""
@@ -178,7 +203,7 @@ def _parse(language: _Language, text: str) -> Parsed:
     balanced = balance(tokens)
     parse_ = _Parse(language, balanced, "file")
     found: list[Protocol] = parse_.run(recover=True) or []
-    diagnostics += balanced.diagnostics + parse_.diagnostics
+    diagnostics += _independent(diagnostics, balanced.diagnostics + parse_.diagnostics)
     broken = [d for d in diagnostics if d.severity == "error"]
     diagnostics += build.diagnostics
     if not found and not diagnostics:
@@ -187,11 +212,29 @@ def _parse(language: _Language, text: str) -> Parsed:
         diagnostics.append(Diagnostic("PV109", "error", sentence, Span(1, 1, 1, 1), hint))
     diagnostics += _namesakes(found)
     diagnostics.sort(key=lambda d: (d.span.line, d.span.column))
-    protocols = tuple(
-        replace(p, partial=True) if any(_inside(d.span, p.span) for d in broken) else p
-        for p in found
+    return Parsed(_marked(found, broken), tuple(diagnostics[:DIAGNOSTIC_LIMIT]))
+
+
+def _marked(protocols: list[Protocol], broken: list[Diagnostic]) -> tuple[Protocol, ...]:
+    """The protocols, in the order of the source, with those marked that hold an error."""
+    begins = [(p.span.line, p.span.column) for p in protocols]
+    damaged = {bisect_right(begins, (d.span.line, d.span.column)) - 1 for d in broken}
+    return tuple(
+        replace(protocol, partial=True) if number in damaged else protocol
+        for number, protocol in enumerate(protocols)
     )
-    return Parsed(protocols, tuple(diagnostics[:DIAGNOSTIC_LIMIT]))
+
+
+def _independent(first: list[Diagnostic], later: list[Diagnostic]) -> list[Diagnostic]:
+    """`later` without what only follows from a string or comment that is never closed."""
+    lines = [d.span.line for d in first if d.code == "PV104"]
+    if not lines:
+        return later
+    return [
+        d
+        for d in later
+        if d.span.line not in lines and not (d.code == "PV105" and d.span.line <= max(lines))
+    ]
 
 
 def _namesakes(protocols: list[Protocol]) -> list[Diagnostic]:
@@ -199,7 +242,7 @@ def _namesakes(protocols: list[Protocol]) -> list[Diagnostic]:
     found: list[Diagnostic] = []
     for protocol in protocols:
         other = first.setdefault(protocol.full_name, protocol)
-        if other is not protocol:
+        if other is not protocol and len(found) < DIAGNOSTIC_LIMIT:
             sentence = (
                 f"`{protocol.full_name}` is declared again; "
                 f"it is already declared on line {other.name_span.line}"
@@ -207,11 +250,6 @@ def _namesakes(protocols: list[Protocol]) -> list[Diagnostic]:
             hint = "rename one, or give it another namespace"
             found.append(Diagnostic("PV121", "error", sentence, protocol.name_span, hint))
     return found
-
-
-def _inside(inner: Span, outer: Span) -> bool:
-    begin, end = (outer.line, outer.column), (outer.end_line, outer.end_column)
-    return begin <= (inner.line, inner.column) <= end
 
 
 def _condition(language: _Language, words: str, span: Span) -> Expr | None:

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from .errors import PayloadError
-from .payload_types import Checker, Mismatch, Opaque, Plain
+from .payload_types import Checker, Mismatch, Opaque, Plain, is_list, is_map
 from .tree import Message, TypeExpr
 from .types import checker, show
 
@@ -120,15 +120,15 @@ class _Free(Shape):
 
     def __init__(self, message: Message) -> None:
         super().__init__(message)
-        self._any: Checker = Opaque("Any")
+        self._any = Opaque("Any")
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not args and not kwargs:
             return None
-        if (args and kwargs) or len(args) > 1:
+        if len(args) + bool(kwargs) > 1:
             raise self._count("one value or named values", _given(args, kwargs))
         try:
-            return self._any.pack(kwargs if kwargs else args[0])
+            return self._any.pack(kwargs or next(iter(args)))
         except Mismatch as wrong:
             raise self._wrong(wrong) from None
 
@@ -146,10 +146,8 @@ class _Free(Shape):
 
 
 def _recorded(value: Any) -> Any:
-    if type(value) is dict:
-        mapping: dict[Any, Any] = value
-        if set(map(type, mapping)) <= {str}:
-            return Record(mapping)
+    if is_map(value) and set(map(type, value)) <= {str}:
+        return Record(value)
     return value
 
 
@@ -162,7 +160,7 @@ class _Single(Shape):
         super().__init__(message)
         self._check = check
         self._optional = isinstance(check, Opaque) or (
-            isinstance(check, Plain) and check.type is type(None)
+            isinstance(check, Plain) and check.kind is type(None)
         )
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -204,7 +202,7 @@ class _Several(Shape):
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         if len(args) == 1 and isinstance(args[0], tuple):
-            args = args[0]
+            args = tuple(list[Any](args[0]))
         if kwargs or len(args) != len(self._checks):
             raise self._count(f"{len(self._checks)} values", _given(args, kwargs))
         result: list[Any] = []
@@ -216,12 +214,11 @@ class _Several(Shape):
         return result
 
     def unpack(self, raw: Any) -> tuple[Any, ...]:
-        if type(raw) is not list or len(raw) != len(self._checks):
+        if not is_list(raw) or len(raw) != len(self._checks):
             raise self._wrong(Mismatch(f"{len(self._checks)} values", raw))
-        values: list[Any] = raw
         result: list[Any] = []
         try:
-            for check, value in zip(self._checks, values, strict=True):
+            for check, value in zip(self._checks, raw, strict=True):
                 result.append(check.unpack(value))
         except Mismatch as wrong:
             raise self._wrong(wrong, f"[{len(result)}]") from None
@@ -244,7 +241,7 @@ class _Named(Shape):
             written = field.type
             if written is None and position < len(message.generics):
                 written = message.generics[position]
-            check = Opaque("Any") if written is None else checker(written, known)
+            check: Checker = Opaque("Any") if written is None else checker(written, known)
             self._fields[field.name or f"field{position + 1}"] = check
         self._struct: Any = msgspec.defstruct(
             message.label, [(name, Any) for name in self._fields], frozen=True
@@ -282,20 +279,19 @@ class _Named(Shape):
         return self._count(f"the fields {', '.join(self._fields)}", " and ".join(said) or "others")
 
     def unpack(self, raw: Any) -> Any:
-        if type(raw) is not dict:
+        if not is_map(raw):
             raise self._wrong(Mismatch(f"the fields {', '.join(self._fields)}", raw))
-        mapping: dict[Any, Any] = raw
-        if len(mapping) != len(self._fields):
-            raise self._misnamed(mapping)
+        if len(raw) != len(self._fields):
+            raise self._misnamed(raw)
         values: list[Any] = []
         name = ""
         try:
             for name, check in self._fields.items():
-                values.append(check.unpack(mapping[name]))
+                values.append(check.unpack(raw[name]))
         except Mismatch as wrong:
             raise self._wrong(wrong, name) from None
         except KeyError:
-            raise self._misnamed(mapping) from None
+            raise self._misnamed(raw) from None
         return self._struct(*values)
 
     def sample(self, rng: random.Random) -> dict[str, Any]:

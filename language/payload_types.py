@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeGuard
 
 DEPTH_LIMIT = 64
 LOWEST, HIGHEST = -(2**63), 2**64 - 1
@@ -41,12 +42,29 @@ class Checker(Protocol):
     """`text` is the type as the author would write it; `exact` the Python types whose values
     need no further look, in either direction."""
 
-    text: str
-    exact: frozenset[type]
-
-    def pack(self, value: Any) -> Any: ...
-    def unpack(self, raw: Any) -> Any: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def exact(self) -> frozenset[type]: ...
+    def pack(self, value: Any, /) -> Any: ...
+    def unpack(self, raw: Any, /) -> Any: ...
     def sample(self, rng: random.Random) -> Any: ...
+
+
+def is_map(value: object) -> TypeGuard[dict[Any, Any]]:
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return type(value) is list
+
+
+def is_sequence(value: object) -> TypeGuard[Sequence[Any]]:
+    return isinstance(value, list | tuple)
+
+
+def is_set(value: object) -> TypeGuard[AbstractSet[Any]]:
+    return isinstance(value, set | frozenset)
 
 
 NOTHING: frozenset[type] = frozenset()
@@ -58,22 +76,22 @@ class Plain:
     """str, bool, bytes and the unit: exactly one Python type."""
 
     text: str
-    type: type
+    kind: type[Any]
     samples: tuple[Any, ...]
 
     @property
     def exact(self) -> frozenset[type]:
-        return frozenset({self.type})
+        return frozenset({self.kind})
 
     def pack(self, value: Any) -> Any:
-        if type(value) is self.type:
+        if type(value) is self.kind:
             return value
-        if isinstance(value, self.type) and self.type is str:
+        if isinstance(value, self.kind) and self.kind is str:
             return str.__str__(value)
         raise Mismatch(self.text, value)
 
     def unpack(self, raw: Any) -> Any:
-        if type(raw) is self.type:
+        if type(raw) is self.kind:
             return raw
         raise Mismatch(self.text, raw)
 
@@ -133,7 +151,8 @@ class Character:
             return raw
         raise Mismatch("one character", raw)
 
-    pack = unpack
+    def pack(self, value: Any) -> str:
+        return self.unpack(value)
 
     def sample(self, rng: random.Random) -> str:
         return rng.choice("abcdef")
@@ -149,7 +168,8 @@ class Opaque:
     def pack(self, value: Any) -> Any:
         return plain(value)
 
-    unpack = pack
+    def unpack(self, raw: Any) -> Any:
+        return plain(raw)
 
     def sample(self, rng: random.Random) -> Any:
         return {"kind": self.text, "id": rng.randint(1, 999)}
@@ -157,20 +177,17 @@ class Opaque:
 
 def plain(value: Any, depth: int = 0) -> Any:
     """The value, with tuples as lists; refuses what msgpack could not carry."""
-    kind = type(value)
-    if kind is str or value is None or kind is bool or kind is float or kind is bytes:
+    if type(value) in UNTOUCHED:
         return value
-    if kind is int and LOWEST <= value <= HIGHEST:
+    if type(value) is int and LOWEST <= value <= HIGHEST:
         return value
     if depth < DEPTH_LIMIT:
-        if isinstance(value, list | tuple):
-            items: Sequence[Any] = value
-            if set(map(type, items)) <= UNTOUCHED:
-                return list(items)
-            return [_at(plain, item, f"[{n}]", depth + 1) for n, item in enumerate(items)]
-        if isinstance(value, dict):
-            mapping: dict[Any, Any] = value
-            return {_key(k): _at(plain, v, f"[{k!r}]", depth + 1) for k, v in mapping.items()}
+        if is_sequence(value):
+            if set(map(type, value)) <= UNTOUCHED:
+                return list(value)
+            return [_at(plain, item, f"[{n}]", depth + 1) for n, item in enumerate(value)]
+        if is_map(value):
+            return {_key(k): _at(plain, v, f"[{k!r}]", depth + 1) for k, v in value.items()}
         if isinstance(value, str):
             return str.__str__(value)
     raise Mismatch("a plain value (None, bool, int, float, str, bytes, list, dict)", value)
@@ -187,6 +204,12 @@ def _at(check: Callable[..., Any], value: Any, place: str, *more: Any) -> Any:
         return check(value, *more)
     except Mismatch as wrong:
         raise wrong.within(place) from None
+
+
+def listed(raw: Any, expected: str) -> list[Any]:
+    if not is_list(raw):
+        raise Mismatch(expected, raw)
+    return raw
 
 
 def items(check: Callable[[Any], Any], values: Sequence[Any]) -> list[Any]:
@@ -207,14 +230,12 @@ class ListOf:
     exact: frozenset[type] = NOTHING
 
     def pack(self, value: Any) -> list[Any]:
-        if not isinstance(value, list | tuple):
+        if not is_sequence(value):
             raise Mismatch(self.text, value)
         return self._each(self.item.pack, value)
 
     def unpack(self, raw: Any) -> list[Any]:
-        if type(raw) is not list:
-            raise Mismatch(self.text, raw)
-        return self._each(self.item.unpack, raw)
+        return self._each(self.item.unpack, listed(raw, self.text))
 
     def _each(self, check: Callable[[Any], Any], value: Any) -> list[Any]:
         if self.item.exact and set(map(type, value)) <= self.item.exact:
@@ -234,15 +255,13 @@ class SetOf:
     exact: frozenset[type] = NOTHING
 
     def pack(self, value: Any) -> list[Any]:
-        if not isinstance(value, set | frozenset):
+        if not is_set(value):
             raise Mismatch(self.text, value)
-        packed = items(self.item.pack, list[Any](value))
+        packed = items(self.item.pack, list(value))
         return sorted(packed) if set(map(type, packed)) in ({str}, {int}) else packed
 
     def unpack(self, raw: Any) -> set[Any]:
-        if type(raw) is not list:
-            raise Mismatch(self.text, raw)
-        values = items(self.item.unpack, raw)
+        values = items(self.item.unpack, listed(raw, self.text))
         try:
             found = set(values)
         except TypeError:
@@ -266,40 +285,35 @@ class DictOf:
 
     @property
     def as_map(self) -> bool:
-        return self.key.exact == {str} or isinstance(self.key, Opaque)
+        return isinstance(self.key, Opaque) or (
+            isinstance(self.key, Plain) and self.key.kind is str
+        )
 
     def pack(self, value: Any) -> Any:
-        if not isinstance(value, dict):
+        if not is_map(value):
             raise Mismatch(self.text, value)
-        mapping: dict[Any, Any] = value
-        pairs = [
-            (self.key.pack(k), _at(self.value.pack, v, f"[{k!r}]")) for k, v in mapping.items()
-        ]
+        pairs = [(self.key.pack(k), _at(self.value.pack, v, f"[{k!r}]")) for k, v in value.items()]
         return dict(pairs) if self.as_map else [list(pair) for pair in pairs]
 
     def unpack(self, raw: Any) -> dict[Any, Any]:
         if self.as_map:
-            if type(raw) is not dict:
+            if not is_map(raw):
                 raise Mismatch(self.text, raw)
-            mapping: dict[Any, Any] = raw
             return {
-                self.key.unpack(k): _at(self.value.unpack, v, f"[{k!r}]")
-                for k, v in mapping.items()
+                self.key.unpack(k): _at(self.value.unpack, v, f"[{k!r}]") for k, v in raw.items()
             }
-        if type(raw) is not list:
-            raise Mismatch(self.text, raw)
-        pairs: list[Any] = raw
-        return dict(items(self._pair, pairs))
+        return dict(items(self._pair, listed(raw, self.text)))
 
     def _pair(self, raw: Any) -> tuple[Any, Any]:
-        if type(raw) is not list or len(raw) != 2:
-            raise Mismatch("a key and a value", raw)
-        key = self.key.unpack(raw[0])
+        pair = listed(raw, "a key and a value")
+        if len(pair) != 2:
+            raise Mismatch("a key and a value", pair)
+        key = self.key.unpack(pair[0])
         try:
             hash(key)
         except TypeError:
             raise Mismatch("a hashable key", key) from None
-        return key, self.value.unpack(raw[1])
+        return key, self.value.unpack(pair[1])
 
     def sample(self, rng: random.Random) -> Any:
         key, value = self.key.sample(rng), self.value.sample(rng)
@@ -313,14 +327,13 @@ class TupleOf:
     exact: frozenset[type] = NOTHING
 
     def pack(self, value: Any) -> list[Any]:
-        if not isinstance(value, tuple | list):
+        if not is_sequence(value):
             raise Mismatch(self.text, value)
         return self._each(value, [member.pack for member in self.members])
 
     def unpack(self, raw: Any) -> tuple[Any, ...]:
-        if type(raw) is not list:
-            raise Mismatch(self.text, raw)
-        return tuple(self._each(raw, [member.unpack for member in self.members]))
+        values = listed(raw, self.text)
+        return tuple(self._each(values, [member.unpack for member in self.members]))
 
     def _each(self, values: Any, checks: list[Callable[[Any], Any]]) -> list[Any]:
         if len(values) != len(checks):
@@ -381,11 +394,14 @@ class ResultOf:
     def _either(
         self, value: Any, ok: Callable[[Any], Any], err: Callable[[Any], Any]
     ) -> dict[str, Any]:
-        if isinstance(value, dict) and len(value) == 1:  # pyright: ignore[reportUnknownArgumentType]
-            if "Ok" in value:
-                return {"Ok": _at(ok, value["Ok"], ".Ok")}
-            if "Err" in value:
-                return {"Err": _at(err, value["Err"], ".Err")}
+        if is_map(value):
+            match value:
+                case {"Ok": inner, **rest} if not rest:
+                    return {"Ok": _at(ok, inner, ".Ok")}
+                case {"Err": inner, **rest} if not rest:
+                    return {"Err": _at(err, inner, ".Err")}
+                case _:
+                    pass
         raise Mismatch(f'{self.text} as {{"Ok": ...}} or {{"Err": ...}}', value)
 
     def sample(self, rng: random.Random) -> dict[str, Any]:

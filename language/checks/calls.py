@@ -91,9 +91,7 @@ def _selectors(
 
 def cyclic_calls(report: Report) -> list[Call]:
     """The calls, not in tail position, through which a body comes back to itself."""
-    bodies = {report.protocol.name: report.protocol.body}
-    for sub in report.protocol.subprotocols:
-        bodies.setdefault(sub.name, sub.body)
+    bodies = report.bodies
     called = {
         name: {s.name for s in walk(body) if isinstance(s, Call) and s.name in bodies}
         for name, body in bodies.items()
@@ -132,10 +130,10 @@ def components(edges: dict[str, set[str]]) -> dict[str, int]:
     low: dict[str, int] = {}
     stack: list[str] = []
     component: dict[str, int] = {}
-    for root in edges:
+    for root, first in edges.items():
         if root in index:
             continue
-        work = [(root, iter(sorted(edges[root])))]
+        work = [(root, iter(sorted(first)))]
         index[root] = low[root] = len(index)
         stack.append(root)
         while work:

@@ -51,7 +51,7 @@ def _choice(
                 _begun_by_another(report, chooser, branch, first)
             else:
                 own[(first.receiver, first.send.message.label)] = branch
-        for key, _ in own.items():
+        for key in own:
             if key in taken:
                 _same_beginning(report, taken[key], branch, key)
         taken = {**own, **taken}

@@ -18,7 +18,7 @@ from ..tree import (
     Statement,
 )
 from .calls import components, cyclic_calls
-from .report import Report, blocks, head, walk
+from .report import Report, blocks, head
 
 
 def check_control(report: Report) -> None:
@@ -52,15 +52,12 @@ class _Endings:
     def __init__(self, report: Report) -> None:
         self.report = report
         self.ends: dict[str, bool] = {}
-        self.bodies = {report.protocol.name: report.protocol.body}
-        for sub in report.protocol.subprotocols:
-            self.bodies.setdefault(sub.name, sub.body)
-        grew = True
-        while grew:
-            grew = False
-            for name, body in self.bodies.items():
-                if not self.ends.get(name) and self.block(body):
-                    self.ends[name] = grew = True
+        report.settle(self.grow)
+
+    def grow(self, name: str) -> bool:
+        before = self.ends.get(name, False)
+        self.ends[name] = before or self.block(self.report.bodies[name])
+        return self.ends[name] and not before
 
     def block(self, block: Block) -> bool:
         return all(self.statement(statement) for statement in block.statements)
@@ -79,7 +76,9 @@ class _Endings:
             case Rec() | Foreach():
                 return self.block(statement.body)
             case Call():
-                return statement.name not in self.bodies or self.ends.get(statement.name, False)
+                return statement.name not in self.report.bodies or self.ends.get(
+                    statement.name, False
+                )
             case _:
                 return True
 
@@ -125,21 +124,18 @@ class _Silence:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self.bodies = {report.protocol.name: report.protocol.body}
-        for sub in report.protocol.subprotocols:
-            self.bodies.setdefault(sub.name, sub.body)
-        self.silent: dict[str, bool] = {}
         self.calls: dict[str, dict[str, Span]] = {}
+        report.settle(self.grow)
+
+    def grow(self, name: str) -> bool:
+        self.calls[name] = {}
+        if not self.block(self.report.bodies[name], self.calls[name], {}):
+            return False
+        grown = name not in self.report.silent
+        self.report.silent.add(name)
+        return grown
 
     def check(self) -> None:
-        grew = True
-        while grew:
-            grew = False
-            for name, body in self.bodies.items():
-                self.calls[name] = {}
-                through = self.block(body, self.calls[name], {})
-                if through and not self.silent.get(name):
-                    self.silent[name] = grew = True
         self.loops()
         self.cycles()
 
@@ -153,11 +149,14 @@ class _Silence:
                     sentence = f"`continue {statement.label}` can come back without any message"
                     hint = f"send something between `rec {statement.label}` and the `continue`"
                     self.report.error("PV135", sentence, jumps[statement.label], hint)
-            elif isinstance(statement, Loop) and statement.kind == "forever":
-                if self.block(statement.body, {}, {}):
-                    sentence = "this loop can go round without any message"
-                    span = head(statement.span, len("loop"))
-                    self.report.error("PV135", sentence, span, "send something in its body")
+            elif self.spins(statement):
+                sentence = "this loop can go round without any message"
+                span = head(statement.span, len("loop"))
+                self.report.error("PV135", sentence, span, "send something in its body")
+
+    def spins(self, statement: Statement) -> bool:
+        forever = isinstance(statement, Loop) and statement.kind == "forever"
+        return forever and self.block(statement.body, {}, {})
 
     def cycles(self) -> None:
         component = components({name: set(calls) for name, calls in self.calls.items()})
@@ -192,23 +191,25 @@ class _Silence:
                 jumps.setdefault(statement.label, statement.span)
                 return False
             case Call():
-                if statement.name in self.bodies:
+                if statement.name in self.report.bodies:
                     calls.setdefault(statement.name, statement.span)
-                return self.silent.get(statement.name, False)
+                return statement.name in self.report.silent
             case Choice():
                 bodies = [branch.body for branch in statement.branches]
-                return any([self.block(body, calls, jumps) for body in bodies])
+                through = [self.block(body, calls, jumps) for body in bodies]
+                return any(through)
             case Parallel():
-                return all([self.block(body, calls, jumps) for body in statement.branches])
+                through = [self.block(body, calls, jumps) for body in statement.branches]
+                return all(through)
             case Rec():
                 inner: dict[str, Span] = {}
-                through = self.block(statement.body, calls, inner)
+                passes = self.block(statement.body, calls, inner)
                 inner.pop(statement.label, None)
                 for label, span in inner.items():
                     jumps.setdefault(label, span)
-                return through
+                return passes
             case Loop(kind="count", count=Index(name="", offset=0)):
                 return True
             case Loop() | Foreach():
-                through = self.block(statement.body, calls, jumps)
-                return through and getattr(statement, "kind", "") != "forever"
+                passes = self.block(statement.body, calls, jumps)
+                return passes and getattr(statement, "kind", "") != "forever"

@@ -13,7 +13,7 @@ from ..types import INTEGERS, REALS, TEXTS, last_segment
 from .report import Report
 
 Kind = Literal["bool", "number", "text", "none", "any"]
-WORDS: dict[Kind, str] = {"bool": "a condition", "number": "a number", "text": "a text"}
+WORDS: dict[Kind, str] = {"number": "a number", "text": "a text", "none": "nothing"}
 
 
 @dataclass(slots=True)
@@ -45,8 +45,8 @@ def _vocabularies(report: Report) -> dict[str, Vocabulary]:
     """For each role, and under "" for all: where a role passes a message to a parameter, the
     message is counted for all."""
     found: dict[str, Vocabulary] = {"": Vocabulary()}
-    for role in report.protocol.roles:
-        found[role.name] = Vocabulary()
+    for declared in report.protocol.roles:
+        found[declared.name] = Vocabulary()
     for scope, statement in report.statements():
         if not isinstance(statement, Send):
             continue
@@ -140,7 +140,7 @@ class _Guard:
 
     def operation(self, operation: Operation) -> Kind:
         symbol = operation.operator
-        kinds = [self.kind(operand) for operand in operation.operands]
+        kinds: list[Kind] = [self.kind(operand) for operand in operation.operands]
         if symbol in LOGICAL:
             for operand, kind in zip(operation.operands, kinds, strict=True):
                 if kind not in ("bool", "any"):
@@ -160,6 +160,7 @@ class _Guard:
             return "text" if "text" in kinds else "any"
         if not set(kinds) <= {"number", "any"}:
             self.misfit(operation, "calculates with what is not a number")
+            return "any"
         divisor = operation.operands[-1]
         zero = isinstance(divisor, Literal_) and divisor.value == 0
         if operation.operator in ("/", "%") and zero:

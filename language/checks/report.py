@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..errors import Diagnostic, Severity, Span
 from ..tree import (
     Block,
+    Call,
     Choice,
     Foreach,
     Loop,
@@ -55,6 +56,14 @@ class Report:
         """Roles that an unknown name was probably meant to be."""
         self.unguarded: set[Span] = set()
         """The jumps and calls that come back without a message."""
+        self.silent: set[str] = set()
+        """The bodies that can be passed without a message; found by the checks of control."""
+        self._said: set[tuple[str, str]] = set()
+        self._own = SubProtocol(protocol.name, tuple(own), protocol.body, span=protocol.name_span)
+        self.bodies: dict[str, Block] = {protocol.name: protocol.body}
+        """What can be called, by name."""
+        for sub in protocol.subprotocols:
+            self.bodies.setdefault(sub.name, sub.body)
         self._found: dict[tuple[str, Span, str], Diagnostic] = {}
 
     def error(self, code: str, message: str, span: Span, hint: str) -> None:
@@ -62,7 +71,8 @@ class Report:
 
     def once(self, code: str, message: str, span: Span, hint: str) -> None:
         """An error that is said at the first place only, however often it stands there."""
-        if not any(d.code == code and d.message == message for d in self._found.values()):
+        if (code, message) not in self._said:
+            self._said.add((code, message))
             self.error(code, message, span, hint)
 
     def say(self, severity: Severity, code: str, message: str, span: Span, hint: str) -> None:
@@ -82,10 +92,22 @@ class Report:
         """The sub-protocol, or the protocol itself seen as one."""
         if name in self.subprotocols:
             return self.subprotocols[name]
-        if name == self.protocol.name:
-            names = tuple(role.name for role in self.protocol.roles)
-            return SubProtocol(name, names, self.protocol.body, span=self.protocol.name_span)
-        return None
+        return self._own if name == self.protocol.name else None
+
+    def settle(self, grow: Callable[[str], bool]) -> None:
+        """The least fixed point over the calls: `grow(name)` says whether it found more for
+        that body; those that call it are then asked again."""
+        callers: dict[str, list[str]] = {name: [] for name in self.bodies}
+        for name, body in self.bodies.items():
+            for statement in walk(body):
+                if isinstance(statement, Call) and statement.name in callers:
+                    callers[statement.name].append(name)
+        waiting = dict.fromkeys(self.bodies)
+        while waiting:
+            name = next(iter(waiting))
+            del waiting[name]
+            if grow(name):
+                waiting |= dict.fromkeys(callers[name])
 
 
 def blocks(statement: Statement) -> Sequence[Block]:

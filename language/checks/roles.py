@@ -174,25 +174,22 @@ def participants(report: Report) -> set[str]:
     The least fixed point: a call passes a role on only where the callee uses it.
     """
     own = {role.name for role in report.protocol.roles}
-    used: dict[str, set[str]] = {report.protocol.name: set()}
-    bodies = {report.protocol.name: report.scopes[0]}
-    for scope in report.scopes[1:]:
-        assert scope.sub is not None, "all but the first scope are sub-protocols"
-        used.setdefault(scope.sub.name, set())
-        bodies.setdefault(scope.sub.name, scope)
-    direct = {name: _direct(report, scope, own) for name, scope in bodies.items()}
-    calls = {name: _calls(report, scope) for name, scope in bodies.items()}
-    grew = True
-    while grew:
-        grew = False
-        for name in bodies:
-            found = set(direct[name])
-            for callee, arguments in calls[name]:
-                passed = used.get(callee, set[str]())
-                found |= {arguments.get(role, role) for role in passed}
-            if not found <= used[name]:
-                used[name] |= found
-                grew = True
+    scopes = {
+        scope.sub.name if scope.sub else report.protocol.name: scope
+        for scope in reversed(report.scopes)
+    }
+    used = {name: _direct(report, scope, own) for name, scope in scopes.items()}
+    calls = {name: _calls(report, scope) for name, scope in scopes.items()}
+    asked: set[str] = set()
+
+    def grow(name: str) -> bool:
+        before = len(used[name]) if name in asked else -1
+        asked.add(name)
+        for callee, arguments in calls[name]:
+            used[name] |= {arguments.get(role, role) for role in used.get(callee, set[str]())}
+        return len(used[name]) > before
+
+    report.settle(grow)
     return used[report.protocol.name]
 
 

@@ -41,6 +41,7 @@ class _Search:
 
     firsts: list[First] = field(default_factory=list[First])
     visited: set[object] = field(default_factory=set[object])
+    calls: list[tuple[Block, Roles]] = field(default_factory=list[tuple[Block, Roles]])
 
 
 class Unfolding:
@@ -54,6 +55,9 @@ class Unfolding:
         roles = {name: RoleRef(name) for name in scope.roles}
         search = _Search()
         self._begin(block, roles, recs, search)
+        while search.calls:
+            body, passed = search.calls.pop()
+            self._begin(body, passed, {}, search)
         return search.firsts
 
     def _begin(self, block: Block, roles: Roles, recs: Mapping[str, Rec], search: _Search) -> bool:
@@ -71,10 +75,11 @@ class Unfolding:
                 return False
             case Choice():
                 bodies = [branch.body for branch in statement.branches]
-                return any([self._begin(body, roles, recs, search) for body in bodies])
+                through = [self._begin(body, roles, recs, search) for body in bodies]
+                return any(through)
             case Parallel():
-                bodies = list(statement.branches)
-                return all([self._begin(body, roles, recs, search) for body in bodies])
+                through = [self._begin(b, roles, recs, search) for b in statement.branches]
+                return all(through)
             case Rec():
                 inner = {**recs, statement.label: statement}
                 return self._begin(statement.body, roles, inner, search)
@@ -99,10 +104,10 @@ class Unfolding:
             return False
         body, passed = inner
         key = (call.name, tuple(passed.items()))
-        if key in search.visited:
-            return False
-        search.visited.add(key)
-        return self._begin(body, passed, {}, search)
+        if key not in search.visited:
+            search.visited.add(key)
+            search.calls.append((body, passed))
+        return call.name in self.report.silent
 
     def inside(self, call: Call, roles: Roles) -> tuple[Block, Roles] | None:
         """The body of the callee and what its roles are; None where the call is wrong."""
