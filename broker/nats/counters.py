@@ -30,6 +30,8 @@ from .streams import Streams
 STREAM = "PAVANE_COUNTERS"
 _PREFIX = "_COUNTERS"
 _WRITERS = 64
+_TURN = 0.02
+_GAP = 0.002
 
 Step = Callable[[Level | None], Level]
 
@@ -58,6 +60,8 @@ class Counter:
         self._writers: list[tuple[bytes, int]] = []
         self._writer_id = secrets.token_bytes(8)
         self._written = 0
+        self._wrote = 0.0
+        self._busy_since = 0.0
         self._waiting: list[tuple[Step, asyncio.Future[Level]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -91,10 +95,22 @@ class Counter:
     async def _write(self) -> None:
         try:
             while self._waiting:
+                await self._yield()
                 waiting, self._waiting = self._waiting, []
                 await self._settle([entry for entry in waiting if not entry[1].done()])
         finally:
             self._writer = None
+
+    async def _yield(self) -> None:
+        """Now and then leave others a gap: a process that is quicker than another, and never
+        pauses, would win each time."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now - self._wrote > _GAP:
+            self._busy_since = now
+        elif now - self._busy_since > _TURN:
+            await asyncio.sleep(_GAP)
+            self._busy_since = loop.time()
 
     async def _settle(self, entries: list[tuple[Step, asyncio.Future[Level]]]) -> None:
         """Apply all of `entries` and answer each, whatever happens."""
@@ -102,7 +118,7 @@ class Counter:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(WrongSequence),
-                wait=wait_random_exponential(multiplier=0.001, max=0.05),
+                wait=wait_random_exponential(multiplier=0.001, max=_GAP * 2),
                 reraise=True,
             ):
                 with attempt:
@@ -155,6 +171,7 @@ class Counter:
             return current.revision
         self._known = replace(level, revision=revision)
         self._writers = writers
+        self._wrote = asyncio.get_running_loop().time()
         return revision
 
 
