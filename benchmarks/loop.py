@@ -1,0 +1,43 @@
+"""A loop of a million iterations against one of a thousand: time for each message."""
+
+from __future__ import annotations
+
+import statistics
+
+import pavane
+from pavane import Endpoint
+
+from .measure import PAYLOAD, Figure, main, rate
+from .stream import TEXT
+
+SHORT, LONG = 1_000, 1_000_000
+
+
+def roles(count: int) -> dict[str, pavane.actors.session.Implementation]:
+    async def a(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.send("Item", PAYLOAD)
+
+    async def b(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.receive("Item")
+
+    return {"A": a, "B": b}
+
+
+async def figure() -> Figure:
+    stream = pavane.load(TEXT)
+    async with pavane.for_testing() as runtime:
+
+        async def loop(count: int) -> float:
+            work = runtime.run(stream, bindings={"N": count}, **roles(count))
+            return 1e6 / await rate(count, work)
+
+        await loop(SHORT)
+        short = statistics.median([await loop(SHORT) for _ in range(50)])
+        long = statistics.median([await loop(LONG) for _ in range(3)])
+    return Figure("a million against a thousand", long, short, short / long, 0.9, "us/message")
+
+
+if __name__ == "__main__":
+    main(figure)
