@@ -6,6 +6,7 @@ import importlib
 import inspect
 import os
 import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,6 +19,21 @@ from pavane.language.errors import PavaneError
 
 HERE = Path(__file__).parent / "reference"
 
+PROJECTION = {
+    "PV170": "a role that cannot tell the branches of a choice apart",
+    "PV171": "a role that cannot follow the protocol, whatever it is told",
+    "PV172": "a note: a selection message is added, so that a role learns the branch",
+    "PV180": "a protocol that unfolds to too many steps",
+    "PV181": "instances that cannot be told apart before their counts are bound",
+    "PV182": "a local machine with too many states",
+    "PV185": "a count that is missing, unknown or does not fit",
+    "PV190": "a construct that is not built yet",
+    "PV191": "a choice or loop whose decider is a family and no instance of it",
+    "PV192": "a `continue` that would jump out of a parallel branch",
+}
+"""What projection refuses. Its codes are written where they are raised; tests/test_docs.py sees
+to it that each has its line here."""
+
 
 def subclasses(error: type[PavaneError]) -> Iterator[type[PavaneError]]:
     yield error
@@ -29,7 +45,9 @@ def errors_page() -> str:
     for module in pkgutil.walk_packages(pavane.__path__, "pavane."):
         if module.name != "pavane.__main__":
             importlib.import_module(module.name)
-    rows = [f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items())]
+    rows = [
+        f"| `{code}` | {meaning} |" for code, meaning in sorted({**CODES, **PROJECTION}.items())
+    ]
     kinds = sorted(set(subclasses(PavaneError)), key=lambda e: (e.code, e.__name__))
     raised = [f"| `{e.code}` | `{e.__name__}` | {first_sentence(e)} |" for e in kinds]
     return "\n".join(
@@ -57,8 +75,17 @@ def errors_page() -> str:
 
 
 def first_sentence(error: type[PavaneError]) -> str:
-    text = " ".join((inspect.getdoc(error) or "").split("\n\n")[0].split())
+    """The class's own words, or what the tree at the top of its module says of it."""
+    own: str | None = vars(error).get("__doc__")
+    text = " ".join(inspect.cleandoc(own).split("\n\n")[0].split()) if own else in_tree(error)
     return text.replace("|", "\\|")
+
+
+def in_tree(error: type[PavaneError]) -> str:
+    """Where neither says anything, the name is meant to say it: `PortInUse`."""
+    tree = sys.modules[error.__module__].__doc__ or ""
+    found = re.search(rf"\b{error.__name__}\b {{2,}}(\S.*)$", tree, re.MULTILINE)
+    return found[1] if found else re.sub(r"(?<!^)(?=[A-Z])", " ", error.__name__).lower()
 
 
 def help_text(*words: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
-from ..effects.effect import CapabilityGuardEffect, effects_of
+from ..effects.effect import CapabilityGuardEffect, Effect, LeakageEffect, effects_of
 from ..language.projection import Projection
 from .errors import UsageError
 
@@ -14,14 +14,28 @@ Capabilities = Mapping[str, tuple[str, ...]]
 def asked(projection: Projection) -> dict[str, tuple[str, ...]]:
     """For each role the capabilities that its sends ask for, in the order of its steps."""
     found: dict[str, dict[str, None]] = {role: {} for role in projection.machines}
+    for role, effect in _effects(projection):
+        if isinstance(effect, CapabilityGuardEffect):
+            found[role][effect.capability] = None
+    return {role: tuple(capabilities) for role, capabilities in found.items()}
+
+
+def observers(projection: Projection) -> frozenset[str]:
+    """The classes of observers that some message tells something."""
+    return frozenset(
+        observer
+        for _, effect in _effects(projection)
+        if isinstance(effect, LeakageEffect)
+        for observer, _ in effect.leaks
+    )
+
+
+def _effects(projection: Projection) -> Iterator[tuple[str, Effect]]:
     for role, machines in projection.machines.items():
         for machine in machines:
             for transition in machine.transitions:
                 if transition.action.sends:
-                    for effect in effects_of(transition.action):
-                        if isinstance(effect, CapabilityGuardEffect):
-                            found[role][effect.capability] = None
-    return {role: tuple(capabilities) for role, capabilities in found.items()}
+                    yield from ((role, effect) for effect in effects_of(transition.action))
 
 
 def granted(
@@ -51,4 +65,15 @@ def refuse_unknown_roles(option: str, given: Mapping[str, object], projection: P
             raise UsageError(
                 f"{option} {role}=...: the protocol has no role {role}",
                 hint=f"its roles are {', '.join(projection.machines)}",
+            )
+
+
+def refuse_unknown_observers(given: Mapping[str, int], projection: Projection) -> None:
+    """Raise `UsageError` unless some message leaks to every observer that `--leakage` names."""
+    known = observers(projection)
+    for observer in given:
+        if observer not in known:
+            raise UsageError(
+                f"--leakage {observer}=...: no message leaks anything to {observer}",
+                hint=f"the observers are {', '.join(sorted(known))}" if known else "leave it out",
             )

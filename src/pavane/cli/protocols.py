@@ -68,24 +68,26 @@ def judge(files: list[str], bindings: Mapping[str, int], *, strict: bool = False
 
 
 def only(file: str, name: str | None) -> Compiled:
-    """The one protocol of a file, or the one called `name`.
+    """The one protocol of a file, or the one called `name`, whatever its neighbours are.
 
-    Raises `Refused` for a refused file and `UsageError` for an unclear choice.
+    Raises `Refused` for a refused protocol and `UsageError` for an unclear choice.
     """
     source = read(file)
     judged = [Judged(source, v) for v in verdicts(source.text, source.file)]
-    refuse(judged)
-    compiled = [one.compiled for one in judged if one.compiled]
-    known = ", ".join(one.protocol.full_name for one in compiled)
-    if name is not None:
-        compiled = [c for c in compiled if name in (c.protocol.name, c.protocol.full_name)]
-        if not compiled:
-            raise UsageError(f"{file} has no protocol {name}", hint=f"it has {known}")
-    if len(compiled) > 1:
+    chosen = [one for one in judged if name in (None, one.name, one.full_name)]
+    known = ", ".join(one.full_name for one in judged if one.name)
+    if not known:
+        refuse(judged)
+    refuse(chosen)
+    if not chosen:
+        raise UsageError(f"{file} has no protocol {name}", hint=f"it has {known}")
+    if len(chosen) > 1:
         raise UsageError(
-            f"{file} has {len(compiled)} protocols", hint=f"choose one with --name: {known}"
+            f"{file} has {len(chosen)} protocols", hint=f"choose one with --name: {known}"
         )
-    return compiled[0]
+    compiled = chosen[0].compiled
+    assert compiled is not None, "what was not refused is compiled"
+    return compiled
 
 
 def refuse(judged: Sequence[Judged]) -> None:

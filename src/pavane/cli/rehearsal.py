@@ -10,14 +10,23 @@ from typing import Any
 from rich.text import Text
 
 from ..actors.choreography import Choreography
+from ..actors.grants import PLENTY
 from ..actors.opening import open as open_runtime
 from ..actors.standin import StandIn
+from ..effects.budget import Budgets
 from ..language.compiler import Compiled
 from ..language.errors import PavaneError
 from ..language.projection import Projection
 from .brokers import address, options
-from .entitlements import Capabilities, granted, refuse_unknown_roles
+from .entitlements import (
+    Capabilities,
+    granted,
+    observers,
+    refuse_unknown_observers,
+    refuse_unknown_roles,
+)
 from .errors import RunFailed
+from .levels import context
 from .live import Accounts, JsonView, TextView
 from .loop import play
 from .protocols import only, refuse_strangers
@@ -35,6 +44,7 @@ class Rehearsal:
     grants: Capabilities
     revoked: Capabilities
     budgets: Mapping[str, int]
+    leakage: Mapping[str, int]
     url: str | None
     store: Path | None
     allow_remote: bool
@@ -50,10 +60,12 @@ def rehearse(order: Rehearsal) -> None:
     refuse_strangers(order.bindings, [compiled])
     projection = compiled.project(order.bindings)
     refuse_unknown_roles("--budget", order.budgets, projection)
+    refuse_unknown_observers(order.leakage, projection)
     held = granted(projection, order.grants, order.revoked)
     where = address(order.url, order.store)
     accounts = Accounts(sizes(projection))
-    failure = play(lambda: _play(order, compiled, where, held, accounts))
+    leakage = {name: order.leakage.get(name) for name in observers(projection)}
+    failure = play(lambda: _play(order, compiled, where, held, leakage, accounts))
     _conclude(order, accounts, failure)
 
 
@@ -67,6 +79,7 @@ async def _play(
     compiled: Compiled,
     where: str,
     held: Mapping[str, tuple[str, ...]],
+    leakage: Mapping[str, int | None],
     accounts: Accounts,
 ) -> PavaneError | None:
     """Run on a broker of its own or another's, and return what ended the session early."""
@@ -81,10 +94,18 @@ async def _play(
         runtime.observe(view.observe)
         with view:
             try:
+                await _allow_leakage(runtime.budgets, context(compiled), leakage)
                 await runtime.run(choreography)
             except PavaneError as error:
                 return error
     return None
+
+
+async def _allow_leakage(budgets: Budgets, context: str, limits: Mapping[str, int | None]) -> None:
+    """Like a flow budget, a leakage budget that nobody limits is plenty, unless there is one."""
+    for observer, limit in limits.items():
+        if limit is not None or await budgets.leakage(context, observer) is None:
+            await budgets.define_leakage(context, observer, PLENTY if limit is None else limit)
 
 
 def _conclude(order: Rehearsal, accounts: Accounts, failure: PavaneError | None) -> None:

@@ -37,6 +37,12 @@ def run(
         list[str] | None,
         typer.Option("--budget", metavar="ROLE=N", help="What a role may spend on its messages."),
     ] = None,
+    leakage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--leakage", metavar="OBSERVER=N", help="What a class of observers may learn in all."
+        ),
+    ] = None,
     name: Name = None,
     url: Url = None,
     store: Store = None,
@@ -71,6 +77,7 @@ def run(
             grants=names("--grant", grant),
             revoked=names("--revoke", revoke),
             budgets=amounts("--budget", budget),
+            leakage=amounts("--leakage", leakage),
             url=url,
             store=store,
             allow_remote=allow_remote,
