@@ -23,7 +23,7 @@ from .runtime import Runtime
 
 
 @asynccontextmanager
-async def open(  # noqa: A001  # the name the user knows: pavane.open
+async def open(  # the name the user knows: pavane.open
     url: str = "embedded",
     *,
     grants: Mapping[str, Collection[str]] | None = None,

@@ -1,0 +1,58 @@
+"""Every published figure, each measured in a process of its own.
+
+    python benchmarks/run.py             prints a table, writes benchmarks/results.json
+    python -m benchmarks.stream          one figure alone
+
+Exits with 1 when a goal is missed.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+FIGURES = ("stream", "ask", "memory", "loop", "growth", "monitor")
+
+
+def measure(name: str) -> dict[str, Any]:
+    """Raises `CalledProcessError` when the figure could not be taken; its reason is on stderr."""
+    command = [sys.executable, "-m", f"benchmarks.{name}"]
+    done = subprocess.run(command, cwd=HERE.parent, check=True, stdout=subprocess.PIPE, text=True)
+    figure: dict[str, Any] = json.loads(done.stdout)
+    return figure
+
+
+def table(figures: list[dict[str, Any]]) -> Table:
+    shown = Table("figure", title="Pavane against what it stands on")
+    for column in ("ours", "theirs or wanted", "ratio", "goal", "unit"):
+        shown.add_column(column, justify="left" if column == "unit" else "right")
+    for f in figures:
+        met = "green" if f["ratio"] >= f["goal"] else "red"
+        shown.add_row(
+            f["name"], f"{f['ours']:,.2f}", f"{f['theirs']:,.2f}",
+            f"[{met}]{f['ratio']:.2f}[/{met}]", f"{f['goal']:.2f}", f["unit"],
+        )  # fmt: skip
+    return shown
+
+
+def main() -> int:
+    figures: list[dict[str, Any]] = []
+    console = Console()
+    for name in FIGURES:
+        with console.status(f"measuring {name}"):
+            figures.append(measure(name))
+    console.print(table(figures))
+    results = {f.pop("name"): f for f in figures}
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    return 0 if all(f["ratio"] >= f["goal"] for f in results.values()) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
