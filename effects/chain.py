@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from . import entry as entries
 from .entry import Entry
 
+FaultKind = Literal["unreadable", "missing", "order", "altered", "truncated", "head"]
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong at the place `number` of a chain."""
+
+    kind: FaultKind
+    number: int
+    message: str
+
 
 @dataclass(slots=True)
 class Chain:
-    """How far one writer's entries have been read. `resync` after a fault goes on behind it."""
+    """How far one writer's entries have been read."""
 
     count: int
     hash: bytes
@@ -19,17 +31,25 @@ class Chain:
     def of(cls, subject: str) -> Chain:
         return cls(0, entries.first_hash(subject))
 
-    def fault(self, entry: Entry) -> str:
-        """What is wrong with `entry` as the next one; empty if nothing is."""
-        if entry.number > self.count + 1:
-            return f"entries {self.count + 1} to {entry.number - 1} are missing"
-        if entry.number <= self.count:
-            return "it is out of order, or stands here twice"
-        if entry.previous != self.hash:
-            return "it is not chained to the entry before: that one, or this one, is another's"
-        if entries.entry_hash(entry.writer, entry.previous, entry.fields()) != entry.hash:
-            return "it was altered"
-        return ""
+    def follow(self, entry: Entry) -> Fault | None:
+        """Take `entry` as the next one, and say what is wrong with it. After a fault the walk
+        goes on behind it, so that each is found where it is."""
+        fault = self._fault(entry)
+        if fault is None or fault.kind == "missing":
+            self.count, self.hash = entry.number, entry.hash
+        elif fault.kind == "altered":
+            self.count, self.hash = self.count + 1, entry.hash
+        return fault
 
-    def follow(self, entry: Entry) -> None:
-        self.count, self.hash = entry.number, entry.hash
+    def _fault(self, entry: Entry) -> Fault | None:
+        place = self.count + 1
+        if entries.entry_hash(entry.writer, entry.previous, entry.fields()) != entry.hash:
+            return Fault("altered", place, "it was altered")
+        if entry.number > place:
+            missing = f"entries {place} to {entry.number - 1} are missing"
+            return Fault("missing", entry.number, missing)
+        if entry.number < place:
+            return Fault("order", entry.number, "it is out of order, or stands here twice")
+        if entry.previous != self.hash:
+            return Fault("altered", place, "it, or the entry before it, belongs to another journal")
+        return None

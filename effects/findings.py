@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from typing import Literal
 
 from ..broker.contract import Broker
 from . import entry as entries
 from . import head as heads
-from .chain import Chain
+from .chain import Chain, FaultKind
 from .head import Head
 from .places import HEADS, JOURNAL, as_heads, writer_of
-
-FaultKind = Literal["unreadable", "missing", "order", "altered", "truncated", "head"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +105,10 @@ class _Walk:
             return
         for entry in found:
             self._findings.entries += 1
-            reason = chain.fault(entry)
-            if reason:
-                self._fault(_kind(chain, entry.number), subject, entry.number, sequence, reason)
+            fault = chain.follow(entry)
+            if fault is not None:
+                self._fault(fault.kind, subject, fault.number, sequence, fault.message)
             self._check_head(subject, sequence, entry.number, entry.hash)
-            if entry.number > chain.count or reason == "":
-                chain.follow(entry)
 
     def _check_head(self, subject: str, sequence: int, number: int, last: bytes) -> None:
         head = self._heads.get(subject)
@@ -137,9 +132,3 @@ class _Walk:
         self, kind: FaultKind, subject: str, number: int, sequence: int, message: str
     ) -> None:
         self._findings.faults.append(Finding(kind, subject, number, sequence, message))
-
-
-def _kind(chain: Chain, number: int) -> FaultKind:
-    if number > chain.count + 1:
-        return "missing"
-    return "order" if number <= chain.count else "altered"

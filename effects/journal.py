@@ -72,14 +72,20 @@ class Journal:
         return await (await self.writer(identity)).add(drafts)
 
     async def finish(self, identity: Identity) -> None:
-        """End one instance's writer with a signed head."""
+        """End one instance's writer with a signed head, if it could begin."""
         opening = self._writers.pop(identity, None)
-        if opening is not None:
-            await (await opening).finish()
+        if opening is None:
+            return
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            await opening.result().finish()
 
     async def close(self) -> None:
-        for identity in list(self._writers):
-            await self.finish(identity)
+        """End all writers; the first failure is raised when all have been tried."""
+        ends = [self.finish(identity) for identity in self._writers]
+        failed = [e for e in await asyncio.gather(*ends, return_exceptions=True) if e is not None]
+        if failed:
+            raise failed[0]
 
     async def end_of(self, identity: Identity) -> tuple[int, bytes]:
         """The number and hash of the last stored entry of an instance; (0, b"") for none."""
@@ -171,10 +177,9 @@ def _unpacked(writer: Identity, payload: bytes, chain: Chain) -> tuple[Entry, ..
     except ValueError as error:
         raise JournalBroken(f"{writer.instance}, after entry {chain.count}", str(error)) from None
     for entry in found:
-        reason = chain.fault(entry)
-        if reason:
-            raise JournalBroken(f"{writer.instance}, entry {entry.number}", reason)
-        chain.follow(entry)
+        fault = chain.follow(entry)
+        if fault is not None:
+            raise JournalBroken(f"{writer.instance}, entry {fault.number}", fault.message)
     return found
 
 

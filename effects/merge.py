@@ -46,8 +46,8 @@ class FactSet:
         return tuple(fact.name for fact in self)
 
 
-def _order(fact: Entry) -> tuple[int, str, int, int]:
-    return (fact.time, fact.role, fact.index, fact.number)
+def _order(fact: Entry) -> tuple[int, str, int, int, bytes]:
+    return (fact.time, fact.role, fact.index, fact.number, fact.hash)
 
 
 def view_of(identity: Identity, session: Sequence[Entry]) -> FactSet:

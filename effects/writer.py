@@ -85,9 +85,7 @@ class Writer:
         added = tuple(self._chain(draft) for draft in drafts)
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((added, stored))
-        if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush())
-            self._flushing.add_done_callback(self._flushed)
+        self._start()
         await stored
         return added
 
@@ -100,7 +98,7 @@ class Writer:
 
     async def finish(self) -> None:
         """Wait for what was added and write the last head."""
-        if self._flushing is not None:
+        while self._flushing is not None:
             await asyncio.wait([self._flushing])
         if self._heading is not None:
             self._heading.cancel()
@@ -113,14 +111,19 @@ class Writer:
         self.count, self.hash = entry.number, entry.hash
         return entry
 
+    def _start(self) -> None:
+        if self._flushing is None:
+            self._flushing = asyncio.create_task(self._flush())
+            self._flushing.add_done_callback(self._flushed)
+
     async def _flush(self) -> None:
         """Append the queue until it is empty; one record is in flight at a time."""
         await asyncio.sleep(0)
         while self._queue:
             self._flight = self._take()
             record = entries.pack(entry for added, _ in self._flight for entry in added)
-            self._sequence = await self._append(record, self._flight[0][0][0].number)
             end = self._flight[-1][0][-1]
+            self._sequence = await self._append(record, end.hash.hex())
             self._stored = (end.number, end.hash)
             for _, stored in self._flight:
                 if not stored.done():
@@ -132,6 +135,9 @@ class Writer:
         error = None if flushing.cancelled() else flushing.exception()
         if flushing.cancelled() or error is not None:
             self._break(error)
+        elif self._queue:
+            # Added between the end of the task and this callback.
+            self._start()
         elif self._heading is None:
             self._heading = asyncio.create_task(self._head_later())
 
@@ -154,9 +160,12 @@ class Writer:
         batch, self._queue = self._queue[:taken], self._queue[taken:]
         return batch
 
-    async def _append(self, record: bytes, number: int) -> int:
-        """The sequence of `record`, appended once whatever the broker's answers are."""
-        message_id = f"{self.subject}.{number}.{self._sequence}"
+    async def _append(self, record: bytes, message_id: str) -> int:
+        """The sequence of `record`, appended once whatever the broker's answers are.
+
+        The message id stands for the content: under one that counted, the record of a
+        writer that was fenced would pass for the one stored in its place.
+        """
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             try:

@@ -31,7 +31,7 @@ def rows() -> list[dict[str, str]]:
 def sends_of(file: str) -> dict[int, Action]:
     """By step, the sends of all roles of the file's protocol."""
     (compiled,) = compile_text((GUIDE / file).read_text(encoding="utf-8"), file)
-    projection = compiled.project(dict.fromkeys([*compiled.family_sizes, *compiled.bounds], 2))
+    projection = compiled.project(dict.fromkeys([*compiled.open_counts, *compiled.open_bounds], 2))
     machines = [machine for each in projection.machines.values() for machine in each]
     actions = [t.action for machine in machines for t in machine.transitions]
     return {a.step: a for a in actions if a.sends and not a.selection}

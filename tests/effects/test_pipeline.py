@@ -289,7 +289,7 @@ async def test_an_extension_that_denies_gives_the_charge_back(
     await desk.fund()
     await desk.fund(role="User")
     closed = action(flow_cost=10, journal_facts="a", office="closed")
-    with pytest.raises(EffectDenied, match="OfficeHours refused .* the office is closed"):
+    with pytest.raises(EffectDenied, match=r"OfficeHours refused .* the office is closed"):
         await desk.pipeline.before_send(desk.context(), closed)
     assert await desk.spent() == 0
     assert await desk.facts() == []

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pavane.broker.connect import connect
+from pavane.broker.contract import Broker
+from pavane.broker.errors import BrokerError, NotConnected
+from pavane.effects import head as heads
+from pavane.effects.entry import Draft, Entry
+from pavane.effects.errors import JournalBroken
+from pavane.effects.identity import Identity
+from pavane.effects.journal import Journal
+from pavane.effects.keys import Signer
+from pavane.effects.places import HEADS, JOURNAL, head_subject, journal_subject
+from pavane.language.machine import Action
+
+if TYPE_CHECKING:
+    from .conftest import Desk
+
+
+def draft(name: str, kind: str = "fact") -> Draft:
+    return Draft("sent" if kind == "sent" else "fact", name, 1, "M", "B")
+
+
+async def read_all(journal: Journal, namespace: str) -> list[Entry]:
+    return [e async for e in journal.entries(namespace=namespace)]
+
+
+async def test_what_is_added_in_one_turn_goes_in_one_record(desk: Desk) -> None:
+    who = desk.identity()
+    await desk.journal.add(who, [draft("first")])
+    await asyncio.gather(*(desk.journal.add(who, [draft(f"f{i}")]) for i in range(300)))
+    found = desk.broker.read(JOURNAL, journal_subject(who))
+    records = [record async for record in found]
+    assert len(records) == 3
+    entries = await read_all(desk.journal, desk.namespace)
+    assert [entry.number for entry in entries] == list(range(1, 302))
+    assert [entry.name for entry in entries] == ["first", *(f"f{i}" for i in range(300))]
+
+
+async def test_a_journal_is_queried_by_role_and_session_and_fact(desk: Desk) -> None:
+    for role, index, session in (
+        ("A", None, "s1"),
+        ("W", 0, "s1"),
+        ("W", 1, "s1"),
+        ("A", None, "s2"),
+    ):
+        who = Identity(desk.namespace, "Proto", session, role, index)
+        await desk.journal.add(who, [draft("", "sent"), draft("x"), draft(f"of_{who.instance}")])
+    assert len(await desk.facts()) == 8
+    assert await desk.facts(role="W") == ["x", "of_W[0]", "x", "of_W[1]"]
+    assert await desk.facts(fact="x") == ["x"] * 4
+    found = desk.journal.read(namespace=desk.namespace, session="s2", protocol="Proto")
+    assert [(f.name, f.session, f.writer.index) async for f in found] == [
+        *(("x", "s2", None), ("of_A", "s2", None))
+    ]
+    assert [f async for f in desk.journal.read(namespace=desk.namespace, protocol="Other")] == []
+
+
+async def test_a_writer_goes_on_where_the_one_before_it_ended(desk: Desk) -> None:
+    who = desk.identity("W", 3)
+    await desk.journal.add(who, [draft("one")])
+    await desk.journal.finish(who)
+    later = Journal(desk.broker, desk.signer)
+    (two,) = await later.add(who, [draft("two")])
+    await later.close()
+    assert two.number == 2
+    assert (await desk.journal.verify(namespace=desk.namespace)).ok
+
+
+async def test_a57_a_second_writer_is_fenced(desk: Desk) -> None:
+    who = desk.identity()
+    await desk.journal.add(who, [draft("one")])
+    other = Journal(desk.broker, Signer())
+    await other.add(who, [draft("two")])
+    with pytest.raises(JournalBroken, match="another process writes it"):
+        await desk.journal.add(who, [draft("stale")])
+    with pytest.raises(JournalBroken, match="another process writes it"):
+        await desk.journal.add(who, [draft("stale again")])
+    await other.close()
+    assert [e.name for e in await read_all(other, desk.namespace)] == ["one", "two"]
+
+
+async def test_a_writer_does_not_go_on_behind_a_cut_end(desk: Desk) -> None:
+    who = desk.identity()
+    head = heads.signed(desk.signer, journal_subject(who), 5, bytes(32), ())
+    await desk.broker.append(HEADS, head_subject(who), head.pack())
+    with pytest.raises(JournalBroken, match="its head says 5"):
+        await desk.journal.add(who, [draft("one")])
+
+
+class Flaky:
+    """A broker whose appends to the journal fail before or after they are stored."""
+
+    def __init__(self, broker: Broker, failures: list[str]) -> None:
+        self._broker = broker
+        self._failures = failures
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._broker, name)
+
+    async def append(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str | None = None,
+        expected: int | None = None,
+    ) -> int:
+        failure = self._failures.pop(0) if stream == JOURNAL and self._failures else ""
+        if failure == "before":
+            raise NotConnected("here", "cut")
+        if failure == "refused":
+            raise BrokerError("the disk is full")
+        # Without its message id, a repeated append meets the expected sequence.
+        id = None if failure == "after" else message_id
+        done = await self._broker.append(stream, subject, payload, message_id=id, expected=expected)
+        if failure == "after":
+            raise NotConnected("here", "cut")
+        return done
+
+
+def flaky(desk: Desk, failures: list[str]) -> Journal:
+    broker: Broker = Flaky(desk.broker, failures)  # type: ignore[assignment]  # pyright: ignore
+    return Journal(broker, desk.signer)
+
+
+@pytest.mark.parametrize("failures", [["before"], ["after"], ["before", "after", "before"]])
+async def test_a32_a_lost_answer_neither_loses_nor_doubles_a_fact(
+    desk: Desk, failures: list[str]
+) -> None:
+    journal = flaky(desk, failures)
+    await journal.add(desk.identity(), [draft("one")])
+    await journal.add(desk.identity(), [draft("two")])
+    await journal.close()
+    assert [e.name for e in await read_all(journal, desk.namespace)] == ["one", "two"]
+    assert (await journal.verify(namespace=desk.namespace)).ok
+
+
+async def test_a_message_whose_facts_cannot_be_stored_is_not_charged(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund()
+    broken = flaky(desk, ["refused"])
+    desk.pipeline.driver.journal = broken  # type: ignore[attr-defined]  # pyright: ignore
+    with pytest.raises(JournalBroken, match="the disk is full"):
+        await desk.pipeline.before_send(desk.context(), action(flow_cost=5, journal_facts="a"))
+    assert await desk.spent() == 0
+    assert await desk.facts() == []
+    assert [denial.stage for denial in desk.pipeline.audit] == ["journal"]
+
+
+async def test_a_head_follows_the_journal_and_the_end_has_one(desk: Desk) -> None:
+    who = desk.identity()
+    await desk.journal.add(who, [draft("one")])
+    for _ in range(200):
+        if await desk.broker.last(HEADS, head_subject(who)):
+            break
+        await asyncio.sleep(0.01)
+    entries = await desk.journal.add(who, [draft("two"), draft("three")])
+    await desk.journal.finish(who)
+    last = await desk.broker.last(HEADS, head_subject(who))
+    assert last is not None
+    head = heads.unpack(journal_subject(who), last.payload)
+    assert head.is_signed
+    assert (head.count, head.hash, head.signer) == (3, entries[-1].hash, desk.signer.public)
+
+
+# --- damage -----------------------------------------------------------------------------
+
+
+class Copy:
+    """The records of two clean journals, to be damaged and stored elsewhere."""
+
+    def __init__(self, writers: list[Identity]) -> None:
+        self.writers = writers
+        self.records: dict[str, list[bytes]] = {}
+        self.heads: dict[str, list[bytes]] = {}
+
+    async def take(self, broker: Broker) -> None:
+        for who in self.writers:
+            for stream, subject, kept in (
+                (JOURNAL, journal_subject(who), self.records),
+                (HEADS, head_subject(who), self.heads),
+            ):
+                kept[subject] = [r.payload async for r in broker.read(stream, subject)]
+
+    @asynccontextmanager
+    async def stored(self) -> AsyncIterator[Journal]:
+        """A journal with what the copy has now."""
+        broker = await connect("memory://")
+        journal = Journal(broker, Signer())
+        await journal.open()
+        for stream, kept in ((JOURNAL, self.records), (HEADS, self.heads)):
+            for subject, payloads in kept.items():
+                for payload in payloads:
+                    await broker.append(stream, subject, payload)
+        yield journal
+        await broker.close()
+
+
+@pytest.fixture
+async def copy() -> Copy:
+    broker = await connect("memory://")
+    writers = [Identity("ns", "Proto", "s1", "A"), Identity("ns", "Proto", "s1", "W", 1)]
+    journal = Journal(broker, Signer(b"h" * 32))
+    for who in writers:
+        for n in range(1, 9):
+            await journal.add(who, [draft("", "sent"), draft(f"f{n}")])
+    await journal.close()
+    made = Copy(writers)
+    await made.take(broker)
+    await broker.close()
+    return made
+
+
+A = "journal.ns.Proto.s1.A.0"
+W = "journal.ns.Proto.s1.W.1"
+
+
+async def test_a56_a_clean_journal_raises_nothing(copy: Copy) -> None:
+    async with copy.stored() as journal:
+        findings = await journal.verify()
+        assert findings.ok
+        assert (findings.entries, findings.writers) == (32, 2)
+        assert findings.signers == {Signer(b"h" * 32).public}
+        assert len(await read_all(journal, "ns")) == 32
+
+
+async def located(copy: Copy, *, replay_refused: bool = True) -> set[tuple[str, str, int]]:
+    async with copy.stored() as journal:
+        findings = await journal.verify()
+        if replay_refused:
+            with pytest.raises(JournalBroken):
+                await read_all(journal, "ns")
+        return {(f.kind, f.subject, f.number) for f in findings.faults}
+
+
+async def test_a56_every_flipped_bit_is_found_and_located(copy: Copy) -> None:
+    clean = copy.records[A][3]
+    for position in range(len(clean)):
+        damaged = bytearray(clean)
+        damaged[position] ^= 1 << (position % 8)
+        copy.records[A][3] = bytes(damaged)
+        found = await located(copy)
+        assert found
+        # Entries 7 and 8 are in this record; 9 is chained to it.
+        assert min(number for _, _, number in found) in (7, 8, 9)
+        assert {subject for _, subject, _ in found} == {A}
+
+
+@pytest.mark.parametrize("position", range(8))
+async def test_a56_a_removed_record_is_found(copy: Copy, position: int) -> None:
+    del copy.records[A][position]
+    found = await located(copy, replay_refused=position < 7)
+    first = 2 * position + 1
+    assert found == {("missing", A, first + 2) if position < 7 else ("truncated", A, first)}
+
+
+@pytest.mark.parametrize("kept", range(8))
+async def test_a56_a_cut_end_is_found(copy: Copy, kept: int) -> None:
+    del copy.records[A][kept:]
+    assert await located(copy, replay_refused=False) == {("truncated", A, 2 * kept + 1)}
+
+
+async def test_a56_swapped_records_are_found(copy: Copy) -> None:
+    records = copy.records[A]
+    records[2], records[5] = records[5], records[2]
+    assert {(kind, number) for kind, _, number in await located(copy)} >= {
+        *(("missing", 11), ("order", 7), ("order", 8))
+    }
+
+
+async def test_a56_a_repeated_record_is_found(copy: Copy) -> None:
+    copy.records[A].insert(3, copy.records[A][2])
+    assert await located(copy) == {("order", A, 5), ("order", A, 6)}
+
+
+@pytest.mark.parametrize("position", range(8))
+async def test_a56_a_splice_from_another_journal_is_found(copy: Copy, position: int) -> None:
+    copy.records[A][position] = copy.records[W][position]
+    found = await located(copy)
+    assert ("altered", A, 2 * position + 1) in found
+
+
+async def test_a56_a_whole_journal_of_another_is_found(copy: Copy) -> None:
+    copy.records[A] = copy.records[W]
+    copy.heads["journal_heads.ns.Proto.s1.A.0"] = copy.heads["journal_heads.ns.Proto.s1.W.1"]
+    found = await located(copy)
+    assert ("altered", A, 1) in found
+    assert ("head", A, 16) in found
+
+
+async def test_a56_a_journal_that_is_gone_is_found_by_its_head(copy: Copy) -> None:
+    del copy.records[A]
+    assert await located(copy, replay_refused=False) == {("truncated", A, 1)}
+
+
+async def test_a56_a_journal_without_a_head_is_found(copy: Copy) -> None:
+    del copy.heads["journal_heads.ns.Proto.s1.W.1"]
+    assert await located(copy, replay_refused=False) == {("head", W, 0)}
+
+
+async def test_a56_a_head_that_was_altered_or_signed_by_a_stranger_is_found(copy: Copy) -> None:
+    subject = "journal_heads.ns.Proto.s1.A.0"
+    head = heads.unpack(A, copy.heads[subject][-1])
+    forged = heads.Head(A, head.count - 2, head.hash, (), head.signer, head.signature)
+    copy.heads[subject] = [forged.pack()]
+    assert ("head", A, 14) in await located(copy, replay_refused=False)
+    copy.heads[subject] = [heads.signed(Signer(), A, head.count, head.hash, ()).pack()]
+    async with copy.stored() as journal:
+        assert (await journal.verify()).ok
+        found = await journal.verify(trusted=[Signer(b"h" * 32).public])
+        assert [fault.kind for fault in found.faults] == ["head", "head"]
+    copy.heads[subject] = [b"garbage"]
+    assert ("head", A, 0) in await located(copy, replay_refused=False)
+
+
+async def test_a56_facts_are_not_read_past_a_forged_head(copy: Copy) -> None:
+    subject = "journal_heads.ns.Proto.s1.A.0"
+    head = heads.unpack(A, copy.heads[subject][-1])
+    hiding = heads.Head(A, head.count, head.hash, (1,), head.signer, head.signature)
+    copy.heads[subject].append(hiding.pack())
+    async with copy.stored() as journal:
+        with pytest.raises(JournalBroken, match="signature"):
+            [f async for f in journal.read(namespace="ns")]
+
+
+async def test_a_finding_says_where(copy: Copy) -> None:
+    del copy.records[W][1]
+    async with copy.stored() as journal:
+        (fault,) = (await journal.verify(role="W")).faults
+    assert str(fault) == "ns.Proto, session s1, W[1], entry 5: entries 3 to 4 are missing"
+
+
+async def test_a_query_streams_and_does_not_load(desk: Desk) -> None:
+    import tracemalloc
+
+    who = desk.identity()
+    for _ in range(10):
+        drafts = [draft(f"a_fact_with_a_name_{n}") for n in range(200)]
+        await asyncio.gather(*(desk.journal.add(who, drafts) for _ in range(5)))
+    tracemalloc.start()
+    counted = 0
+    async for _ in desk.journal.read(namespace=desk.namespace):
+        counted += 1
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert counted == 10_000
+    # All entries at once would be more than 10 MB.
+    assert peak < 4_000_000
