@@ -34,6 +34,7 @@ Children = list[Any]
 ESCAPES = {"n": "\n", "r": "\r", "t": "\t", "0": "\0"}
 OPERATORS = {"||": "or", "&&": "and", "!": "not"}
 CONSTANTS: dict[str, bool | None] = {"TRUE": True, "FALSE": False, "NONE": None}
+COUNT_LIMIT = 10**12
 LISTS = frozenset({"journal_facts"})
 
 
@@ -122,6 +123,9 @@ class BuildTerms(Transformer[Any, Any]):
     def index(self, children: Children) -> Index:
         name = children[0].text if children[0].type == "NAME" else ""
         number = integer(children[-1].text) if children[-1].type == "INTEGER" else 0
+        if number > COUNT_LIMIT:
+            hint = f"counts and indices go up to {COUNT_LIMIT}"
+            self.say("PV107", "this number is too large", children[-1].span, hint)
         minus = any(child.type == "MINUS" for child in children)
         span = between(children[0], children[-1])
         return Index(name, -number if minus else number, span=span)

@@ -9,7 +9,7 @@ from __future__ import annotations
 CODES: dict[str, str] = {
     "PV101": "the text does not follow the grammar",
     "PV102": "a character that does not belong in a protocol",
-    "PV103": "a name with letters outside ASCII",
+    "PV103": "a name with letters outside ASCII, or too many letters",
     "PV104": "a string or comment that is never closed, or a bad escape",
     "PV105": "a brace, bracket or parenthesis without its partner",
     "PV106": "nesting that is too deep, or an expression that is too long",

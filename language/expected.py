@@ -98,7 +98,15 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
         return f"write `{FORMS[token.type]}`"
     if token.type == "CHOREOGRAPHY":
         return "close the protocol before with `}`"
+    if token.type in ("COLON", "WHEN") and "ARROW" in expected:
+        return "a branch ends with `}` before the next, and labels stand in `choice` only"
+    if token.type == "SEMICOLON" and "RPAR" in expected:
+        return "close the `(`"
     first = _first_of_statement(tokens, position)
+    if first.type == "WHEN":
+        return (
+            "a guard looks like `label when (price > 10): { ... }`, with one comparison at a time"
+        )
     form = FORMS.get(first.type)
     if "CHOICE" in expected or form is None:
         if token.type in FORMS and token.type != "NAME":
@@ -107,10 +115,18 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
     return f"write `{form}`"
 
 
+def _begins_line(tokens: list[Token], position: int) -> bool:
+    return tokens[position].line > tokens[position - 1].line
+
+
 def _first_of_statement(tokens: list[Token], position: int) -> Token:
     """The token that begins the statement in which the error stands."""
     start = position
     while start > 0 and tokens[start - 1].type not in ("SEMICOLON", "LBRACE", "RBRACE"):
+        if tokens[start].type == "WHEN":
+            return tokens[start]
+        if start < position and _begins_line(tokens, start) and tokens[start].type in FORMS:
+            break
         start -= 1
     brace = start - 1
     if start == position and brace > 0 and tokens[brace].type == "LBRACE":

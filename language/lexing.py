@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from .errors import Diagnostic, Span
-from .lookalikes import HIDDEN, bad_character, name_in_ascii
+from .lookalikes import HIDDEN, MARKS, bad_character, name_in_ascii
 
 TEXT_LIMIT = 10 * 1024 * 1024
-INTEGER_LIMIT = 10**12
+DIGITS_LIMIT = 18
+NAME_LIMIT = 200
 DIAGNOSTIC_LIMIT = 100
 
 SAME_WORD = {"True": "true", "False": "false", "null": "None"}
@@ -56,7 +57,7 @@ class Lexicon:
             *(rf"(?P<{name}>{patterns[name]}(?!\w))" for name in NUMBERS),
             r"(?P<FOREIGN>[^\W\d]\w*)",
             r"(?P<MISCOUNTED>\d\w*(?:\.\d\w*)?)",
-            rf"(?P<MARK>(?!/\*){'|'.join(re.escape(mark) for mark in marks)})",
+            rf"(?P<MARK>(?!/\*)(?:{'|'.join(re.escape(mark) for mark in marks)}))",
             r"(?P<OPEN>/\*|[\"'])",
             r"(?P<OTHER>(?s:.))",
         ]
@@ -97,6 +98,9 @@ class _Cutter:
             elif kind == "WORD":
                 type_ = keywords.get(word, "NAME")
                 append(Token(type_, word, self.line, start - self.line_start + 1, start))
+                if len(word) > NAME_LIMIT:
+                    sentence = f"a name of {len(word)} letters"
+                    self.say("PV103", sentence, self.found[-1], f"at most {NAME_LIMIT} are allowed")
             elif kind == "MARK":
                 type_ = punctuation[word]
                 append(Token(type_, word, self.line, start - self.line_start + 1, start))
@@ -125,33 +129,41 @@ class _Cutter:
             if "\n" in word:
                 self.line_start = start + word.rindex("\n") + 1
         elif kind == "STRING" or kind in NUMBERS:
-            self.check_literal(token)
-            self.found.append(token)
+            self.found.append(self.literal(token))
         elif kind == "FOREIGN":
             plain, sentence = name_in_ascii(word)
             self.say("PV103", sentence, token, "names are ASCII letters, digits and `_`")
-            self.found.append(Token("NAME", plain or word, self.line, column, start))
+            type_ = self.lexicon.keywords.get(plain, "NAME")
+            self.found.append(Token(type_, plain or word, self.line, column, start))
         elif kind == "MISCOUNTED":
             self.say("PV107", f"`{word[:40]}` is not a number", token, "names begin with a letter")
             self.found.append(Token("INTEGER", "1", self.line, column, start))
         elif kind == "OPEN":
             return self.unclosed(token)
         elif not HIDDEN.match(word):
-            sentence, hint = bad_character(word)
-            self.say("PV102", sentence, token, hint)
+            self.foreign_mark(token)
         return end
 
-    def check_literal(self, token: Token) -> None:
+    def foreign_mark(self, token: Token) -> None:
+        """Refused, but read as the mark it looks like."""
+        sentence, hint = bad_character(token.text)
+        self.say("PV102", sentence, token, hint)
+        meant = MARKS.get(token.text, "")
+        if meant in self.lexicon.punctuation:
+            self.found.append(token._replace(type=self.lexicon.punctuation[meant]))
+
+    def literal(self, token: Token) -> Token:
+        """The token, or one like it that is harmless."""
         if token.type == "STRING":
             escape = re.search(r"\\[^\\\"'nrt0]", token.text)
             if escape is not None:
                 sentence = f"`{escape.group()}` is not an escape"
                 self.say("PV104", sentence, token, r"write `\\` for a backslash")
-        elif token.type == "INTEGER" and len(token.text) > 12:
-            digits = token.text.replace("_", "").lstrip("0")
-            if len(digits) > 13 or int(digits or "0") > INTEGER_LIMIT:
-                sentence = "this number is too large"
-                self.say("PV107", sentence, token, "numbers go up to 1000000000000")
+        elif token.type == "INTEGER" and len(token.text) > DIGITS_LIMIT:
+            sentence = f"this number has more than {DIGITS_LIMIT} digits"
+            self.say("PV107", sentence, token, "write a smaller one")
+            return token._replace(text="1")
+        return token
 
     def unclosed(self, token: Token) -> int:
         """A string without an end takes the rest of its line, a comment that of the text."""

@@ -15,7 +15,7 @@ _LETTERS = dict(
         strict=True,
     )
 )
-_MARKS = {
+MARKS = {
     **dict.fromkeys("→⟶➔➜⇒", "->"),
     **dict.fromkeys("“”„«»＂", '"'),
     **dict.fromkeys("‘’‚＇", "'"),
@@ -69,7 +69,7 @@ def bad_character(character: str) -> tuple[str, str]:
     if unicodedata.category(character)[0] in "CZ":
         name = f"U+{ord(character):04X}" + (f" {title}" if title else "")
         return f"a character that cannot be seen ({name}) is in the text", "remove it"
-    if character in _MARKS:
-        return f"`{character}` is not the ASCII mark", f"write `{_MARKS[character]}`"
+    if character in MARKS:
+        return f"`{character}` is not the ASCII mark", f"write `{MARKS[character]}`"
     named = f" ({title})" if not character.isascii() and title else ""
     return f"`{character}`{named} does not belong in a protocol", "remove it"

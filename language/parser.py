@@ -26,6 +26,7 @@ from .expected import explain
 from .lexing import DIAGNOSTIC_LIMIT, TEXT_LIMIT, Lexicon, Token
 from .tree import Expr, Protocol
 
+EXPRESSION_LIMIT = 10_000
 RESUME = ("branch", "item", "protocol")
 BEGINNERS = frozenset(
     ("CHOICE", "LOOP", "PARALLEL", "REC", "CONTINUE", "CALL", "FOREACH", "PROTOCOL", "ROLES", "AT")
@@ -254,20 +255,24 @@ def _namesakes(protocols: list[Protocol]) -> list[Diagnostic]:
 
 def _condition(language: _Language, words: str, span: Span) -> Expr | None:
     """The expression in the string of `loop (custom: "...")`, placed where the string stands."""
-    found = parse_expression(words)
+    found = parse_expression(words, span)
     if isinstance(found, Diagnostic):
-        language.build.diagnostics.append(
-            Diagnostic(found.code, found.severity, found.message, span, found.hint)
-        )
+        language.build.diagnostics.append(found)
         return None
     return found
 
 
-def parse_expression(text: str) -> Expr | Diagnostic:
-    """Read a guard on its own, or say what is wrong with it; its columns are those of `text`."""
+def parse_expression(text: str, string: Span | None = None) -> Expr | Diagnostic:
+    """Read a guard on its own, or say what is wrong with it.
+
+    Places are those in `text`, or in the source if `text` is the inside of a `string` there.
+    """
     language = _language()
     with language.lock:
-        tokens, diagnostics = language.lexicon.tokens(text[:10_000])
+        tokens, diagnostics = language.lexicon.tokens(text[:EXPRESSION_LIMIT])
+        if string is not None:
+            tokens = [t._replace(line=string.line, column=string.column + t.column) for t in tokens]
+            diagnostics = [replace(d, span=string) for d in diagnostics]
         balanced = balance(tokens)
         parse_ = _Parse(language, balanced, "expression")
         found: Expr | None = parse_.run(recover=False)

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from .errors import PayloadError
-from .payload_types import Checker, Mismatch, Opaque, Plain, is_list, is_map
+from .payload_types import Checker, Mismatch, Opaque, Plain, is_list, is_map, is_tuple
 from .tree import Message, TypeExpr
 from .types import checker, show
 
@@ -201,8 +201,8 @@ class _Several(Shape):
         self._checks = checks
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
-        if len(args) == 1 and isinstance(args[0], tuple):
-            args = tuple(list[Any](args[0]))
+        if len(args) == 1 and is_tuple(args[0]):
+            args = args[0]
         if kwargs or len(args) != len(self._checks):
             raise self._count(f"{len(self._checks)} values", _given(args, kwargs))
         result: list[Any] = []

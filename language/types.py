@@ -5,22 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .known_types import known_checker
+from .payload_containers import DictOf, ListOf, OneOf, ResultOf, SetOf, TupleOf
 from .payload_types import (
     HIGHEST,
     LOWEST,
     SAMPLE_WORDS,
     Character,
     Checker,
-    DictOf,
     Integer,
-    ListOf,
-    OneOf,
     Opaque,
     Plain,
     Real,
-    ResultOf,
-    SetOf,
-    TupleOf,
 )
 from .tree import TypeExpr
 

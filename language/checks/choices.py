@@ -6,8 +6,6 @@ from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range,
 from .report import Report, Scope, blocks, head
 from .unfolding import First, Unfolding, resolve, text
 
-LOOP_LIMIT = 10**12
-
 
 def check_choices(report: Report) -> None:
     unfolding = Unfolding(report)

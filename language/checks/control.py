@@ -83,7 +83,9 @@ class _Endings:
                 return True
 
     def check(self) -> None:
-        excused = {id(call) for call in cyclic_calls(self.report)}
+        excused: set[int] = set()
+        if cyclic_calls(self.report):
+            excused = {id(s) for _, s in self.report.statements() if isinstance(s, Call)}
         for scope in self.report.scopes:
             waiting = [scope.body]
             while waiting:
@@ -155,15 +157,20 @@ class _Silence:
                 self.report.error("PV135", sentence, span, "send something in its body")
 
     def spins(self, statement: Statement) -> bool:
-        forever = isinstance(statement, Loop) and statement.kind == "forever"
-        return forever and self.block(statement.body, {}, {})
+        if not isinstance(statement, Loop) or statement.kind != "forever":
+            return False
+        return self.block(statement.body, {}, {})
 
     def cycles(self) -> None:
         component = components({name: set(calls) for name, calls in self.calls.items()})
+        told: set[int] = set()
         for name, calls in self.calls.items():
             for callee, span in calls.items():
                 if component[callee] == component[name] and self.returns(callee, name):
                     self.report.unguarded.add(span)
+                    if component[name] in told:
+                        continue
+                    told.add(component[name])
                     sentence = f"`call {callee}` can come back to itself without any message"
                     self.report.error("PV135", sentence, span, "send something before the call")
 

@@ -16,6 +16,9 @@ Kind = Literal["bool", "number", "text", "none", "any"]
 WORDS: dict[Kind, str] = {"number": "a number", "text": "a text", "none": "nothing"}
 
 
+MISFIT = "compare numbers with numbers and texts with texts"
+
+
 @dataclass(slots=True)
 class Vocabulary:
     """The fields of the messages that a role takes part in, by name and by message."""
@@ -150,7 +153,7 @@ class _Guard:
             return "bool"
         if symbol in COMPARISONS:
             if not _comparable(symbol, kinds):
-                self.misfit(operation, "compares what is never alike")
+                self.misfit(operation, "compares values that are never alike")
             return "bool"
         return self.arithmetic(operation, kinds)
 
@@ -159,17 +162,16 @@ class _Guard:
         if texts:
             return "text" if "text" in kinds else "any"
         if not set(kinds) <= {"number", "any"}:
-            self.misfit(operation, "calculates with what is not a number")
+            self.misfit(operation, "calculates with something that is not a number")
             return "any"
         divisor = operation.operands[-1]
         zero = isinstance(divisor, Literal_) and divisor.value == 0
         if operation.operator in ("/", "%") and zero:
-            self.misfit(operation, "divides by zero")
+            self.misfit(operation, "divides by zero", "divide by something else")
         return "number"
 
-    def misfit(self, operation: Operation, what: str) -> None:
+    def misfit(self, operation: Operation, what: str, hint: str = MISFIT) -> None:
         sentence = f"`{show(operation)}` {what}"
-        hint = "compare numbers with numbers and texts with texts"
         self.report.error("PV149", sentence, operation.span, hint)
 
 

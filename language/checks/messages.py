@@ -52,5 +52,5 @@ def _fields(report: Report, message: Message) -> None:
         sentence = f"only some fields of `{message.label}` have names"
         report.error("PV156", sentence, message.span, "name all of them, or none")
     elif typed_by_generics and len(message.generics) != len(names):
-        sentence = f"`{message.label}` has {len(message.generics)} types for {len(names)} names"
+        sentence = f"`{message.label}` names {len(names)} of its {len(message.generics)} types"
         report.error("PV156", sentence, message.span, "write as many names as types")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import Span
 from ..machine import INDEX_LIMIT
 from ..spelling import nearest
-from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send
+from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send, Statement
 from .report import Report, Scope, refs, walk
 
 
@@ -77,6 +77,8 @@ def _unknown(report: Report, scope: Scope, ref: RoleRef) -> None:
     if near:
         report.misspelt.add(near)
         hint = f"did you mean `{near}`?"
+    elif not scope.roles:
+        return
     elif scope.parameters and report.protocol.role(ref.role):
         assert scope.sub is not None, "only sub-protocols have parameters"
         hint = f"add it to the parameters: `protocol {scope.sub.name}(..., {ref.role})`"
@@ -91,12 +93,12 @@ def _unknown(report: Report, scope: Scope, ref: RoleRef) -> None:
 def _bounds(report: Report, role: RoleDecl, ref: RoleRef) -> None:
     size = role.size if isinstance(role.size, int) else INDEX_LIMIT
     size = min(max(size, 1), INDEX_LIMIT)
-    owns = f"`{role.name}` has {size} instances" if isinstance(role.size, int) else ""
+    owns = f"`{role.name}` has {size} instances; " if isinstance(role.size, int) else ""
     match ref.selector:
         case At(index=index):
             if _outside(index, role, 0, size - 1):
                 sentence = f"there is no `{role.name}[{_text(index)}]`"
-                hint = f"{owns or 'a family'}; an index goes from 0 to {_last(role, size)}"
+                hint = f"{owns}an index goes from 0 to {_last(role, size)}"
                 report.error("PV127", sentence, ref.span, hint)
         case Range(start=start, stop=stop):
             wrong = _outside(start, role, 0, size - 1) or _outside(stop, role, 1, size)
@@ -106,7 +108,7 @@ def _bounds(report: Report, role: RoleDecl, ref: RoleRef) -> None:
                 report.error("PV127", sentence, ref.span, hint)
             elif wrong:
                 sentence = f"the range `{_text(start)}..{_text(stop)}` goes past `{role.name}`"
-                hint = f"{owns or 'a family'}; a range ends at {_end(role, size)} at most"
+                hint = f"{owns}a range ends at {_end(role, size)} at most"
                 report.error("PV127", sentence, ref.span, hint)
         case _:
             pass
@@ -161,11 +163,20 @@ def _foreach(report: Report, scope: Scope, statement: Foreach) -> None:
 
 
 def _unused(report: Report) -> None:
+    if any(_lost(report, statement) for _, statement in report.statements()):
+        return
     used = participants(report)
     for role in report.protocol.roles:
         if role.name not in used | report.misspelt:
             sentence = f"the role `{role.name}` takes no part in the protocol"
             report.error("PV124", sentence, role.span, "remove it, or let it send or receive")
+
+
+def _lost(report: Report, statement: Statement) -> bool:
+    """Whether a call leads nowhere, so that nobody knows which roles it would have used."""
+    if not isinstance(statement, Call) or statement.arguments is not None:
+        return False
+    return report.callee(statement.name) is None
 
 
 def participants(report: Report) -> set[str]:
