@@ -96,8 +96,7 @@ class Listener:
         monitor = self._seat.monitor
         steps = [
             step
-            for steps in monitor.state.receives.values()
-            for step in steps
+            for step in monitor.receives()
             if step.selection
             or (
                 (label is None or step.label == label)
@@ -122,9 +121,7 @@ class Listener:
         if not inlet.queue:
             return False
         label = inlet.queue[0][1].label
-        if label != step.label and not self._seat.monitor.receiving(
-            inlet.role, inlet.index, label
-        ):
+        if label != step.label and not self._seat.monitor.receiving(inlet.role, inlet.index, label):
             raise self._wrong(inlet, label)
         return label == step.label
 
@@ -134,7 +131,7 @@ class Listener:
         step = self._seat.monitor.receiving(inlet.role, inlet.index, found)
         if step is None:
             raise self._wrong(inlet, found)
-        if step in wanted:
+        if any(step.number == other.number for other in wanted):
             return step
         monitor = self._seat.monitor
         raise ProtocolViolation(

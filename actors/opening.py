@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncGenerator, Collection, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
@@ -32,7 +32,7 @@ async def open(  # the name the user knows: pavane.open
     authority: Authority | None = None,
     signer: Signer | None = None,
     options: ConnectOptions | None = None,
-) -> AsyncIterator[Runtime]:
+) -> AsyncGenerator[Runtime]:
     """A runtime on `url`: `embedded` starts a nats-server and stops it, `nats://host:port` uses
     one, `memory://` needs none.
 

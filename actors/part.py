@@ -32,7 +32,7 @@ class Move:
         self.plan = plan
         self.arrival = arrival
         around = plan or arrival or step.action.guards or (step.sends and step.action.broadcast)
-        self.plain = not (around or step.collective or step.selection)
+        self.plain = not (around or step.collective or step.selection or step.register)
         """Whether nothing stands between a checked payload and the wire."""
 
 

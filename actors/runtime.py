@@ -78,6 +78,8 @@ class Runtime:
     async def run(
         self,
         choreography: Choreography,
+        implementations: Mapping[str, Implementation] | None = None,
+        /,
         *,
         bindings: Mapping[str, int] | None = None,
         session: str | None = None,
@@ -85,27 +87,27 @@ class Runtime:
     ) -> Outcome:
         """Play one live session, all roles in this process, to its end.
 
-        `roles` are the functions that play them, `Buyer=buyer`; those left out are played by
-        what `@choreography.role` registered. Raises before the first message: `UnknownRole`,
+        `roles` are the functions that play them, `Buyer=buyer` (or a mapping in their place);
+        those left out are played by what `@choreography.role` registered. Raises before the first message: `UnknownRole`,
         `MissingRole`, `BindingError`, `UnregisteredEffect`, `UnknownBudget`, `Conflict`; and
         later whatever ended the session.
         """
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
-        implementations = _implementations(choreography, roles)
+        playing = _implementations(choreography, {**(implementations or {}), **roles})
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast)
-        playing = Session(
+        played = Session(
             session or secrets.token_hex(6),
             cast,
             self.broker,
             self.pipeline,
-            implementations,
+            playing,
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers else None,
         )
-        return await playing.run()
+        return await played.run()
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}

@@ -39,8 +39,7 @@ class StandIn:
         distances = self._distances_of(monitor.table)
         choices = 0
         while monitor.state.sends or monitor.state.receives:
-            state = monitor.state
-            options = [step for steps in state.sends.values() for step in steps]
+            options = monitor.sends()
             if not options:
                 await me.offer()
                 continue

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import asyncio
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
 import pavane
 from pavane import Endpoint
 from pavane.broker.embedded import Server
 
-from .measure import PAYLOAD, Figure, main, medians, plain_client, rate
+from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, main, medians, plain_client, rate
 
 COUNT = 5_000
 TEXT = "protocol Ask { roles: A, B; loop (count: N) { A -> B: Ask(str); B -> A: Reply(str); } }"
@@ -29,14 +26,14 @@ async def b(me: Endpoint) -> None:
         await me.send("Reply", await me.receive("Ask"))
 
 
-async def plain(client: Client) -> None:
+async def plain(client: PlainClient) -> None:
     loop = asyncio.get_running_loop()
     answer: asyncio.Future[bytes] = loop.create_future()
 
-    async def reply(message: Msg) -> None:
+    async def reply(message: PlainMessage) -> None:
         await client.publish("plain.reply", message.data)
 
-    async def take(message: Msg) -> None:
+    async def take(message: PlainMessage) -> None:
         answer.set_result(message.data)
 
     asked = await client.subscribe("plain.ask", cb=reply)

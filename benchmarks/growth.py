@@ -19,7 +19,7 @@ async def figure() -> Figure:
     async with pavane.for_testing() as runtime:
         peaks: list[float] = []
         for count in (10_000, 1_000_000):
-            await runtime.run(stream, bindings={"N": count}, **roles(count))
+            await runtime.run(stream, roles(count), bindings={"N": count})
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     grown = max(peaks[1] - peaks[0], 0.01)
     return Figure("memory of a million iterations", grown, WANTED, WANTED / grown, 1.0, "MiB")

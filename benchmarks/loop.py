@@ -31,7 +31,7 @@ async def figure() -> Figure:
     async with pavane.for_testing() as runtime:
 
         async def loop(count: int) -> float:
-            work = runtime.run(stream, bindings={"N": count}, **roles(count))
+            work = runtime.run(stream, roles(count), bindings={"N": count})
             return 1e6 / await rate(count, work)
 
         async def shorts() -> float:

@@ -5,14 +5,11 @@ from __future__ import annotations
 
 import asyncio
 
-from nats.aio.client import Client
-from nats.aio.msg import Msg
-
 import pavane
 from pavane import Endpoint
 from pavane.broker.embedded import Server
 
-from .measure import PAYLOAD, Figure, main, medians, plain_client, rate
+from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, main, medians, plain_client, rate
 
 COUNT = 100_000
 TEXT = "protocol Stream { roles: A, B; loop (count: N) { A -> B: Item(str); } }"
@@ -28,11 +25,11 @@ async def b(me: Endpoint) -> None:
         await me.receive("Item")
 
 
-async def plain(client: Client) -> None:
+async def plain(client: PlainClient) -> None:
     done = asyncio.Event()
     received = 0
 
-    async def count(message: Msg) -> None:
+    async def count(message: PlainMessage) -> None:
         nonlocal received
         received += 1
         if received == COUNT:

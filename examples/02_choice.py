@@ -24,6 +24,8 @@ async def buyer(me: pavane.Endpoint) -> int | None:
                 return price
             case pavane.Received("Reject", refusal):
                 print(f"{price}: {refusal.reason}")
+            case other:
+                raise AssertionError(other)
     await me.choose("stop")
     return None
 

@@ -21,8 +21,13 @@ from .actors.runtime import Runtime
 from .broker.errors import BrokerError
 from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError
 from .language.bindings import BindingError
-from .language.errors import ChoreographyError, Diagnostic, PavaneError, ProtocolViolation
-from .language.payload import PayloadError
+from .language.errors import (
+    ChoreographyError,
+    Diagnostic,
+    PavaneError,
+    PayloadError,
+    ProtocolViolation,
+)
 
 __version__ = "0.1.0"
 

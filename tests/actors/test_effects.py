@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -15,7 +15,7 @@ from pavane.actors.standin import StandIn
 from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, decode, encode
 from pavane.broker.payload import pack
-from pavane.effects.effect import CapabilityGuardEffect
+from pavane.effects.effect import CapabilityGuardEffect, StageName
 from pavane.effects.handlers import guard, standard_registry
 from pavane.effects.places import JOURNAL, JOURNAL_SUBJECTS
 from pavane.effects.registry import ExtensionRegistry
@@ -201,7 +201,7 @@ async def test_a34_a_role_specific_effect_runs_at_its_role_only(
     seen: list[tuple[str, str]] = []
 
     class Stamp:
-        stage = "journal"
+        stage: ClassVar[StageName] = "journal"
 
     def stamp(effect: Any, snapshot: Any) -> Any:
         action: Action = snapshot.action
@@ -246,7 +246,7 @@ async def test_a46_the_hierarchical_protocol_runs_with_its_charges_and_facts(
         runtime.observe(events.append)
         async with asyncio.timeout(10):
             outcome = await runtime.run(
-                hierarchy, TopCoordinator=top, SubCoordinator1=first, Worker1=worker, **others
+                hierarchy, others, TopCoordinator=top, SubCoordinator1=first, Worker1=worker
             )
     charges = sorted(e.charged for e in events if isinstance(e, MessageSent))
     assert charges == sorted([300, 300, 150, 150, 150, 150, 80, 200])

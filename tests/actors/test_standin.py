@@ -25,7 +25,7 @@ async def play(runtime: pavane.Runtime, choreography: pavane.Choreography, seed:
     stand_in = StandIn(seed)
     roles = dict.fromkeys(choreography.roles, stand_in)
     async with asyncio.timeout(20):
-        await runtime.run(choreography, bindings=bindings(choreography), session="s", **roles)
+        await runtime.run(choreography, roles, bindings=bindings(choreography), session="s")
     return events
 
 
@@ -60,7 +60,7 @@ async def test_stand_ins_play_every_construct(runtime: pavane.Runtime) -> None:
     for seed in range(8):
         async with asyncio.timeout(10):
             roles = dict.fromkeys(everything.roles, StandIn(seed))
-            outcome = await runtime.run(everything, **roles)
+            outcome = await runtime.run(everything, roles)
         assert outcome.tallies["A"].sent >= 6 + 1 + 2
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
+from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 import pavane
 from pavane import Endpoint
@@ -37,12 +39,11 @@ async def test_a47_mailboxes_are_named_namespace_protocol_role_index(
 
 
 async def test_a47_a_plain_nats_client_sees_exactly_that(nats_url: str, unique: str) -> None:
-    import nats
-
-    client = await nats.connect(nats_url)
+    client: Any = Client()
+    await client.connect(nats_url)
     seen: list[str] = []
 
-    async def note(message: nats.aio.msg.Msg) -> None:
+    async def note(message: Any) -> None:
         seen.append(message.subject)
 
     await client.subscribe(f"{unique}.>", cb=note)
