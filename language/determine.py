@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 
 from .graph import Branching, Comm, Count, Fork, Join
-from .machine import Action
+from .machine import Action, Counter
 from .merge import Alternative, Clash, Move, merge
 from .tree import Expr
 from .view import OVER, Decisions, Head, Heads, Product, View
@@ -23,13 +23,11 @@ SILENT_CHOICES = 50
 
 @dataclass(slots=True)
 class Raw:
-    """A deterministic machine, not yet minimised; `counters` as `machine.Counter` by state."""
+    """A deterministic machine, not yet minimised."""
 
     edges: list[list[tuple[Action, int]]] = field(default_factory=list[list[tuple[Action, int]]])
     finals: set[int] = field(default_factory=set[int])
-    counters: dict[int, tuple[int, bool, int | str, int, int]] = field(
-        default_factory=dict[int, tuple[int, bool, int | str, int, int]]
-    )
+    counters: dict[int, Counter] = field(default_factory=dict[int, Counter])
     conflicts: list[Clash] = field(default_factory=list[Clash])
 
 
@@ -95,12 +93,13 @@ class Determinisation:
         if passed is None:
             return False
         count, body, leave = passed
-        self.raw.counters[number] = (
+        self.raw.counters[number] = Counter(
             count.loop,
             count.enters,
             count.count,
             self._state(frozenset(body), body),
             self._state(frozenset(leave), leave),
+            count.first,
         )
         return True
 

@@ -8,13 +8,15 @@ recursion; calls wait in a list, so that long chains of them need no Python stac
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from .errors import ChoreographyError, Diagnostic, Span
-from .graph import Branching, Comm, Count, End, Fork, GlobalNode, Goto, Join, Way
+from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
+from .indices import Meaning, Own, Turn, is_paired, length, less, mixed, offsets, rounds
 from .instances import Instances
 from .machine import Peer
+from .scope import Announcements, Scope, Site, refuse
 from .tree import (
+    At,
     Block,
     Call,
     Choice,
@@ -35,35 +37,6 @@ from .walk import first_sender, sends_in_order
 
 NODE_LIMIT = 400_000
 
-Announcements = Mapping[tuple[object, ...], Mapping[str, tuple[RoleRef, ...]]]
-"""For a choice (by its key) and a branch label: who is sent a selection first."""
-
-
-def refuse(code: str, message: str, span: Span, hint: str) -> ChoreographyError:
-    """An error with one diagnostic."""
-    found = Diagnostic(code, "error", message, span, hint)
-    return ChoreographyError(message, diagnostics=[found], hint=hint)
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """What names mean at a place: role parameters, jump targets, and all the roles there."""
-
-    roles: Mapping[str, RoleRef]
-    targets: Mapping[str, int] = field(default_factory=dict[str, int])
-
-    def arguments(self) -> tuple[RoleRef, ...]:
-        return tuple(self.roles.values())
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """A counted loop where it stands: enough to compile its body again."""
-
-    statement: Loop
-    scope: Scope
-    after: int
-
 
 class Flow:
     """Compiles one protocol under some bindings; the graph is `nodes`, entered at `entry`.
@@ -83,6 +56,7 @@ class Flow:
         self._calls: dict[tuple[object, ...], int] = {}
         self._waiting: list[tuple[int, Block, Scope, int]] = []
         self._peeled: dict[int, int] = {}
+        self._rounds: dict[tuple[int, tuple[int, ...]], int] = {}
         self._loops = 0
         self.cyclic = False
         scope = Scope({role.name: RoleRef(role.name) for role in protocol.roles})
@@ -113,22 +87,47 @@ class Flow:
         names = tuple(role.name for role in self.protocol.roles)
         return SubProtocol(self.protocol.name, names, self.protocol.body)
 
-    def _call(self, called: SubProtocol, arguments: tuple[RoleRef, ...], after: int) -> int:
-        key = (called.name, arguments, after)
+    def _call(
+        self,
+        called: SubProtocol,
+        arguments: tuple[RoleRef, ...],
+        after: int,
+        indices: Mapping[str, Meaning] | None = None,
+    ) -> int:
+        key = (called.name, arguments, after, tuple(sorted((indices or {}).items())))
         self.cyclic |= key in self._calls
         if key not in self._calls:
             names = called.parameters
             if names is None:
                 names = tuple(role.name for role in self.protocol.roles)
             number = self._calls[key] = self._add(Goto(0))
-            scope = Scope(dict(zip(names, arguments, strict=True)))
+            scope = Scope(dict(zip(names, arguments, strict=True)), {}, indices or {})
             self._waiting.append((number, called.body, scope, after))
         return self._calls[key]
 
     def _block(self, block: Block, scope: Scope, after: int) -> int:
-        for statement in reversed(block.statements):
+        for statement in reversed(self._grouped(block, scope)):
             after = self._statement(statement, scope, after)
         return after
+
+    def _grouped(self, block: Block, scope: Scope) -> list[Statement]:
+        """The statements, those that a free variable pairs put into a `foreach`."""
+        grouped = list[Statement]()
+        for statement in block.statements:
+            name = is_paired(statement) if isinstance(statement, Send) else ""
+            if not name or name in scope.indices or not self.instances.is_free(name):
+                grouped.append(statement)
+                continue
+            assert isinstance(statement, Send)
+            last = grouped[-1] if grouped else None
+            together: list[Statement] = [statement]
+            if isinstance(last, Foreach) and last.variable == name and last.implicit:
+                together = [*last.body.statements, statement]
+                grouped.pop()
+            body = Block(tuple(together), span=statement.span)
+            family = RoleRef(statement.sender.role, span=statement.sender.span)
+            grouped.append(Foreach(name, family, body, implicit=True, span=statement.span))
+        return grouped
 
     def _statement(self, statement: Statement, scope: Scope, after: int) -> int:
         match statement:
@@ -147,12 +146,7 @@ class Flow:
             case Call():
                 return self._called(statement, scope, after)
             case Foreach():
-                raise refuse(
-                    "PV190",
-                    "foreach is not built yet",
-                    statement.span,
-                    "write W[*], or a free index as in W[i] -> A: M",
-                )
+                return self._foreach(statement, scope, after)
 
     def _called(self, statement: Call, scope: Scope, after: int) -> int:
         called = self._subprotocols.get(statement.name)
@@ -165,7 +159,7 @@ class Flow:
                 arguments = tuple(scope.roles[p] for p in called.parameters)
         else:
             arguments = tuple(self._substituted(ref, scope) for ref in statement.arguments)
-        return self._call(called, arguments, after)
+        return self._call(called, arguments, after, scope.indices)
 
     # messages -------------------------------------------------------------------------
 
@@ -177,70 +171,71 @@ class Flow:
         sender = self._substituted(statement.sender, scope)
         if statement.receiver is not None:
             receiver = self._substituted(statement.receiver, scope)
-            return self._comm(statement, sender, receiver, after)
+            return self._comm(statement, sender, receiver, scope, after)
         for other in reversed(scope.arguments()):
             if other.role != sender.role:
-                after = self._comm(statement, sender, other, after, broadcast=True)
+                after = self._comm(statement, sender, other, scope, after, broadcast=True)
         return after
+
+    def _peer(self, ref: RoleRef, scope: Scope) -> Peer:
+        """The instances that `ref` means at its place."""
+        if isinstance(ref.selector, At) and ref.selector.index.name in scope.indices:
+            meaning = scope.indices[ref.selector.index.name]
+            return meaning.peer(ref.role, ref.selector.index.offset)
+        return self.instances.peer(ref)
 
     def _comm(
         self,
         statement: Send,
         sender: RoleRef,
         receiver: RoleRef,
+        scope: Scope,
         after: int,
         *,
         broadcast: bool = False,
     ) -> int:
-        left, right = self.instances.party(sender), self.instances.party(receiver)
-        pairwise = bool(left.variable) and left.variable == right.variable
-        comm = Comm(
-            left.peer,
-            right.peer,
-            statement,
-            self._steps.get(id(statement), 0),
-            after,
-            pairwise=pairwise,
-            broadcast=broadcast,
-        )
-        if sender.role == receiver.role and left.peer.is_collective and right.peer.is_collective:
+        left, right = self._peer(sender, scope), self._peer(receiver, scope)
+        step = self._steps.get(id(statement), 0)
+        comm = Comm(left, right, statement, step, after, broadcast=broadcast)
+        if sender.role == receiver.role and left.is_collective and right.is_collective:
             comm.sends = False
             after = self._add(comm)
-            comm = Comm(left.peer, right.peer, statement, comm.step, after, receives=False)
+            comm = Comm(left, right, statement, step, after, receives=False)
         return self._add(comm)
 
     # blocks ---------------------------------------------------------------------------
 
     def _choice(self, statement: Choice, scope: Scope, after: int) -> int:
-        chooser = self._single(self._substituted(statement.chooser, scope), statement)
+        chooser = self._substituted(statement.chooser, scope)
+        peer = self._single(chooser, scope, statement)
         key = (id(statement), scope.arguments())
-        ways = [
-            Way(
-                b.label,
-                b.guard,
-                self._told(key, chooser, b.label, self._block(b.body, scope, after)),
-            )
-            for b in statement.branches
-        ]
-        return self._add(Branching(self.instances.party(chooser).peer, tuple(ways), key, statement))
+        ways = list[Way]()
+        for branch in statement.branches:
+            entry = self._block(branch.body, scope, after)
+            entry = self._told(key, chooser, branch.label, scope, entry)
+            ways.append(Way(branch.label, branch.guard, entry))
+        return self._add(Branching(peer, tuple(ways), key, statement, indexed=bool(scope.indices)))
 
-    def _told(self, key: tuple[object, ...], chooser: RoleRef, label: str, entry: int) -> int:
+    def _told(
+        self, key: tuple[object, ...], chooser: RoleRef, label: str, scope: Scope, entry: int
+    ) -> int:
         """`entry`, after the selections that say which branch was taken."""
         for receiver in reversed(self._announcements.get(key, {}).get(label, ())):
             message = Message(f"@{label}")
             selection = Send(chooser, receiver, message, selection=True)
-            entry = self._comm(selection, chooser, receiver, entry)
+            entry = self._comm(selection, chooser, receiver, scope, entry)
         return entry
 
-    def _single(self, ref: RoleRef, statement: Choice | Loop) -> RoleRef:
-        if self.instances.party(ref).peer.is_collective:
+    def _single(self, ref: RoleRef, scope: Scope, statement: Choice | Loop) -> Peer:
+        peer = self._peer(ref, scope)
+        if peer.is_collective:
             raise refuse(
                 "PV191",
                 f"a choice is made by one instance, and {ref.role} is a family",
                 statement.span,
-                f"name the instance: {ref.role}[0]",
+                f"name the instance: {ref.role}[0], or put it into foreach i in {ref.role}",
             )
-        return ref
+        return peer
 
     def _loop(self, statement: Loop, scope: Scope, after: int) -> int:
         self.cyclic = True
@@ -255,29 +250,36 @@ class Flow:
     def _decided(self, statement: Loop, scope: Scope, after: int) -> int:
         decider = statement.decider or first_sender(statement.body, self._subprotocols)
         assert decider is not None, "checked by wellformed"
-        chooser = self._single(self._substituted(decider, scope), statement)
+        chooser = self._substituted(decider, scope)
+        peer = self._single(chooser, scope, statement)
         key = (id(statement), scope.arguments())
         head = self._add(Goto(0))
-        again = self._told(key, chooser, "again", self._block(statement.body, scope, head))
-        stop = self._told(key, chooser, "stop", after)
+        again = self._block(statement.body, scope, head)
+        again = self._told(key, chooser, "again", scope, again)
+        stop = self._told(key, chooser, "stop", scope, after)
         goes_on = statement.condition
         ends = None if goes_on is None else Operation("not", (goes_on,), span=goes_on.span)
         ways = (Way("again", goes_on, again), Way("stop", ends, stop))
-        peer = self.instances.party(chooser).peer
-        self.nodes[head] = Branching(peer, ways, key, statement, looping=True)
+        indexed = bool(scope.indices)
+        self.nodes[head] = Branching(peer, ways, key, statement, looping=True, indexed=indexed)
         return head
 
     def _counted(self, site: Site) -> int:
-        assert site.statement.count is not None
+        assert isinstance(site.statement, Loop) and site.statement.count is not None
         return self._count(site, self.instances.value(site.statement.count))
 
-    def _count(self, site: Site, count: int | str) -> int:
+    def _count(self, site: Site, count: int | str, first: int | str = 0) -> int:
+        """A loop of `count` rounds; in a `foreach` they have the indices from `first` on."""
         self._loops += 1
+        scope = site.scope
+        if isinstance(site.statement, Foreach):
+            name = site.statement.variable
+            scope = replace(scope, indices={**scope.indices, name: Turn(self._loops, name)})
         loop = self._loops
         head = self._add(Goto(0))
-        body = self._block(site.statement.body, site.scope, head)
-        self.nodes[head] = Count(loop, False, count, body, site.after, site)
-        return self._add(Count(loop, True, count, body, site.after, site))
+        body = self._block(site.statement.body, scope, head)
+        self.nodes[head] = Count(loop, False, count, body, site.after, site, first)
+        return self._add(Count(loop, True, count, body, site.after, site, first))
 
     def peel(self, number: int) -> int:
         """The counted loop `number` with its first round written out before it."""
@@ -287,21 +289,72 @@ class Flow:
             if loop.count == 0:
                 self._peeled[number] = loop.exit
             else:
-                less = loop.count - 1 if isinstance(loop.count, int) else f"{loop.count}-1"
-                rest = self._count(loop.site, less)
-                self._peeled[number] = self._block(loop.site.statement.body, loop.site.scope, rest)
+                self._peeled[number] = self._first_round(loop, loop.site)
             self._finish()
         return self._peeled[number]
 
+    def _first_round(self, loop: Count, site: Site) -> int:
+        scope = site.scope
+        if isinstance(site.statement, Foreach):
+            raise refuse(
+                "PV194",
+                "a foreach cannot begin one of several branches for a role outside the family",
+                site.statement.span,
+                "send that role a message first that tells the branch",
+            )
+        rest = self._count(site, less(loop.count, 1))
+        return self._block(site.statement.body, scope, rest)
+
+    # foreach --------------------------------------------------------------------------
+
+    def _foreach(self, statement: Foreach, scope: Scope, after: int) -> int:
+        self.cyclic = True
+        site = Site(statement, Scope(scope.roles, {}, scope.indices), after)
+        used = offsets(statement.body, statement.variable)
+        other = mixed(statement.body, statement.variable, used)
+        if other is not None:
+            raise refuse(
+                "PV193",
+                f"this foreach goes through {other.role} and names it without its variable too",
+                other.span,
+                f"name {other.role} with [{statement.variable}] only, or write the rounds out",
+            )
+        family = self.instances.peer(statement.family)
+        start, stop = family.start, family.stop
+        assert start is not None and stop is not None, "checked by wellformed"
+        start, stop = rounds(self.instances, start, stop, used)
+        count = length(start, stop)
+        if isinstance(count, int) and count <= 0:
+            return after
+        loop = self._count(site, count, start)
+        return self._add(Each(loop, after, used, start, stop, site))
+
+    def rounds(self, number: int, active: tuple[int, ...]) -> int:
+        """Where an instance enters the `foreach` that it is in with the offsets `active`."""
+        key = (number, active)
+        if key not in self._rounds:
+            each = self.nodes[number]
+            assert isinstance(each, Each) and isinstance(each.site, Site)
+            site, entry = each.site, each.exit
+            assert isinstance(site.statement, Foreach)
+            name = site.statement.variable
+            for offset in sorted(active):
+                indices = {**site.scope.indices, name: Own(-offset, name)}
+                scope = replace(site.scope, indices=indices)
+                entry = self._block(site.statement.body, scope, entry)
+            self._rounds[key] = entry
+            self._finish()
+        return self._rounds[key]
+
     def _parallel(self, statement: Parallel, scope: Scope, after: int) -> int:
         join = self._add(Join(after))
-        inside = Scope(scope.roles)
+        inside = replace(scope, targets={})
         entries = tuple(self._block(b, inside, join) for b in statement.branches)
         return self._add(Fork(entries, join))
 
     def _rec(self, statement: Rec, scope: Scope, after: int) -> int:
         head = self._add(Goto(0))
-        inside = Scope(scope.roles, {**scope.targets, statement.label: head})
+        inside = replace(scope, targets={**scope.targets, statement.label: head})
         self.nodes[head] = Goto(self._block(statement.body, inside, after))
         return head
 
@@ -317,11 +370,24 @@ class Flow:
         return scope.targets[statement.label]
 
     def parties(self) -> list[Peer]:
-        """Every peer that the graph mentions."""
+        """Every peer that the graph mentions by its own index."""
         found = list[Peer]()
         for node in self.nodes:
-            if isinstance(node, Comm):
-                found += (node.sender, node.receiver)
-            elif isinstance(node, Branching):
-                found.append(node.chooser)
-        return found
+            match node:
+                case Comm():
+                    found += (node.sender, node.receiver)
+                case Branching():
+                    found.append(node.chooser)
+                case Each():
+                    found += (p for role in node.offsets for p in in_rounds(node, role))
+                case _:
+                    pass
+        return [peer for peer in found if not peer.relative and not peer.register]
+
+
+def in_rounds(each: Each, role: str) -> list[Peer]:
+    """For each offset the instances of `role` that a round names with it, highest offset first."""
+    return [
+        Peer(role, less(each.start, -offset), less(each.stop, -offset))
+        for offset in sorted(each.offsets[role], reverse=True)
+    ]

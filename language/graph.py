@@ -6,6 +6,7 @@ back, so a projection never unfolds anything.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .machine import Peer
@@ -24,7 +25,6 @@ class Comm:
     next: int
     sends: bool = True
     receives: bool = True
-    pairwise: bool = False
     broadcast: bool = False
 
 
@@ -39,13 +39,15 @@ class Way:
 
 @dataclass(slots=True)
 class Branching:
-    """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides."""
+    """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides,
+    `indexed` a choice inside a `foreach`."""
 
     chooser: Peer
     ways: tuple[Way, ...]
     key: tuple[object, ...]
     statement: Node
     looping: bool = False
+    indexed: bool = False
 
 
 @dataclass(slots=True)
@@ -60,6 +62,20 @@ class Count:
     count: int | str
     body: int
     exit: int
+    site: object
+    first: int | str = 0
+
+
+@dataclass(slots=True)
+class Each:
+    """`foreach`. For the instances that its variable names, by role and offset in `offsets`, it
+    is the one or two rounds they are in (`Flow.rounds`); for all others it is `loop`."""
+
+    loop: int
+    exit: int
+    offsets: Mapping[str, frozenset[int]]
+    start: int | str
+    stop: int | str
     site: object
 
 
@@ -86,7 +102,7 @@ class End:
     """The protocol is over."""
 
 
-GlobalNode = Comm | Branching | Count | Fork | Join | Goto | End
+GlobalNode = Comm | Branching | Count | Each | Fork | Join | Goto | End
 
 
 def successors(node: GlobalNode) -> tuple[int, ...]:
@@ -98,6 +114,8 @@ def successors(node: GlobalNode) -> tuple[int, ...]:
             return tuple(way.entry for way in node.ways)
         case Count():
             return (node.body, node.exit)
+        case Each():
+            return (node.loop, node.exit)
         case Fork():
             return node.entries
         case End():

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from .machine import Peer
-from .tree import All, At, Index, Protocol, RoleRef
+from .tree import At, Index, Protocol, Range, RoleRef
 
 Bound = int | str
 
@@ -27,14 +27,6 @@ class Class:
     start: Bound | None = None
     stop: Bound | None = None
     position: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """A role reference, resolved: the peer it means and the free variable it was written with."""
-
-    peer: Peer
-    variable: str = ""
 
 
 class Unordered(Exception):
@@ -75,25 +67,21 @@ class Instances:
             return known + index.offset
         return f"{index.name}{index.offset:+d}" if index.offset else index.name
 
-    def party(self, ref: RoleRef) -> Party:
+    def peer(self, ref: RoleRef) -> Peer:
         """The instances that `ref` means; a free variable means each of them."""
         size = self.sizes[ref.role]
         selector = ref.selector
-        if selector is None:
-            if size is None:
-                return Party(Peer(ref.role))
-            return Party(Peer(ref.role, 0, size, every=True))
-        if isinstance(selector, All):
-            return Party(Peer(ref.role, 0, size, every=True))
-        if isinstance(selector, At):
-            if self._is_free(selector.index):
-                return Party(Peer(ref.role, 0, size, every=True), selector.index.name)
-            return Party(Peer(ref.role, self.value(selector.index)))
-        return Party(Peer(ref.role, self.value(selector.start), self.value(selector.stop)))
+        if selector is None and size is None:
+            return Peer(ref.role)
+        if isinstance(selector, Range):
+            return Peer(ref.role, self.value(selector.start), self.value(selector.stop))
+        if isinstance(selector, At) and not self.is_free(selector.index.name):
+            return Peer(ref.role, self.value(selector.index))
+        return Peer(ref.role, 0, size, every=True)
 
-    def _is_free(self, index: Index) -> bool:
-        known = index.name in self._bindings or index.name in self._named_sizes
-        return bool(index.name) and not known
+    def is_free(self, name: str) -> bool:
+        """Whether an index name is nobody's size or bound."""
+        return bool(name) and name not in self._bindings and name not in self._named_sizes
 
     def cut(self, parties: Iterable[Peer]) -> None:
         """Divide every family at the bounds that `parties` use.
@@ -119,8 +107,10 @@ class Instances:
 
     def covers(self, peer: Peer, who: Class) -> bool:
         """Whether the instances of `who` are among those that `peer` means."""
-        if peer.role != who.role:
+        if peer.role != who.role or peer.register:
             return False
+        if peer.relative:
+            return peer.start == 0
         if who.start is None or peer.every:
             return True
         cuts = self._cuts[who.role]

@@ -22,7 +22,9 @@ class Peer:
 
     A plain role has `start` None. One instance has `stop` None. Bounds are integers once
     they are bound and names (`N`, `threshold`) before. `every` marks a collective written
-    `W[*]`. `relative` marks `start` as an offset to the instance's own index (`W[i+1]`).
+    `W[*]`. `relative` marks `start` as an offset to the instance's own index, and `register`
+    names the loop whose index it is an offset to, for a role that goes through a `foreach`;
+    `variable` is what that index is called in the protocol.
     """
 
     role: str
@@ -30,6 +32,8 @@ class Peer:
     stop: int | str | None = None
     every: bool = False
     relative: bool = False
+    register: int = 0
+    variable: str = field(default="", compare=False)
 
     @property
     def is_collective(self) -> bool:
@@ -38,8 +42,9 @@ class Peer:
     def __str__(self) -> str:
         if self.every:
             return f"{self.role}[*]"
-        if self.relative:
-            return f"{self.role}[i{self.start:+d}]" if self.start else f"{self.role}[i]"
+        if self.relative or self.register:
+            offset = f"{self.start:+d}" if self.start else ""
+            return f"{self.role}[{self.variable}{offset}]"
         if self.stop is not None:
             return f"{self.role}[{self.start}..{self.stop}]"
         return self.role if self.start is None else f"{self.role}[{self.start}]"
@@ -91,7 +96,8 @@ class Counter:
     `loop` names the register. A state with `enters` sets the register to `count` first; then,
     as every state of the loop, it goes to `body` and takes one off while the register is above
     0, and to `exit` when it is 0. So a loop has two states: one that enters it and one that the
-    body comes back to; inside `parallel` several states can share one register.
+    body comes back to; inside `parallel` several states can share one register. In a `foreach`
+    the rounds have the indices `first`, `first + 1`, ...
     """
 
     loop: int
@@ -99,6 +105,7 @@ class Counter:
     count: int | str
     body: int
     exit: int
+    first: int | str = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Hashable
+from dataclasses import replace
 
 from .determine import Raw
 from .instances import Class
@@ -33,16 +34,20 @@ def _key(action: Action) -> Hashable:
 
 def _keyed_edges(raw: Raw) -> Edges:
     edges: Edges = [[(_key(action), to) for action, to in leaving] for leaving in raw.edges]
-    for state, (_, _, _, body, leave) in raw.counters.items():
-        edges[state] = [("body", body), ("exit", leave)]
+    for state, counter in raw.counters.items():
+        edges[state] = [("body", counter.body), ("exit", counter.exit)]
     return edges
 
 
 def _kinds(raw: Raw) -> list[Hashable]:
     """For every state whether it is final and which loop it counts."""
     return [
-        (state in raw.finals, raw.counters.get(state, ())[:3]) for state in range(len(raw.edges))
+        (state in raw.finals, _count(raw.counters.get(state))) for state in range(len(raw.edges))
     ]
+
+
+def _count(counter: Counter | None) -> Hashable:
+    return counter and (counter.loop, counter.enters, counter.count, counter.first)
 
 
 def _blocks(edges: Edges, kinds: list[Hashable]) -> list[int]:
@@ -125,8 +130,9 @@ def _machine(raw: Raw, who: Class, block_of: list[int]) -> Machine:
         state = waiting.popleft()
         here = numbers[block_of[state]]
         if state in raw.counters:
-            loop, enters, count, body, leave = raw.counters[state]
-            counters[here] = Counter(loop, enters, count, number(body), number(leave))
+            counter = raw.counters[state]
+            body, leave = number(counter.body), number(counter.exit)
+            counters[here] = replace(counter, body=body, exit=leave)
         for action, target in raw.edges[state]:
             transitions.append(Transition(here, action, number(target)))
     finals = frozenset(numbers[block_of[s]] for s in raw.finals if block_of[s] in numbers)

@@ -83,14 +83,34 @@ class Monitor:
     def sending(self, label: str) -> Step | None:
         """The step that sends `label`, where there is exactly one and it needs no selection."""
         steps = self.state.sends.get(label)
-        return steps[0] if steps is not None and len(steps) == 1 else None
+        if steps is None or len(steps) != 1:
+            return None
+        return self._placed(steps[0], self._registers) if steps[0].register else steps[0]
+
+    def sends(self) -> list[Step]:
+        """The sends possible now."""
+        return self._all(self.state.sends)
+
+    def receives(self) -> list[Step]:
+        """The receives possible now."""
+        return self._all(self.state.receives)
+
+    def _all(self, side: dict[str, tuple[Step, ...]]) -> list[Step]:
+        return [self._placed(step, self._registers) for steps in side.values() for step in steps]
 
     def receiving(self, role: str, index: int, label: str) -> Step | None:
         """The step that receives `label` from `role[index]` now."""
         for step in self.state.receives.get(label, ()):
-            if step.meets(role, index, self.own):
-                return step
+            placed = self._placed(step, self._registers) if step.register else step
+            if placed.meets(role, index, self.own):
+                return placed
         return None
+
+    def _placed(self, step: Step, registers: dict[int, int]) -> Step:
+        """The step of the round that its loop has reached."""
+        if not step.register:
+            return step
+        return step.at(self.table.rounds[step.register] - registers[step.register] - 1)
 
     # --- branches ----------------------------------------------------------------------
 
@@ -108,18 +128,23 @@ class Monitor:
             if len(passed) > LOOKAHEAD or (found and len(passed) >= len(found[0])):
                 break
             wanted = branch if not passed else ""
-            found.extend((*passed, s) for s in self._fitting(state, label, whom, wanted))
-            for step in _selections(state, wanted):
+            fitting = self._fitting(state, registers, label, whom, wanted)
+            found.extend((*passed, step) for step in fitting)
+            for selection in _selections(state, wanted):
+                step = self._placed(selection, registers)
                 copied = dict(registers)
                 waiting.append((self._settle(step.target, copied), copied, (*passed, step)))
         if len(found) == 1:
             return found[0]
         raise self._ambiguous(label, found) if found else self.refuse(f"!{label}", whom)
 
-    def _fitting(self, state: State, label: str, whom: Whom | None, branch: str) -> list[Step]:
+    def _fitting(
+        self, state: State, registers: dict[int, int], label: str, whom: Whom | None, branch: str
+    ) -> list[Step]:
+        steps = (self._placed(step, registers) for step in state.sends.get(label, ()))
         return [
             step
-            for step in state.sends.get(label, ())
+            for step in steps
             if (whom is None or whom.fits(step, self.own))
             and (not branch or branch in step.branches)
         ]
@@ -136,7 +161,7 @@ class Monitor:
         state, registers = self.state, dict(self._registers)
         following = [s for s in options if s.selection]
         while len(following) == 1 and len(announcements) < LOOKAHEAD:
-            step = following[0]
+            step = self._placed(following[0], registers)
             announcements.append(step)
             state = self._settle(step.target, registers)
             only = list(state.steps())

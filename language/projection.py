@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from .determine import Determinisation, TooLarge
-from .flow import Announcements, Flow, refuse
+from .flow import Flow
 from .instances import Bound, Class, Instances, Unordered
 from .machine import Machine
 from .merge import Clash
 from .minimise import minimise
+from .scope import Announcements, refuse
 from .tree import Protocol
 from .view import View
 

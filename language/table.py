@@ -7,6 +7,7 @@ where it stands. Bounds and counts must be integers, that is: project with bindi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 from .machine import Action, Counter, Machine, Transition
 
@@ -21,6 +22,7 @@ class Step:
         "label",
         "number",
         "peer_role",
+        "register",
         "relative",
         "selection",
         "sends",
@@ -46,6 +48,18 @@ class Step:
         self.stop = self.start + 1 if peer.stop is None else _bound(peer.stop, str(peer))
         self.collective = peer.is_collective
         self.relative = peer.relative
+        self.register = peer.register
+
+    def through(self, first: int, count: int) -> None:
+        """Widen the partners to those of all rounds of the `foreach` that the step is in."""
+        self.start, self.stop = self.start + first, self.start + first + count
+
+    def at(self, turn: int) -> Step:
+        """The step in round `turn`, counted from 0, of the `foreach` that it is in."""
+        placed = copy(self)
+        placed.start, placed.stop = self.start + turn, self.start + turn + 1
+        placed.register = 0
+        return placed
 
     def partners(self, own_role: str, own_index: int) -> range | list[int]:
         """The indices on the other side, seen from instance `own_index` of `own_role`.
@@ -99,7 +113,7 @@ class State:
 class Table:
     """All states and steps of one machine."""
 
-    __slots__ = ("heard", "initial", "machine", "states", "steps")
+    __slots__ = ("heard", "initial", "machine", "rounds", "states", "steps")
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -115,6 +129,12 @@ class Table:
             source.add(step)
             steps.append(step)
         self.steps = tuple(steps)
+        self.rounds = {c.loop: _bound(c.count, "a loop") for c in machine.counters.values()}
+        """How many rounds every loop has."""
+        for counter in {c.loop: c for c in machine.counters.values()}.values():
+            for step in steps:
+                if step.register == counter.loop:
+                    step.through(_bound(counter.first, "foreach"), self.rounds[counter.loop])
         self.heard = frozenset((s.peer_role, s.label) for s in steps if not s.sends)
         """Every (sender role, label) that this machine receives anywhere."""
 

@@ -219,10 +219,13 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Foreach(Node):
+    """`implicit` marks one that was not written: statements that a free variable pairs."""
+
     variable: str
     family: RoleRef
     body: Block
     annotations: tuple[Annotation, ...] = ()
+    implicit: bool = False
 
 
 Statement = Send | Choice | Loop | Parallel | Rec | Continue | Call | Foreach

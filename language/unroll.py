@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from .machine import Machine, Transition
+from .machine import Action, Machine, Peer, Transition
 
 UNROLL_LIMIT = 4096
 
@@ -32,9 +32,22 @@ def unrolled(machine: Machine, limit: int = UNROLL_LIMIT) -> Machine | None:
             if there not in numbers:
                 numbers[there] = len(numbers)
                 waiting.append(there)
-            transitions.append(Transition(numbers[here], leaving.action, numbers[there]))
+            action = _placed(machine, leaving.action, dict(here[1]))
+            transitions.append(Transition(numbers[here], action, numbers[there]))
     finals = frozenset(number for (state, _), number in numbers.items() if state in machine.finals)
     return replace(machine, initial=0, finals=finals, transitions=tuple(transitions), counters={})
+
+
+def _placed(machine: Machine, action: Action, registers: dict[int, int]) -> Action:
+    """The action with the index that its loop has reached in place of the register."""
+    loop = action.peer.register
+    if not loop:
+        return action
+    counter = next(c for c in machine.counters.values() if c.loop == loop)
+    assert isinstance(counter.count, int) and isinstance(counter.first, int)
+    assert isinstance(action.peer.start, int)
+    reached = counter.first + counter.count - registers[loop] - 1
+    return replace(action, peer=Peer(action.peer.role, reached + action.peer.start))
 
 
 def _settle(machine: Machine, state: int, registers: Registers) -> tuple[int, Registers] | None:

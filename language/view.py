@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .flow import Flow
-from .graph import Branching, Comm, Count, End, Fork, GlobalNode, Goto, Join, successors
+from .flow import Flow, in_rounds
+from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, successors
 from .instances import Class
-from .machine import Action, Peer
+from .machine import Action
 
 OVER = 0
 """The head of a role that never acts again: the number of the graph's end."""
@@ -41,6 +41,7 @@ class View:
         self.who = who
         self._covers = flow.instances.covers
         self._live: set[int] | None = None
+        self._known = 0
         self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
         self._concerned: dict[int, bool] = {}
         self._entries: dict[int, tuple[int, ...]] = {}
@@ -79,7 +80,7 @@ class View:
                 return self._counts(number, count)
             case Fork() as fork:
                 return len(self.entries(number, fork)) > 1
-            case Join() | Goto():
+            case Join() | Goto() | Each():
                 return False
             case End():
                 return True
@@ -107,7 +108,7 @@ class View:
             node = self.node(number)
             if isinstance(node, Comm) and (self.sends(node) or self.receives(node)):
                 return True
-            waiting.extend(successors(node))
+            waiting.extend(self.silent(number) if isinstance(node, Each) else successors(node))
             if isinstance(node, Fork):
                 waiting.append(node.join)
         return False
@@ -121,8 +122,22 @@ class View:
                 return (count.exit,)
             case Fork() as fork:
                 return self.entries(number, fork) or (fork.join,)
+            case Each() as each:
+                return (self._rounds(number, each),)
             case node:
                 return successors(node)
+
+    def _rounds(self, number: int, each: Each) -> int:
+        """The rounds of a `foreach` that this instance is in, or all of them as a loop."""
+        if self.who.role not in each.offsets:
+            return each.loop
+        named = zip(
+            sorted(each.offsets[self.who.role], reverse=True),
+            in_rounds(each, self.who.role),
+            strict=True,
+        )
+        active = tuple(offset for offset, peer in named if self._covers(peer, self.who))
+        return self.flow.rounds(number, active) if active else each.exit
 
     def heads(self, start: int, border: int = -1) -> dict[Head, Decisions]:
         """The heads that can be reached silently from `start`, and by which decisions.
@@ -179,12 +194,13 @@ class View:
             return True
         if self._live is None:
             self._live = self._reaching_heads()
-        return number in self._live or number >= len(self.flow.nodes)
+        return number in self._live or number >= self._known
 
     def _reaching_heads(self) -> set[int]:
         before: dict[int, list[int]] = {}
         live = set[int]()
-        for number in range(len(self.flow.nodes)):
+        self._known = len(self.flow.nodes)
+        for number in range(self._known):
             if self.is_head(number) or isinstance(self.node(number), Join):
                 live.add(number)
             else:
@@ -203,13 +219,10 @@ class View:
     def action(self, comm: Comm) -> Action:
         """What the class does at `comm`."""
         sends = self.sends(comm)
-        peer = comm.receiver if sends else comm.sender
-        if comm.pairwise:
-            peer = Peer(peer.role, 0, relative=True)
         said = comm.statement
         return Action(
             sends,
-            peer,
+            comm.receiver if sends else comm.sender,
             said.message,
             step=comm.step,
             annotations=said.sender_annotations + said.annotations,

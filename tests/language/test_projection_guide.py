@@ -66,8 +66,9 @@ def _step(text: str) -> tuple[set[Trace], str]:
             branch, rest = _sequence(rest[1:].split(":", 1)[1].lstrip())
             result |= branch
         return result, rest[1:]
-    action, _, rest = text.partition(" ")
-    return {(action,)}, rest
+    action = re.match(r"[!?][^\s|}\]]+", text)
+    assert action, text
+    return {(action[0],)}, text[action.end() :]
 
 
 def _power(traces: set[Trace], times: int) -> set[Trace]:
