@@ -30,8 +30,10 @@ from .streams import Streams
 STREAM = "PAVANE_COUNTERS"
 _PREFIX = "_COUNTERS"
 _WRITERS = 64
-_TURN = 0.02
-_GAP = 0.002
+_SHORTEST_GAP = 0.002
+_LONGEST_GAP = 0.1
+_TURN = 10
+"""How much longer than its gap a process may write without one."""
 
 Step = Callable[[Level | None], Level]
 
@@ -62,6 +64,7 @@ class Counter:
         self._written = 0
         self._wrote = 0.0
         self._busy_since = 0.0
+        self._gap = _SHORTEST_GAP
         self._waiting: list[tuple[Step, asyncio.Future[Level]]] = []
         self._writer: asyncio.Task[None] | None = None
 
@@ -102,14 +105,14 @@ class Counter:
             self._writer = None
 
     async def _yield(self) -> None:
-        """Now and then leave others a gap: a process that is quicker than another, and never
-        pauses, would win each time."""
+        """Now and then leave others a gap, long enough to read and write in: a process that is
+        quicker than another, and never pauses, would win each time."""
         loop = asyncio.get_running_loop()
         now = loop.time()
-        if now - self._wrote > _GAP:
+        if now - self._wrote > self._gap:
             self._busy_since = now
-        elif now - self._busy_since > _TURN:
-            await asyncio.sleep(_GAP)
+        elif now - self._busy_since > _TURN * self._gap:
+            await asyncio.sleep(self._gap)
             self._busy_since = loop.time()
 
     async def _settle(self, entries: list[tuple[Step, asyncio.Future[Level]]]) -> None:
@@ -118,7 +121,7 @@ class Counter:
         try:
             async for attempt in AsyncRetrying(
                 retry=retry_if_exception_type(WrongSequence),
-                wait=wait_random_exponential(multiplier=0.001, max=_GAP * 2),
+                wait=wait_random_exponential(multiplier=0.001, max=self._gap),
                 reraise=True,
             ):
                 with attempt:
@@ -160,6 +163,8 @@ class Counter:
         self._written += 1
         mine = (self._writer_id, self._written)
         writers = [mine, *(w for w in self._writers if w[0] != self._writer_id)][:_WRITERS]
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         payload = _encode(Stored(level.limit, level.spent, level.epoch, writers))
         try:
             revision = await self._streams.put(STREAM, self._subject, payload, None, expected)
@@ -171,7 +176,8 @@ class Counter:
             return current.revision
         self._known = replace(level, revision=revision)
         self._writers = writers
-        self._wrote = asyncio.get_running_loop().time()
+        self._wrote = loop.time()
+        self._gap = min(max(4 * (self._wrote - began), _SHORTEST_GAP), _LONGEST_GAP)
         return revision
 
 

@@ -102,6 +102,13 @@ def new_client() -> LibraryClient:
     return cast(LibraryClient, _Client())
 
 
+def drop_transport(client: LibraryClient) -> None:
+    """Close what a handshake that failed left open: the library only forgets it."""
+    transport = getattr(client, "_transport", None)
+    if transport is not None:
+        transport.close()
+
+
 def overflowed(error: Exception) -> object | None:
     """The subscription that dropped messages, if that is what `error` says."""
     return getattr(error, "sub", None) if isinstance(error, SlowConsumerError) else None

@@ -26,6 +26,7 @@ from .library import (
     LibrarySubscription,
     Msg,
     PoolServer,
+    drop_transport,
     new_client,
     overflowed,
 )
@@ -205,6 +206,7 @@ class Link:
         """Where to reconnect. Servers advertise others, which may be less safe than they are."""
         if not self._options.allow_remote and not self._address.tls:
             pool = [s for s in pool if addresses.is_loopback(s.uri.hostname or "")] or pool[:1]
+        drop_transport(self._client)
         self._turn += 1
         return pool[self._turn % len(pool)], RECONNECT_WAIT
 
