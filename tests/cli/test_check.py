@@ -92,7 +92,12 @@ def test_a_file_that_is_no_protocol_is_one_entry(
 
 
 def test_what_is_not_there_or_no_file_is_wrong_usage(pavane: Pavane, tmp_path: Path) -> None:
-    for name, words in (("missing.choreo", "there is no file"), (str(tmp_path), "is a directory")):
+    for name, words in (
+        ("missing.choreo", "there is no file"),
+        ("", "there is no file"),
+        (str(tmp_path), "is a directory"),
+        ("x" * 5000, "cannot be read"),
+    ):
         done = pavane("check", name)
         assert (done.returncode, done.stdout) == (2, "")
         assert words in done.stderr

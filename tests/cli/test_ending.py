@@ -108,6 +108,24 @@ def test_a_run_that_is_interrupted_at_any_moment_leaves_nothing(
         assert list((tmp_path / "tmp").iterdir()) == [], wait
 
 
+@pytest.mark.parametrize("options", ["", "--json", "--trace"])
+def test_a_reader_that_goes_ends_the_run(tmp_path: Path, endless: Path, options: str) -> None:
+    (tmp_path / "tmp").mkdir()
+    done = subprocess.run(
+        ["sh", "-c", f"{{ {COMMAND} run {endless} {options}; echo $? >code; }} | head -2"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        cwd=tmp_path,
+        env=environment(TMPDIR=str(tmp_path / "tmp")),
+    )
+    assert done.stdout.count("\n") == 2
+    assert done.stderr == ""
+    assert (tmp_path / "code").read_text() == "0\n"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
 def test_a_run_killed_outright_takes_its_server_with_it(tmp_path: Path, endless: Path) -> None:
     with started("run", endless, "--delay", "0.05", folder=tmp_path) as process:
         first_line(process)

@@ -163,13 +163,15 @@ def test_a28_a_budget_that_is_just_enough_and_one_too_small(
         (("--name", "Other"), "has no protocol Other"),
         (("--store", "s", "--url", "nats://127.0.0.1:1"), "does not go with"),
         (("--url", "http://127.0.0.1"), "http"),
+        (("--store", "/dev/null"), "is a file"),
+        (("--leakage", "everyone=1"), "no message leaks anything"),
     ],
 )
 def test_options_that_cannot_work(
     pavane: Pavane, comprehensive: Path, options: tuple[str, ...], words: str
 ) -> None:
     done = pavane("run", comprehensive, *options)
-    assert done.returncode in (2, 3)
+    assert done.returncode == 2
     assert words in done.stderr
     assert done.stdout == ""
 
@@ -199,8 +201,29 @@ def test_a_server_that_is_not_there(pavane: Pavane, market: Path) -> None:
 
 def test_a60_a_remote_server_without_tls_is_refused(pavane: Pavane, market: Path) -> None:
     done = pavane("run", market, "--url", "nats://nats.example:4222", timeout=20)
-    assert done.returncode == 3
-    assert "--allow-remote" in done.stderr or "allow_remote" in done.stderr
+    assert done.returncode == 2
+    assert "PAVANE_ALLOW_REMOTE" in done.stderr
+
+
+def test_a37_a_leakage_budget_refuses_its_message(pavane: Pavane, tmp_path: Path) -> None:
+    (tmp_path / "leak.choreo").write_text(
+        'protocol Leak { roles: A, B; A[leak = "internal: 5"] -> B: M; }'
+    )
+    memory = ("--url", "memory://")
+    assert pavane("run", "leak.choreo", *memory).returncode == 0
+    assert pavane("run", "leak.choreo", *memory, "--leakage", "internal=5").returncode == 0
+    small = pavane("run", "leak.choreo", *memory, "--leakage", "internal=4", "--json")
+    assert small.returncode == 3
+    assert outcome(small)["roles"]["A"]["sent"] == 0
+
+
+def test_a_named_protocol_runs_beside_a_refused_one(pavane: Pavane, broken: Path) -> None:
+    memory = ("--url", "memory://")
+    assert pavane("run", broken, "--name", "Right", *memory).returncode == 0
+    assert pavane("run", broken, "--name", "Wrong", *memory).returncode == 1
+    unknown = pavane("run", broken, "--name", "Other", *memory)
+    assert unknown.returncode == 2
+    assert "it has Wrong, Right" in unknown.stderr
 
 
 # what a run leaves --------------------------------------------------------------------------

@@ -15,7 +15,10 @@ EMBEDDED = "embedded"
 
 
 def address(url: str | None, store: Path | None) -> str:
-    """The address to connect to. Raises `UsageError` for a store with a server that has its own."""
+    """The address to connect to. Raises `UsageError` for a store that cannot be one, or that is
+    given with a server that has its own."""
+    if store is not None and store.exists() and not store.is_dir():
+        raise UsageError(f"--store {store} is a file", hint="give a directory")
     if store is not None and url not in (None, EMBEDDED):
         raise UsageError(
             f"--store {store} does not go with --url {url}",

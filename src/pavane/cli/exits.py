@@ -30,9 +30,9 @@ FAILED = 3
 INTERRUPTED = 130
 TERMINATED = 143
 
-BINDING = "PV185"
-UNBOUND = "PV181"
-"""A protocol whose classes cannot be told apart before its counts are bound."""
+MISUSED = frozenset({"PV181", "PV185", "PV303", "PV308"})
+"""Errors of the floors below that are about what the command was given: a count that is not
+bound or does not fit, an address that is none, or one beyond loopback without TLS."""
 
 P = ParamSpec("P")
 
@@ -74,18 +74,13 @@ def _report(error: PavaneError) -> int:
 
 
 def exit_code(error: PavaneError) -> int:
-    """Which of the table's codes an error ends with.
-
-    A count that has to be bound, or is bound wrongly, is a matter of how the command was used.
-    """
-    if isinstance(error, UsageError) or error.code == BINDING or UNBOUND in _codes(error):
+    """Which of the table's codes an error ends with."""
+    codes = {error.code}
+    if isinstance(error, ChoreographyError):
+        codes |= {diagnostic.code for diagnostic in error.diagnostics}
+    if isinstance(error, UsageError) or codes & MISUSED:
         return USAGE
     return REFUSED if isinstance(error, ChoreographyError | Refused) else FAILED
-
-
-def _codes(error: PavaneError) -> set[str]:
-    found = error.diagnostics if isinstance(error, ChoreographyError) else ()
-    return {diagnostic.code for diagnostic in found}
 
 
 def _discard_output() -> None:

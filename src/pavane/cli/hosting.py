@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..broker.embedded import Server
 from ..broker.errors import ServerFailed
-from .errors import UsageError
+from .brokers import address
 from .exits import Terminated
 from .loop import play
 from .screen import complaints, say, write_json_line
@@ -21,8 +21,7 @@ WATCH = 0.5
 
 def host(port: int, store: Path | None, *, json: bool) -> None:
     """Serve until SIGTERM, which is the proper end, or Ctrl-C."""
-    if store is not None and store.exists() and not store.is_dir():
-        raise UsageError(f"--store {store} is a file", hint="give a directory")
+    address(None, store)
 
     async def main() -> None:
         kept = None if store is None else store.absolute()

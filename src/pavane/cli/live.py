@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -101,31 +103,16 @@ def summary(facts: Iterable[str]) -> str:
     return "\n".join(f if n == 1 else f"{f} x {n}" for f, n in counts.items())
 
 
-class JsonView:
-    """Every event as one line of JSON, at once."""
+class View(ABC):
+    """Writes events while a session runs. When the reader of the pipe has gone (`| head`), it
+    cancels the task that has entered it, once, and `gone` says so."""
+
+    def __init__(self) -> None:
+        self.gone = False
+        self._task: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def observe(self, event: Event) -> None:
-        write_json_line(as_json(event))
-
-
-class TextView:
-    """Every event in words; on a terminal with a last line that says how far the session is."""
-
-    def __init__(self, *, trace: bool) -> None:
-        self._trace = trace
-        self._sent = 0
-        self._charged = 0
-        self._live = Live(console=output(), get_renderable=self._progress, transient=True)
-
-    def __enter__(self) -> Self:
-        if output().is_terminal:
-            self._live.start()
+        self._task = asyncio.current_task()
         return self
 
     def __exit__(
@@ -134,9 +121,55 @@ class TextView:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._live.stop()
+        self._task = None
 
     def observe(self, event: Event) -> None:
+        if self.gone:
+            return
+        try:
+            self.write(event)
+        except BrokenPipeError:
+            self.gone = True
+            if self._task is not None:
+                self._task.cancel()
+
+    @abstractmethod
+    def write(self, event: Event) -> None:
+        """Show one event; raises `BrokenPipeError` when nobody reads any more."""
+
+
+class JsonView(View):
+    """Every event as one line of JSON, at once."""
+
+    def write(self, event: Event) -> None:
+        write_json_line(as_json(event))
+
+
+class TextView(View):
+    """Every event in words; on a terminal with a last line that says how far the session is."""
+
+    def __init__(self, *, trace: bool) -> None:
+        super().__init__()
+        self._trace = trace
+        self._sent = 0
+        self._charged = 0
+        self._live = Live(console=output(), get_renderable=self._progress, transient=True)
+
+    def __enter__(self) -> Self:
+        if output().is_terminal:
+            self._live.start()
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._live.stop()
+        super().__exit__(kind, error, trace)
+
+    def write(self, event: Event) -> None:
         if isinstance(event, MessageSent):
             self._sent += event.copies
             self._charged += event.charged

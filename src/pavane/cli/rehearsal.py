@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,6 +99,10 @@ async def _play(
                 await runtime.run(choreography)
             except PavaneError as error:
                 return error
+            except asyncio.CancelledError:
+                if view.gone:
+                    raise BrokenPipeError from None
+                raise
     return None
 
 

@@ -21,16 +21,24 @@ HEADING = re.compile(r"^(error|warning|note)(\[PV\d+\])?:")
 COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
 
 
+class Screen(Console):
+    """A console that lets its user know when the reader of its pipe has gone."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich itself would raise SystemExit, which nobody in an event loop may catch."""
+        raise BrokenPipeError
+
+
 @cache
 def output() -> Console:
     """The console of results."""
-    return Console(highlight=False)
+    return Screen(highlight=False)
 
 
 @cache
 def complaints() -> Console:
     """The console of what went wrong."""
-    return Console(stderr=True, highlight=False)
+    return Screen(stderr=True, highlight=False)
 
 
 def say(*parts: str | Text, console: Console | None = None) -> None:

@@ -28,19 +28,17 @@ def read(file: str) -> Source:
     """Read one file, `-` being the standard input; raises `UsageError`."""
     if file == "-":
         return Source("<stdin>", sys.stdin.buffer.read(SIZE_LIMIT).decode("utf-8", "replace"))
-    path = Path(file)
-    if path.is_dir():
-        raise UsageError(
-            f"{file} is a directory", hint=f"name the files in it, as in {path / '*.choreo'}"
-        )
     try:
-        with path.open("rb") as opened:
+        with open(file, "rb") as opened:
             data = opened.read(SIZE_LIMIT)
     except FileNotFoundError:
-        raise UsageError(f"there is no file {file}", hint="check the path") from None
+        raise UsageError(f"there is no file {file or repr(file)}", hint="check the path") from None
+    except IsADirectoryError:
+        inside = Path(file) / "*.choreo"
+        raise UsageError(f"{file} is a directory", hint=f"name the files in it: {inside}") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UsageError(f"{file} cannot be read: {reason}", hint="check its rights") from None
+        raise UsageError(f"{file} cannot be read: {reason}", hint="check the path") from None
     return Source(file, data.decode("utf-8-sig", "replace"))
 
 
