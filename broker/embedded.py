@@ -75,6 +75,7 @@ class Server:
         self._arguments = arguments
         self._own: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._stopping: asyncio.Future[None] | None = None
         self.port = 0
 
     @property
@@ -100,6 +101,7 @@ class Server:
 
     async def start(self) -> None:
         """Return when it accepts connections. Raises `PortInUse` or `ServerFailed`."""
+        self._stopping = None
         if self._fixed_port is not None:
             _check_free(self._fixed_port)
         self._own = self._own or Path(tempfile.mkdtemp(prefix="pavane-nats-"))
@@ -112,8 +114,15 @@ class Server:
             raise
 
     async def stop(self) -> None:
-        """End the process and remove what is ours. Uninterrupted by cancellation; idempotent."""
-        await asyncio.shield(asyncio.ensure_future(self._stop()))
+        """End the process and remove what is ours. May be called twice; cancelled, it ends its
+        work first."""
+        if self._stopping is None:
+            self._stopping = asyncio.ensure_future(self._stop())
+        try:
+            await asyncio.shield(self._stopping)
+        except asyncio.CancelledError:
+            await asyncio.wait([self._stopping])
+            raise
 
     async def kill(self) -> None:
         """End it as a crash does, and keep its store so that `start` finds what was written."""
@@ -124,7 +133,7 @@ class Server:
 
     async def terminate(self) -> None:
         """End it cleanly, and keep its store so that `start` goes on with it."""
-        process, self._process = self._process, None
+        process = self._process
         if process is None:
             return
         process.terminate()
@@ -134,8 +143,8 @@ class Server:
             if loop.time() > deadline:
                 process.kill()
                 process.wait()
-                return
             await asyncio.sleep(_POLL)
+        self._process = None
 
     async def _stop(self) -> None:
         await self.terminate()

@@ -215,7 +215,8 @@ class Link:
     @property
     def version(self) -> str:
         """The server's, as it says."""
-        return str(self._client.connected_server_version)
+        version = self._client.connected_server_version
+        return f"{version.major}.{version.minor}.{version.patch}"
 
     @property
     def is_connected(self) -> bool:

@@ -15,6 +15,7 @@ class Proxy:
         self._port = port
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._clients: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
         self.answers = asyncio.Event()
         self.answers.set()
@@ -32,6 +33,11 @@ class Proxy:
         for writer in list(self._writers):
             writer.transport.abort()
 
+    def inject(self, data: bytes) -> None:
+        """Say `data` to every client, as if the server did."""
+        for writer in self._clients & self._writers:
+            writer.write(data)
+
     async def stop(self) -> None:
         assert self._server is not None
         self._server.close()
@@ -47,6 +53,7 @@ class Proxy:
             writer.transport.abort()
             return
         self._writers |= {writer, up_writer}
+        self._clients.add(writer)
         for source, sink, gate in ((reader, up_writer, None), (up_reader, writer, self.answers)):
             task = asyncio.create_task(self._pump(source, sink, gate))
             self._tasks.add(task)

@@ -27,6 +27,7 @@ class Proxy(Protocol):
     @property
     def url(self) -> str: ...
     def cut(self) -> None: ...
+    def inject(self, data: bytes) -> None: ...
 
 
 async def test_a_cut_is_told_and_the_subscription_comes_back(
@@ -44,6 +45,25 @@ async def test_a_cut_is_told_and_the_subscription_comes_back(
     other.publish(unique, b"after")
     await until(lambda: got == [b"after"])
     assert lost == ["the connection was cut"]
+    await broker.close()
+    await other.close()
+
+
+async def test_a_connection_that_the_server_ended_for_good_is_opened_again(
+    proxy: Proxy, nats_url: str, unique: str, until: Until
+) -> None:
+    """The library gives up for ever on most errors that a server reports."""
+    broker, other = await connect(proxy.url), await connect(nats_url)
+    got: list[bytes] = []
+    lost: list[str] = []
+    await broker.subscribe(unique, lambda _s, p: got.append(p), lost=lost.append)
+    proxy.inject(b"-ERR 'User Authentication Expired'\r\n")
+    await until(lambda: bool(lost))
+    await asyncio.wait_for(broker.subscribe(f"{unique}.x", lambda _s, _p: None), 5)
+    other.publish(unique, b"after")
+    await until(lambda: got == [b"after"])
+    broker.publish(unique, b"and out")
+    await until(lambda: len(got) == 2)
     await broker.close()
     await other.close()
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import random
 import time
 import tracemalloc
+from typing import Any
 
-import msgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +25,7 @@ from pavane.broker.frame import (
 )
 
 PRINT = b"12345678"
+msgpack: Any = importlib.import_module("msgpack")  # has no types
 HEAD = bytes([0x97, VERSION, 0xC4, 8]) + PRINT
 
 texts = st.text(max_size=20)

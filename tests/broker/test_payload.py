@@ -4,6 +4,7 @@ import random
 import time
 import tracemalloc
 from datetime import timedelta
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -53,9 +54,9 @@ def measured(value: object) -> tuple[int, int]:
     """How many elements, and how many containers with something in them are nested."""
     inner: list[object] = []
     if isinstance(value, list):
-        inner = list(value)
+        inner = list(cast("list[object]", value))
     elif isinstance(value, dict):
-        inner = [*value.keys(), *value.values()]
+        inner = [each for item in cast("dict[object, object]", value).items() for each in item]
     if not inner:
         return 1, 0
     counted = [measured(each) for each in inner]
