@@ -27,9 +27,10 @@ PROJECTION = {
     "PV181": "instances that cannot be told apart before their counts are bound",
     "PV182": "a local machine with too many states",
     "PV185": "a count that is missing, unknown or does not fit",
-    "PV190": "a construct that is not built yet",
     "PV191": "a choice or loop whose decider is a family and no instance of it",
     "PV192": "a `continue` that would jump out of a parallel branch",
+    "PV193": "a `foreach` that names its family without its variable too",
+    "PV194": "a `foreach` that begins a branch for a role outside its family",
 }
 """What projection refuses. Its codes are written where they are raised; tests/test_docs.py sees
 to it that each has its line here."""
