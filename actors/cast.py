@@ -59,6 +59,16 @@ class Cast:
         self.charged = [role for role, found in plans.items() if any(p.charges for p in found)]
         """The roles that are charged for some step."""
 
+        self.mixed = sorted(self._mixed())
+        """Pairs of roles of which the first speaks to one instance of the second and to all."""
+
+    def _mixed(self) -> set[tuple[str, str]]:
+        kinds: dict[tuple[str, str], set[bool]] = {}
+        for role, parts in self.parts.items():
+            for step in (m.step for part in parts for m in part.moves if m.step.sends):
+                kinds.setdefault((role, step.peer_role), set()).add(step.collective)
+        return {pair for pair, both in kinds.items() if len(both) == 2}
+
     def listeners(self, role: str, own: int, peer: str, index: int | None) -> list[int]:
         """The instances of `peer` that hear `role[own]` on its lane to `index`, or to all."""
         if index is not None:

@@ -46,6 +46,9 @@ class Mailbox:
         inlet = lane.inlet
         queue = inlet.queue
         labels = self.part.labels[inlet.role]
+        if lossy and messages and messages[0].sequence <= lane.last:
+            # It sends again: our acknowledgement may have been lost too.
+            self._acknowledge(lane)
         for message in messages:
             number = message.sequence
             if number != lane.last + 1:

@@ -30,6 +30,7 @@ from .outcome import Outcome
 from .outlet import Outbox, Outlet
 from .part import Part
 from .post import TO_ALL, Line, Post
+from .recovery import Recovery
 from .seat import Seat
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
@@ -69,6 +70,13 @@ class Session:
         self._post = Post(self, self.id, cast.fingerprint, self._seats)
         self._values: dict[str, dict[int, Any]] = {role: {} for role in implementations}
         self._scope = anyio.CancelScope()
+        self._recovery = Recovery(
+            broker,
+            cast,
+            implementations,
+            lambda: [seat.outbox for seat in self._seats.values()],
+            lambda reason: self.fail(SessionLost(self.id, reason), "the broker"),
+        )
         self._grace: asyncio.TimerHandle | None = None
         for role in implementations:
             for part in cast.parts[role]:
@@ -176,6 +184,7 @@ class Session:
         return SessionAborted(self.id, culprit, error.message)
 
     async def _tear_down(self, subscriptions: list[Subscription]) -> None:
+        self._recovery.cancel()
         if self._grace is not None:
             self._grace.cancel()
         for seat in self._seats.values():
@@ -224,8 +233,10 @@ class Session:
         self._publish(self._subject(inlet.role, inlet.index, seat), encode(frame))
 
     def lost(self, reason: str) -> None:
-        """Messages may have been lost."""
-        self.fail(SessionLost(self.id, reason), "the broker")
+        """Messages may have been lost: gaps are to be expected from now on."""
+        if self.failure is None:
+            self._post.recovering = True
+            self._recovery.begin(reason)
 
     # --- telling -----------------------------------------------------------------------
 

@@ -173,26 +173,3 @@ async def test_large_payloads_share_no_frame_beyond_what_the_broker_takes(
 
     outcome = await runtime.run(pavane.load(text), A=a, B=b)
     assert outcome["B"] == 2_500_000
-
-
-async def test_a_session_ends_when_its_broker_goes(unique: str) -> None:
-    from pavane.broker.embedded import Server
-
-    server = Server()
-    await server.start()
-    text = "protocol P { roles: A, B; A -> B: M; B -> A: N; }"
-    try:
-        async with pavane.open(server.url) as runtime:
-
-            async def a(me: Endpoint) -> None:
-                await server.stop()
-                await me.receive("Never")
-
-            async def b(me: Endpoint) -> None:
-                await me.receive("M")
-
-            with pytest.raises(pavane.PavaneError):
-                async with asyncio.timeout(10):
-                    await runtime.run(pavane.load(text), A=a, B=b)
-    finally:
-        await server.stop()
