@@ -51,14 +51,14 @@ class Model:
 
     def pack(self, value: Any) -> Any:
         if isinstance(value, self.kind):
-            value = self.kind.model_dump(value, mode="json")
+            value = self.kind.model_dump(value, mode="json", warnings=False)
         self.unpack(value)
         return plain(value)
 
     def unpack(self, raw: Any) -> Any:
         try:
             return self.kind.model_validate_json(msgspec.json.encode(raw), strict=True)
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise _mismatch(self.text, raw, error) from None
 
     def sample(self, rng: random.Random) -> Any:

@@ -110,11 +110,21 @@ class _Parse:
         return None
 
     def feed(self, token: Token) -> Any:
+        """Shift a token. A keyword is a name where only a name is wanted, which may show
+        only after the reductions before it."""
         if token.type in self.keywords:
-            accepted = self.table[self.state.state_stack[-1]]
-            if token.type not in accepted and "NAME" in accepted:
+            if not self.wants(token.type) and self.wants("NAME"):
+                token = token._replace(type="NAME")
+            try:
+                return self.state.feed_token(token)
+            except UnexpectedToken:
+                if not self.wants("NAME"):
+                    raise
                 token = token._replace(type="NAME")
         return self.state.feed_token(token, token.type == "$END")
+
+    def wants(self, type_: str) -> bool:
+        return type_ in self.table[self.state.state_stack[-1]]
 
     def settle(self) -> frozenset[str]:
         """Reduce whatever is complete (the tables do so only before a token that fits), so that

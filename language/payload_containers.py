@@ -9,6 +9,7 @@ from typing import Any
 
 from .payload_types import (
     NOTHING,
+    SAMPLE_WORDS,
     Checker,
     Mismatch,
     Opaque,
@@ -131,7 +132,9 @@ class DictOf:
         return key, self.value.unpack(pair[1])
 
     def sample(self, rng: random.Random) -> Any:
-        key, value = self.key.sample(rng), self.value.sample(rng)
+        named = isinstance(self.key, Opaque)
+        key = rng.choice(SAMPLE_WORDS) if named else self.key.sample(rng)
+        value = self.value.sample(rng)
         return {key: value} if self.as_map else [[key, value]]
 
 

@@ -13,6 +13,7 @@ from ..tree import (
     Choice,
     Continue,
     Foreach,
+    Index,
     Loop,
     Parallel,
     Rec,
@@ -83,9 +84,14 @@ class Unfolding:
             case Rec():
                 inner = {**recs, statement.label: statement}
                 return self._begin(statement.body, roles, inner, search)
+            case Loop(kind="count", count=Index(name="", offset=0)):
+                return True
+            case Loop(kind="count", count=Index() as count):
+                passed = self._begin(statement.body, roles, recs, search)
+                return passed or bool(count.name)
             case Loop() | Foreach():
                 self._begin(statement.body, roles, recs, search)
-                return getattr(statement, "kind", "") == "count"
+                return False
             case Continue():
                 self._jump(statement, roles, recs, search)
                 return False
