@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
-from .indices import Meaning, Own, Turn, is_paired, length, less, mixed, offsets, rounds
+from .indices import Fixed, Meaning, Own, Turn, is_paired, length, less, mixed, offsets, rounds
 from .instances import Instances
 from .machine import Peer
 from .scope import Announcements, Scope, Site, refuse
@@ -294,15 +294,18 @@ class Flow:
         return self._peeled[number]
 
     def _first_round(self, loop: Count, site: Site) -> int:
-        scope = site.scope
+        scope, first = site.scope, loop.first
         if isinstance(site.statement, Foreach):
-            raise refuse(
-                "PV194",
-                "a foreach cannot begin one of several branches for a role outside the family",
-                site.statement.span,
-                "send that role a message first that tells the branch",
-            )
-        rest = self._count(site, less(loop.count, 1))
+            if not isinstance(first, int):
+                raise refuse(
+                    "PV194",
+                    f"where this foreach begins must be known: {first} has no value",
+                    site.statement.span,
+                    f"give it one: --bind {first}=0",
+                )
+            scope = replace(scope, indices={**scope.indices, site.statement.variable: Fixed(first)})
+            first += 1
+        rest = self._count(site, less(loop.count, 1), first)
         return self._block(site.statement.body, scope, rest)
 
     # foreach --------------------------------------------------------------------------

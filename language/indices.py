@@ -40,7 +40,18 @@ class Turn:
         return Peer(role, offset, register=self.loop, variable=self.variable)
 
 
-Meaning = Own | Turn
+@dataclass(frozen=True, slots=True)
+class Fixed:
+    """The variable is `index`: in a round that is written out."""
+
+    index: int
+
+    def peer(self, role: str, offset: int) -> Peer:
+        """The instance that `role[variable + offset]` is."""
+        return Peer(role, self.index + offset)
+
+
+Meaning = Own | Turn | Fixed
 
 
 def references(block: Block) -> Iterator[RoleRef]:

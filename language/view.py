@@ -199,13 +199,14 @@ class View:
     def _reaching_heads(self) -> set[int]:
         before: dict[int, list[int]] = {}
         live = set[int]()
-        self._known = len(self.flow.nodes)
-        for number in range(self._known):
+        # Looking at a `foreach` compiles the rounds that the class is in: the list grows.
+        for number, _ in enumerate(self.flow.nodes):
             if self.is_head(number) or isinstance(self.node(number), Join):
                 live.add(number)
             else:
                 for after in self.silent(number):
                     before.setdefault(after, []).append(number)
+        self._known = len(self.flow.nodes)
         waiting = list(live)
         while waiting:
             for number in before.get(waiting.pop(), ()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,10 @@ CASES = sorted((Path(__file__).parent / "projections").glob("*.choreo"))
 
 def projected(text: str) -> str:
     (compiled,) = compile_text(text)
-    machines = compiled.outline().machines.values()
+    bound = re.findall(r"(\w+)=(\d+)", text.splitlines()[0])
+    bindings = {name: int(count) for name, count in bound}
+    projection = compiled.project(bindings) if bindings else compiled.outline()
+    machines = projection.machines.values()
     parts = [sequence_text(compiled.protocol, compiled.selections), *map(protocol_text, machines)]
     return "\n\n".join(parts) + "\n"
 

@@ -72,7 +72,13 @@ class _Body:
 
     def _gather_or_scatter(self) -> str:
         role = self._pick(st.sampled_from(ROLES))
-        part = self._pick(st.sampled_from(["*", "0", "0..2", "1..3"]))
+        part = self._pick(st.sampled_from(["*", "0", "0..2", "1..3", "ring", "rounds"]))
+        if part == "ring":
+            return f"W[i] -> W[i+1]: {self._label()};"
+        if part == "rounds":
+            other = self._pick(st.sampled_from(ROLES))
+            there, back = f"{role} -> W[i]: {self._label()};", f"W[i] -> {other}: {self._label()};"
+            return f"foreach i in W {{ {there} {back} }}"
         if self._number(0, 1):
             return f"{role} -> W[{part}]: {self._label()};"
         return f"W[{part}] -> {role}: {self._label()};"
