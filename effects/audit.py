@@ -19,6 +19,10 @@ class Audit:
         self._entries.append(denial)
         self.total += 1
 
+    @property
+    def last(self) -> Denial | None:
+        return self._entries[-1] if self._entries else None
+
     def __iter__(self) -> Iterator[Denial]:
         return iter(tuple(self._entries))
 

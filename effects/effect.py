@@ -6,6 +6,7 @@ An effect says nothing of how it is done; that is its handler's part, found in t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
@@ -21,8 +22,13 @@ STAGES: tuple[StageName, ...] = ("capability", "flow", "leakage", "journal", "se
 DEFAULT_COST = 100
 """What a message costs that is annotated without `flow_cost`."""
 
+EXTERNAL = "external"
+"""Who watches from outside: the class of observers where none is named."""
+
 COST_LIMIT = 2**53 - 1
 """The largest amount: every integer up to it is exact in JSON too, as in the broker's counters."""
+
+_CLASS = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 class Effect(Protocol):
@@ -66,7 +72,8 @@ class LeakageEffect:
 
     def __post_init__(self) -> None:
         for observer, amount in self.leaks:
-            _name("leak", observer)
+            if not _CLASS.fullmatch(observer):
+                raise InvalidEffect("leak", observer, "a class named by letters, digits, `_`, `-`")
             _amount("leak", amount)
 
 
@@ -138,7 +145,10 @@ def _extensions(
 
 
 def leaks_of(value: Scalar) -> tuple[tuple[str, int], ...]:
-    """`"external: 3, neighbour"` as classes and amounts; 1 unit where none is given."""
+    """`"external: 3, neighbour"` as classes and amounts; 1 unit where none is given, and the
+    class `EXTERNAL` where there is a number alone."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return ((EXTERNAL, value),)
     leaks: list[tuple[str, int]] = []
     for part in _names(value):
         observer, _, amount = part.partition(":")

@@ -2,7 +2,8 @@
 
 `JOURNAL` has a chain of entries for each role instance and session, `JOURNAL_HEADS` says how
 far each chain has come. An annotated message adds a `sent` entry and its facts in one record,
-before it is published; if the publish fails, an `unsent` mark takes them back.
+before it is published; if the publish fails, an `unsent` mark takes them back. A process that
+is killed between the two leaves the entry of a message that no live session delivers.
 """
 
 from __future__ import annotations

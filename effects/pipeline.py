@@ -127,9 +127,9 @@ class Pipeline:
                     await transaction.commit()
                 stages.append(self._stage(stage, ", ".join(details), context, action))
         except BaseException as error:
-            await transaction.withdraw(str(error))
             if isinstance(error, EffectError):
                 self._deny(context, action, stage, error)
+            await _undo(transaction, error)
             raise
         return Passed(transaction, stages, lambda: self._sent(context, action))
 
@@ -215,6 +215,14 @@ class Pipeline:
     async def _settle(self) -> None:
         while self._withdrawing:
             await asyncio.wait(tuple(self._withdrawing))
+
+
+async def _undo(transaction: Transaction, error: BaseException) -> None:
+    """Withdraw what a refused message did; a failure of that is noted on the refusal."""
+    try:
+        await transaction.withdraw(str(error))
+    except PavaneError as failed:
+        error.add_note(f"a charge could not be given back: {failed.message}")
 
 
 async def _withdraw(work: asyncio.Task[Passed]) -> None:

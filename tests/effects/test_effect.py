@@ -14,6 +14,7 @@ from pavane.effects.effect import (
     JournalMergeEffect,
     LeakageEffect,
     effects_of,
+    leaks_of,
 )
 from pavane.effects.errors import InvalidEffect
 from pavane.language.compiler import compile_text
@@ -90,6 +91,14 @@ def test_effects_stand_in_pipeline_order(action: Callable[..., Action]) -> None:
     )
 
 
+def test_a37_a_leak_names_observers_and_amounts() -> None:
+    assert leaks_of("near") == (("near", 1),)
+    assert (
+        leaks_of("near:2,far : 3") == leaks_of(("near:2", "far : 3")) == (("near", 2), ("far", 3))
+    )
+    assert leaks_of(4) == (("external", 4),)
+
+
 def test_a28_any_annotation_without_a_cost_costs_100(action: Callable[..., Action]) -> None:
     assert effects_of(action(priority=3)) == (FlowCostEffect(100),)
     assert effects_of(action()) == ()
@@ -110,6 +119,9 @@ def test_a28_any_annotation_without_a_cost_costs_100(action: Callable[..., Actio
         ("leak", "external: -1"),
         ("leak", "external: many"),
         ("leak", ":3"),
+        ("leak", "far away: 3"),
+        ("leak", "a.b"),
+        ("leak", -1),
     ],
 )
 def test_a28_a_value_that_does_not_fit_is_refused(

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import random
+import tracemalloc
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -192,7 +194,7 @@ class Copy:
                 kept[subject] = [r.payload async for r in broker.read(stream, subject)]
 
     @asynccontextmanager
-    async def stored(self) -> AsyncIterator[Journal]:
+    async def stored(self) -> AsyncGenerator[Journal, None]:
         """A journal with what the copy has now."""
         broker = await connect("memory://")
         journal = Journal(broker, Signer())
@@ -332,6 +334,41 @@ async def test_a56_facts_are_not_read_past_a_forged_head(copy: Copy) -> None:
             [f async for f in journal.read(namespace="ns")]
 
 
+def damage(rng: random.Random, kind: str, records: list[bytes], others: list[bytes]) -> list[bytes]:
+    records, place = list(records), rng.randrange(len(records) - 1)
+    match kind:
+        case "flip":
+            data = bytearray(records[place])
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            records[place] = bytes(data)
+        case "delete":
+            del records[place]
+        case "swap":
+            other = rng.choice([i for i in range(len(records)) if i != place])
+            records[place], records[other] = records[other], records[place]
+        case "splice":
+            records[place] = others[place]
+        case "truncate":
+            records[place] = records[place][: rng.randrange(len(records[place]))]
+        case _:
+            del records[place:]
+    return records
+
+
+KINDS = ["flip", "delete", "swap", "splice", "truncate", "rollback"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a56_a_thousand_damages_of_each_kind_are_found(copy: Copy, kind: str) -> None:
+    clean = copy.records[A]
+    for seed in range(1000):
+        copy.records[A] = damage(random.Random(seed), kind, clean, copy.records[W])
+        async with copy.stored() as journal:
+            findings = await journal.verify()
+            assert findings.faults, (kind, seed)
+            assert {fault.subject for fault in findings.faults} == {A}
+
+
 async def test_a_finding_says_where(copy: Copy) -> None:
     del copy.records[W][1]
     async with copy.stored() as journal:
@@ -340,8 +377,6 @@ async def test_a_finding_says_where(copy: Copy) -> None:
 
 
 async def test_a_query_streams_and_does_not_load(desk: Desk) -> None:
-    import tracemalloc
-
     who = desk.identity()
     for _ in range(10):
         drafts = [draft(f"a_fact_with_a_name_{n}") for n in range(200)]

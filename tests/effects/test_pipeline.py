@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 
+from pavane.broker.errors import NotConnected
+from pavane.effects.budget import Budgets, Charged
 from pavane.effects.command import Command, Deny, Snapshot
 from pavane.effects.effect import StageName
 from pavane.effects.errors import (
@@ -18,9 +20,11 @@ from pavane.effects.errors import (
     UnknownLeakage,
 )
 from pavane.effects.handlers import standard_registry
+from pavane.effects.pipeline import Pipeline
 from pavane.effects.receipt import unpack, verify_chain
 from pavane.effects.registry import ExtensionRegistry
 from pavane.effects.trace import Denial, Stage
+from pavane.effects.transaction import BrokerDriver
 from pavane.language.machine import Action, Peer
 
 if TYPE_CHECKING:
@@ -297,6 +301,28 @@ async def test_an_extension_that_denies_gives_the_charge_back(
     await desk.pipeline.before_send(desk.context("User"), closed)
     assert (await desk.spent(), await desk.spent("User")) == (10, 10)
     await desk.pipeline.close()
+
+
+class Forgetful(Budgets):
+    """Budgets that cannot be given back to, as when the broker is gone."""
+
+    async def give_back(self, charged: Charged) -> None:
+        raise NotConnected("here", "cut")
+
+
+async def test_a_give_back_that_fails_is_noted_on_the_refusal(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund()
+    driver = BrokerDriver(
+        desk.verifier, Forgetful(desk.broker), desk.journal, desk.signer
+    )  # fmt: skip
+    pipeline = Pipeline(standard_registry(), driver)
+    with pytest.raises(UnknownLeakage) as caught:
+        await pipeline.before_send(desk.context(), action(flow_cost=10, leak="external"))
+    (note,) = caught.value.__notes__
+    assert note == "a charge could not be given back: not connected to here: cut"
+    assert len(pipeline.audit) == 1
 
 
 async def test_observers_see_stages_and_denials_of_all_instances(
