@@ -164,7 +164,10 @@ class Broker(Protocol):
 
     async def spend(self, counter: str, amount: int) -> Level:
         """Add `amount` (>= 0) if the limit allows and return the level after it; exact under
-        any concurrency. Raises `LimitExceeded` (nothing is spent) or `UnknownCounter`."""
+        any concurrency. Raises `LimitExceeded` (nothing is spent) or `UnknownCounter`.
+
+        Who is cancelled, or gets `Unconfirmed`, does not know whether it was spent.
+        """
         ...
 
     async def give_back(self, counter: str, amount: int) -> Level:

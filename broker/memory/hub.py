@@ -60,7 +60,11 @@ class Hub:
         for other in self.streams.values():
             for taken in other.patterns:
                 if other.name != name and any(overlap(taken, p) for p in patterns):
-                    raise StreamRefused(name, f"stream {other.name} captures {taken} already")
+                    raise StreamRefused(
+                        name,
+                        f"stream {other.name} captures {taken} already",
+                        hint="one subject belongs to one stream: choose other subjects",
+                    )
         log = self.streams.get(name) or Log(name, self._clock)
         self.streams[name] = log
         for old in log.patterns:

@@ -78,7 +78,12 @@ class Counter:
             record = None
         if record is None:
             return None
-        stored = _decode(record.payload)
+        try:
+            stored = _decode(record.payload)
+        except msgspec.MsgspecError as error:
+            raise CounterError(
+                self._name, f"its record cannot be read: {error}", hint="set it up anew"
+            ) from None
         level = Level(stored.limit, stored.spent, stored.epoch, record.sequence)
         if self._known is None or self._known.revision < level.revision:
             self._known, self._writers = level, stored.writers

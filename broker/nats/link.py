@@ -250,6 +250,7 @@ class Link:
             self._tell_lost(self._reason)
 
     def _on_reconnected(self) -> None:
+        self.max_payload = self._client.max_payload
         self._connected.set()
         log.info("%s: connected again", self.shown)
         for callback in list(self._back):
@@ -325,12 +326,12 @@ class Link:
             self._wake.clear()
             outgoing, self._outgoing = self._outgoing, []
             publish = self._client.publish
-            try:
-                for subject, payload, reply, headers in outgoing:
+            for subject, payload, reply, headers in outgoing:
+                try:
                     await publish(subject, payload, reply, headers)
-            except (LibraryError, OSError) as error:
-                # Cut in the middle. `lost` is told, and requests are repeated by who waits.
-                log.debug("%s: %s", self.shown, error)
+                except Exception as error:  # noqa: BLE001 (the writer must live)
+                    # Cut in the middle: `lost` is told, and requests are repeated by who waits.
+                    log.debug("%s: not sent to %s: %s", self.shown, subject, error)
 
     async def fence(self) -> None:
         """Return when the server has seen everything sent so far. Raises `NotConnected`."""

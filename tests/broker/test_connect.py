@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -72,7 +73,7 @@ async def test_a_server_without_jetstream_is_said(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def old_server(level: int) -> AsyncIterator[str]:
+async def old_server(level: int) -> AsyncGenerator[str]:
     """Speaks as much NATS as a client needs to ask for the account's information, as no server
     that old can be installed here."""
 
@@ -224,6 +225,24 @@ def test_the_environment_fills_what_options_leave_open() -> None:
     assert (kept.user, kept.token, kept.replicas) == (None, "t", 5)
     with pytest.raises(BadAddress):
         from_environment(ConnectOptions(), {"PAVANE_REPLICAS": "many"})
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes certificates with openssl")
+async def test_tls_connects_with_the_right_authority_and_not_without(tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    make = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1"]
+    make += ["-keyout", str(key), "-out", str(certificate), "-subj", "/CN=localhost"]
+    make += ["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    await asyncio.to_thread(subprocess.run, make, check=True, capture_output=True)
+    tls = ("--tls", "--tlscert", str(certificate), "--tlskey", str(key))
+    async with Server(arguments=(*tls, "--user", "ann", "--pass", "pw")) as server:
+        url = f"tls://ann:pw@localhost:{server.port}"
+        broker = await connect(url, options=ConnectOptions(ca=str(certificate)))
+        await broker.set_limit("x", 1)
+        assert (await broker.spend("x", 1)).spent == 1
+        await broker.close()
+        with pytest.raises(ServerUnreachable, match="certificate"):
+            await connect(url)
 
 
 async def test_certificates_that_cannot_be_read_are_said() -> None:
