@@ -68,6 +68,24 @@ async def test_a_connection_that_the_server_ended_for_good_is_opened_again(
     await other.close()
 
 
+async def test_an_overflow_is_told(
+    nats_url: str, unique: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library drops what a subscription cannot hold, and goes on as if nothing were."""
+    monkeypatch.setattr("pavane.broker.nats.link._PENDING_MESSAGES", 10)
+    broker, other = await connect(nats_url), await connect(nats_url)
+    got: list[bytes] = []
+    lost: list[str] = []
+    await broker.subscribe(unique, lambda _s, p: got.append(p), lost=lost.append)
+    for _ in range(5000):
+        other.publish(unique, b"x" * 20)
+    await until(lambda: bool(lost))
+    assert "more messages" in lost[0]
+    assert len(got) < 5000
+    await broker.close()
+    await other.close()
+
+
 async def test_appends_survive_cuts_exactly_once_in_order(
     proxy: Proxy, nats_url: str, unique: str
 ) -> None:
