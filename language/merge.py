@@ -29,10 +29,11 @@ class Move:
     action: Action
     target: Heads
     onwards: int = field(default=-1, compare=False)
+    key: Key = field(init=False, compare=False)
 
-    @property
-    def key(self) -> Key:
-        return (self.action.sends, self.action.peer, self.action.label)
+    def __post_init__(self) -> None:
+        action = self.action
+        object.__setattr__(self, "key", (action.sends, action.peer, action.message.label))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class Alternative:
 
 def merge(alternatives: Sequence[Alternative]) -> Alternative:
     """All alternatives as one, with the clash if they do not merge."""
+    if len(alternatives) == 1 and len(alternatives[0].moves) < 2:
+        return alternatives[0]
     first, *others = alternatives
     for other in alternatives:
         clash = other.clash or (_clash(first, other) if others else None)
@@ -88,6 +91,8 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
 
 def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
     """The moves, or a clash where two branches of one's own choice begin alike."""
+    if len({move.key for move in moves}) == len(moves):
+        return moves
     seen: dict[Key, Move] = {}
     result = list[Move | Clash]()
     for move in moves:

@@ -156,6 +156,7 @@ class View:
         waiting: list[tuple[int, Decisions]] = [(start, {})]
         while waiting:
             number, decisions = waiting.pop()
+            number = self._past_others(number)
             if number in seen:
                 continue
             seen.add(number)
@@ -164,6 +165,15 @@ class View:
             else:
                 waiting.extend(self._onwards(number, decisions, found))
         return found or {OVER: {}}
+
+    def _past_others(self, number: int) -> int:
+        """The first node from here on that is not a message between others."""
+        nodes, role = self.flow.nodes, self.who.role
+        node = nodes[number]
+        while isinstance(node, Comm) and node.sender.role != role != node.receiver.role:
+            number = node.next
+            node = nodes[number]
+        return number
 
     def _entered(self, number: int, border: int) -> Head:
         """The head at a node: `parallel` is entered, all else stands for itself."""
