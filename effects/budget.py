@@ -8,7 +8,7 @@ one with nothing spent. A leakage budget belongs to (context, class of observers
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ..broker import subjects
@@ -94,7 +94,8 @@ class Budgets:
         peer: str,
         *,
         writer: str,
-        signers: Sequence[bytes],
+        signers: Collection[bytes],
+        void: Collection[bytes] = (),
     ) -> int:
         """The sum of one writer's receipts in the epoch that runs now.
 
@@ -105,7 +106,13 @@ class Budgets:
         if level is None:
             raise UnknownBudget(context, peer)
         total = verify_chain(
-            receipts, context=context, peer=peer, epoch=level.epoch, writer=writer, signers=signers
+            receipts,
+            context=context,
+            peer=peer,
+            epoch=level.epoch,
+            writer=writer,
+            signers=signers,
+            void=void,
         )
         if total > level.spent:
             raise ReceiptRefused(len(receipts) - 1, f"the budget has charged {level.spent} only")

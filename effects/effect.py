@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+from ..language.annotations import COST_LIMIT, DEFAULT_COST
 from ..language.machine import Action
 from ..language.tree import Annotation, Scalar
 from .errors import InvalidEffect
@@ -19,14 +20,8 @@ StageName = Literal["capability", "flow", "leakage", "journal", "send"]
 STAGES: tuple[StageName, ...] = ("capability", "flow", "leakage", "journal", "send")
 """The order in which everything around a message happens."""
 
-DEFAULT_COST = 100
-"""What a message costs that is annotated without `flow_cost`."""
-
 EXTERNAL = "external"
 """Who watches from outside: the class of observers where none is named."""
-
-COST_LIMIT = 2**53 - 1
-"""The largest amount: every integer up to it is exact in JSON too, as in the broker's counters."""
 
 _CLASS = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 

@@ -16,6 +16,7 @@ from ..broker.contract import Broker
 from . import entry as entries
 from . import findings, places
 from . import head as heads
+from . import receipt as receipts
 from .chain import Chain
 from .entry import Draft, Entry
 from .errors import JournalBroken
@@ -23,6 +24,7 @@ from .findings import Findings
 from .identity import Identity
 from .keys import Signer
 from .merge import FactSet, view_of
+from .receipt import Receipt
 from .writer import Writer
 
 HEAD_CACHE = 4096
@@ -153,6 +155,22 @@ class Journal:
         found = self.entries(namespace=namespace, protocol=protocol, session=session)
         return view_of(identity, [entry async for entry in found])
 
+    async def receipts(self, writer: Identity) -> tuple[tuple[Receipt, ...], frozenset[bytes]]:
+        """One instance's receipts in order, and the hashes of those whose charge was given back."""
+        issued: dict[int, Receipt] = {}
+        void: set[int] = set()
+        namespace, protocol, session, role, index = writer.tokens()
+        found = self.entries(namespace=namespace, protocol=protocol, session=session, role=role)
+        async for entry in found:
+            if str(entry.index) != index:
+                continue
+            if entry.kind == "unsent":
+                void.add(entry.count)
+            elif entry.proof and entry.kind == "sent":
+                issued[entry.number] = _receipt(entry)
+        given_back = frozenset(issued[number].hash for number in void & issued.keys())
+        return tuple(issued.values()), given_back
+
     async def verify(
         self,
         *,
@@ -182,6 +200,14 @@ def _unpacked(writer: Identity, payload: bytes, chain: Chain) -> tuple[Entry, ..
         if fault is not None:
             raise JournalBroken(f"{writer.instance}, entry {fault.number}", fault.message)
     return found
+
+
+def _receipt(entry: Entry) -> Receipt:
+    try:
+        return receipts.unpack(entry.proof)
+    except ValueError:
+        where = f"{entry.writer.instance}, entry {entry.number}"
+        raise JournalBroken(where, "it carries no receipt that can be read") from None
 
 
 class _Unsent:

@@ -98,8 +98,12 @@ def verify_chain(
     epoch: int,
     writer: str,
     signers: Collection[bytes],
+    void: Collection[bytes] = (),
 ) -> int:
     """Check all receipts of one writer in one epoch of a budget, from the first on; their sum.
+
+    `void` are the hashes of receipts whose charge was given back: they stand in the chain and
+    count nothing.
 
     Raises `ReceiptRefused` at the first with a changed field, a wrong place, another
     context, peer, epoch or writer, or a signer that is not in `signers`. A chain cut at its
@@ -111,7 +115,8 @@ def verify_chain(
         if reason:
             raise ReceiptRefused(position, reason)
         previous = receipt.hash
-        total += receipt.cost
+        if receipt.hash not in void:
+            total += receipt.cost
     return total
 
 

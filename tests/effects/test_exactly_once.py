@@ -11,7 +11,6 @@ import pytest
 
 from pavane.effects.errors import EffectError
 from pavane.effects.identity import SendContext
-from pavane.effects.receipt import unpack, verify_chain
 from pavane.language.machine import Action
 
 if TYPE_CHECKING:
@@ -71,15 +70,15 @@ async def test_a32_charges_receipts_and_facts_are_those_of_the_messages_that_wer
     void = {(entry.writer, entry.count) for entry in entries if entry.kind == "unsent"}
     kept = [e for e in entries if e.kind == "sent" and (e.writer, e.number) not in void]
     assert sum(entry.charge for entry in kept) == senders.cost
+    totals = 0
     for context in contexts:
-        receipts = [
-            unpack(e.proof) for e in entries if e.kind == "sent" and e.writer == context.identity
-        ]
-        verify_chain(
+        receipts, given_back = await desk.journal.receipts(context.identity)
+        totals += await desk.budgets.verify(
             receipts,
-            context=where,
-            peer="Admin",
-            epoch=0,
+            where,
+            "Admin",
             writer=".".join(context.identity.tokens()),
             signers=[desk.signer.public],
+            void=given_back,
         )
+    assert totals == senders.cost

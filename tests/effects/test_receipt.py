@@ -94,6 +94,20 @@ def test_a31_another_context_or_epoch_fails() -> None:
     assert verify(chain_of([1], epoch=1), epoch=1) == 1
 
 
+def test_a_void_receipt_keeps_its_place_and_counts_nothing() -> None:
+    receipts = chain_of([5, 6, 7])
+    total = verify_chain(
+        receipts,
+        context=CONTEXT,
+        peer=PEER,
+        epoch=0,
+        writer=WRITER,
+        signers=[SIGNER.public],
+        void={receipts[1].hash},
+    )
+    assert total == 12
+
+
 def test_each_epoch_begins_a_chain_of_its_own() -> None:
     chain = ReceiptChain(SIGNER, WRITER)
     old = chain.issue(CONTEXT, PEER, 0, cost=1, spent=1, step=1)
