@@ -56,4 +56,5 @@ CODES: dict[str, str] = {
     "PV154": "one name for a role or variable and something else",
     "PV155": "a branch of a `parallel` without statements",
     "PV156": "a message whose fields are named only in part",
+    "PV157": "a loop with a condition in which nobody sends",
 }

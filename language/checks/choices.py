@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range, Rec, RoleRef
-from .report import Report, Scope, blocks, head
+from ..walk import blocks
+from .report import Report, Scope, head
 from .unfolding import First, Unfolding, resolve, text
 
 

@@ -17,13 +17,15 @@ from ..tree import (
     Send,
     Statement,
 )
+from ..walk import blocks, first_sender
 from .calls import components, cyclic_calls
-from .report import Report, blocks, head
+from .report import Report, head
 
 
 def check_control(report: Report) -> None:
     for scope in report.scopes:
         _targets(report, scope.body)
+    _owners(report)
     _Endings(report).check()
     _Silence(report).check()
 
@@ -41,6 +43,17 @@ def _targets(report: Report, body: Block) -> None:
                 report.error("PV134", sentence, statement.span, hint)
             inner = labels | {statement.label} if isinstance(statement, Rec) else labels
             waiting += [(block_, inner) for block_ in blocks(statement)]
+
+
+def _owners(report: Report) -> None:
+    """The condition of a loop is that of whoever sends first in it."""
+    for _, statement in report.statements():
+        if not isinstance(statement, Loop) or statement.kind != "custom":
+            continue
+        if first_sender(statement.body, report.subprotocols) is None:
+            sentence = "nobody sends anything in this loop, so nobody can decide about it"
+            span = head(statement.span, len("loop"))
+            report.error("PV157", sentence, span, "send something in its body")
 
 
 class _Endings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import Diagnostic, Severity, Span
@@ -10,17 +10,15 @@ from ..tree import (
     Block,
     Call,
     Choice,
-    Foreach,
     Loop,
-    Parallel,
     Protocol,
-    Rec,
     RoleDecl,
     RoleRef,
     Send,
     Statement,
     SubProtocol,
 )
+from ..walk import statements
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +83,7 @@ class Report:
 
     def statements(self) -> Iterator[tuple[Scope, Statement]]:
         for scope in self.scopes:
-            for statement in walk(scope.body):
+            for statement in statements(scope.body):
                 yield scope, statement
 
     def callee(self, name: str) -> SubProtocol | None:
@@ -99,7 +97,7 @@ class Report:
         that body; those that call it are then asked again."""
         callers: dict[str, list[str]] = {name: [] for name in self.bodies}
         for name, body in self.bodies.items():
-            for statement in walk(body):
+            for statement in statements(body):
                 if isinstance(statement, Call) and statement.name in callers:
                     callers[statement.name].append(name)
         waiting = dict.fromkeys(self.bodies)
@@ -108,29 +106,6 @@ class Report:
             del waiting[name]
             if grow(name):
                 waiting |= dict.fromkeys(callers[name])
-
-
-def blocks(statement: Statement) -> Sequence[Block]:
-    """The blocks directly inside a statement."""
-    match statement:
-        case Choice():
-            return [branch.body for branch in statement.branches]
-        case Parallel():
-            return statement.branches
-        case Loop() | Rec() | Foreach():
-            return [statement.body]
-        case _:
-            return []
-
-
-def walk(block: Block) -> Iterator[Statement]:
-    """Every statement, each before what it holds, without recursion."""
-    waiting = list(reversed(block.statements))
-    while waiting:
-        statement = waiting.pop()
-        yield statement
-        for inner in reversed(blocks(statement)):
-            waiting += reversed(inner.statements)
 
 
 def head(span: Span, length: int) -> Span:

@@ -6,7 +6,8 @@ from ..errors import Span
 from ..machine import INDEX_LIMIT
 from ..spelling import nearest
 from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send, Statement
-from .report import Report, Scope, refs, walk
+from ..walk import statements
+from .report import Report, Scope, refs
 
 
 def check_roles(report: Report) -> None:
@@ -206,7 +207,7 @@ def participants(report: Report) -> set[str]:
 
 def _direct(report: Report, scope: Scope, own: set[str]) -> set[str]:
     found: set[str] = set()
-    for statement in walk(scope.body):
+    for statement in statements(scope.body):
         match statement:
             case Send(receiver=None):
                 found |= set(scope.parameters or own)
@@ -221,7 +222,7 @@ def _direct(report: Report, scope: Scope, own: set[str]) -> set[str]:
 
 def _calls(report: Report, scope: Scope) -> list[tuple[str, dict[str, str]]]:
     found: list[tuple[str, dict[str, str]]] = []
-    for statement in walk(scope.body):
+    for statement in statements(scope.body):
         if isinstance(statement, Call):
             callee = report.callee(statement.name)
             names = callee.parameters if callee else None
