@@ -31,6 +31,7 @@ class Cast:
         self.name = compiled.name
         self.namespace = compiled.namespace
         self.fingerprint = compiled.fingerprint
+        self.bindings = projection.bindings
         self.sizes: dict[str, int | None] = {}
         for role, size in projection.sizes.items():
             assert not isinstance(size, str), "project() binds every count"

@@ -12,6 +12,7 @@
         ├── SessionAborted        the session ended because of another role
         │   └── PeerFailed        ... whose code raised
         ├── RoleFailed            a role function raised: what `run` raises from it
+        ├── Absent                a role that another process should play is not there
         ├── SessionLost           messages were lost beyond repair
         └── RuntimeClosed         used after its end
 """
@@ -132,6 +133,19 @@ class SessionLost(ActorError):
         super().__init__(
             f"session {session} lost messages: {reason}",
             hint="start the session again; a live session does not outlast its broker",
+        )
+
+
+class Absent(ActorError):
+    """`roles` are to be played by other processes, and nobody did."""
+
+    code = "PV515"
+
+    def __init__(self, roles: Sequence[str], seconds: float) -> None:
+        self.roles = tuple(roles)
+        super().__init__(
+            f"nobody came to play {', '.join(roles)} within {seconds:g} s",
+            hint="join the session in the other processes too, with the same name of session",
         )
 
 

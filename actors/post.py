@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..broker import subjects
 from ..broker.errors import BadSubject, FrameError
-from ..broker.frame import Ack, Frame, decode
+from ..broker.frame import Ack, Control, Frame, decode
 from ..language.errors import PavaneError, ProtocolViolation
 from .errors import SessionAborted
 from .inlet import Lane
@@ -34,19 +34,21 @@ class Desk(Protocol):
 
     def fail(self, error: PavaneError, culprit: str) -> None: ...
     def refused(self, subject: str, reason: str) -> None: ...
-    def heard_control(self, line: Line, frame: Frame) -> None: ...
+    def heard(self, role: str, control: Control) -> None: ...
 
 
 class Post:
     """Sorts the frames of one session to the seats of this process.
 
     `recovering` is set once messages may have been lost: gaps are then to be expected.
+    `closed` is set when the session has failed: nothing is read any more.
     """
 
     def __init__(
         self, desk: Desk, session: str, fingerprint: bytes, seats: dict[tuple[str, int], Seat]
     ) -> None:
         self.recovering = False
+        self.closed = False
         self._desk = desk
         self._session = session
         self._fingerprint = fingerprint
@@ -55,6 +57,8 @@ class Post:
 
     def deliver(self, subject: str, data: bytes) -> None:
         """What the subscriptions call; never raises."""
+        if self.closed:
+            return
         line = self._lines.get(subject)
         if line is None:
             try:
@@ -79,11 +83,12 @@ class Post:
         if route.index is None:
             seats = [s for (role, _), s in self._seats.items() if role == route.role]
             heard = [(s, s.mailbox.inlet(*sender)) for s in seats if (s.role, s.index) != sender]
+            if not seats:
+                raise LookupError(f"{route.role} is not here")
             lanes = [(s, inlet.to_all) for s, inlet in heard if inlet is not None]
-            if not lanes:
-                raise LookupError(f"nobody here hears {route.sender}")
             name = any_seat.part.instance_name(*sender)
-            return Line(*sender, name, list[tuple[Seat, Lane | None]](lanes))
+            # With nobody to hear it, the first has to say so if it is a message.
+            return Line(*sender, name, [*lanes] or [(seats[0], None)])
         seat = self._seats.get((route.role, route.index))
         if seat is None:
             raise LookupError(f"{route.role}[{route.index}] is not here")
@@ -120,7 +125,7 @@ class Post:
         if frame.ack is not None:
             self._credit(line, frame.ack, to_all=frame.control is not None)
         elif frame.control is not None:
-            self._desk.heard_control(line, frame)
+            self._desk.heard(line.role, frame.control)
         if frame.abort is not None:
             who = frame.abort.role or line.name
             raise SessionAborted(self._session, who, frame.abort.reason)

@@ -24,7 +24,8 @@ PAUSE = 0.05
 class Recovery:
     """Owned by a session; `cancel` it when that ends.
 
-    `give_up` is called with a reason, once, when the session cannot go on.
+    `ask` asks the other processes to send again too; `give_up` is called with a reason, once,
+    when the session cannot go on.
     """
 
     def __init__(
@@ -33,26 +34,41 @@ class Recovery:
         cast: Cast,
         roles: Iterable[str],
         outboxes: Callable[[], Iterable[Outbox]],
+        ask: Callable[[], None],
         give_up: Callable[[str], None],
     ) -> None:
         self._broker = broker
         self._mixed = [pair for pair in cast.mixed if not set(roles).isdisjoint(pair)]
         self._outboxes = outboxes
+        self._ask = ask
         self._give_up = give_up
         self._running: asyncio.Task[None] | None = None
         self._again = False
 
     def begin(self, reason: str) -> None:
         """Messages may have been lost just now."""
+        if not self._in_order(reason):
+            return
+        self._again = True
+        if self._running is None or self._running.done():
+            self._running = asyncio.create_task(self._recover(reason), name="pavane-recovery")
+
+    def asked(self) -> None:
+        """Another process may have lost what we sent."""
+        if self._in_order("another process lost its connection"):
+            self._send_again()
+
+    def _in_order(self, reason: str) -> bool:
         if self._mixed:
             sender, receiver = self._mixed[0]
             self._give_up(
                 f"{reason}; the order of what {sender} sends to one {receiver} and to all is lost"
             )
-            return
-        self._again = True
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._recover(reason), name="pavane-recovery")
+        return not self._mixed
+
+    def _send_again(self) -> None:
+        for outbox in self._outboxes():
+            outbox.send_again()
 
     async def _recover(self, reason: str) -> None:
         while self._again:
@@ -60,8 +76,8 @@ class Recovery:
             if not await self._is_back():
                 self._give_up(f"{reason}; the broker was not back within {PATIENCE:g} s")
                 return
-            for outbox in self._outboxes():
-                outbox.send_again()
+            self._send_again()
+            self._ask()
 
     async def _is_back(self) -> bool:
         """Wait until the broker takes messages, and has our subscriptions, again."""

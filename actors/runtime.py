@@ -23,6 +23,9 @@ from .session import Implementation, Session
 Observer = Callable[[Event], None]
 """Called at once, on the event loop, in order. It must not block and must not raise."""
 
+CASTS = 64
+"""How many bound choreographies are kept laid out; the one used longest ago goes first."""
+
 TOKEN_LIFE = 24 * 3600.0
 """Seconds that the capability tokens of a session are good for."""
 
@@ -92,13 +95,49 @@ class Runtime:
         `MissingRole`, `BindingError`, `UnregisteredEffect`, `UnknownBudget`, `Conflict`; and
         later whatever ended the session.
         """
+        playing = _implementations(choreography, {**(implementations or {}), **roles})
+        played = await self._session(choreography, bindings, session, playing)
+        return await played.run()
+
+    async def join(
+        self,
+        choreography: Choreography,
+        implementations: Mapping[str, Implementation] | None = None,
+        /,
+        *,
+        session: str,
+        bindings: Mapping[str, int] | None = None,
+        patience: float = 30.0,
+        **roles: Implementation,
+    ) -> Outcome:
+        """Play some roles of a live session; other processes on the same broker join with the
+        rest. All give the same `session`, a name of their choice that no other session has.
+
+        Starts when every role is there, and raises `Absent` if that takes more than
+        `patience` seconds; returns when all processes are done. The outcome has what was
+        played here. All processes need the same authority if messages are guarded.
+        """
+        playing = {**(implementations or {}), **roles}
+        for role in playing:
+            choreography.require(role)
+        if not playing:
+            raise MissingRole(choreography.full_name, choreography.roles)
+        played = await self._session(choreography, bindings, session, playing)
+        return await played.run(patience)
+
+    async def _session(
+        self,
+        choreography: Choreography,
+        bindings: Mapping[str, int] | None,
+        session: str | None,
+        playing: Mapping[str, Implementation],
+    ) -> Session:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
-        playing = _implementations(choreography, {**(implementations or {}), **roles})
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast)
-        played = Session(
+        return Session(
             session or secrets.token_hex(6),
             cast,
             self.broker,
@@ -107,17 +146,18 @@ class Runtime:
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers else None,
         )
-        return await played.run()
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}
         types = tuple(sorted((name, id(known)) for name, known in choreography.types.items()))
-        key = (choreography.full_name, tuple(sorted(bound.items())), types)
-        if key not in self._casts:
-            self._casts[key] = Cast(
-                choreography.compiled, bound, choreography.types, self.pipeline
-            )
-        return self._casts[key]
+        key = (choreography.full_name, choreography.compiled.fingerprint, tuple(sorted(bound.items())), types)
+        cast = self._casts.pop(key, None)
+        if cast is None:
+            cast = Cast(choreography.compiled, bound, choreography.types, self.pipeline)
+        self._casts[key] = cast
+        if len(self._casts) > CASTS:
+            del self._casts[next(iter(self._casts))]
+        return cast
 
     def _token(self, cast: Cast, who: Identity) -> bytes:
         capabilities = self._grants.capabilities(cast, who.role)

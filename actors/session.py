@@ -16,7 +16,7 @@ import anyio
 from ..broker import subjects
 from ..broker.contract import Broker, Subscription
 from ..broker.errors import BrokerError
-from ..broker.frame import Ack, Control, Frame, Message, encode
+from ..broker.frame import Abort, Ack, Control, Frame, Message, encode
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
@@ -29,11 +29,18 @@ from .mailbox import Mailbox
 from .outcome import Outcome
 from .outlet import Outbox, Outlet
 from .part import Part
-from .post import TO_ALL, Line, Post
+from .post import TO_ALL, Post
+from .presence import Presence
 from .recovery import Recovery
 from .seat import Seat
 
+AGAIN = "again"
+"""The control verb that asks for what is not acknowledged to be sent once more."""
+
 Implementation = Callable[[Endpoint], Awaitable[Any]]
+
+AT_ONCE = 256
+"""How many instances' journals are ended together."""
 
 GRACE = 0.25
 """Seconds that role functions get to end by themselves after the session has failed; then they
@@ -70,11 +77,18 @@ class Session:
         self._post = Post(self, self.id, cast.fingerprint, self._seats)
         self._values: dict[str, dict[int, Any]] = {role: {} for role in implementations}
         self._scope = anyio.CancelScope()
+        self._presence = Presence(
+            cast,
+            implementations.keys(),
+            self._say,
+            lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
+        )
         self._recovery = Recovery(
             broker,
             cast,
             implementations,
             lambda: [seat.outbox for seat in self._seats.values()],
+            lambda: self._send_elsewhere(Frame(cast.fingerprint, control=Control(AGAIN))),
             lambda reason: self.fail(SessionLost(self.id, reason), "the broker"),
         )
         self._grace: asyncio.TimerHandle | None = None
@@ -95,11 +109,12 @@ class Session:
         return seat
 
     async def admit(self) -> None:
-        """Refuse instances that could not make their sends, before the first message."""
-        for seat in self._seats.values():
-            sends = [m.step.action for m in seat.part.moves if m.plan is not None]
-            if sends:
-                await self.pipeline.admit(seat.context, sends)
+        """Refuse roles that could not make their sends, before the first message."""
+        for role in self._implementations:
+            for part in self._cast.parts[role]:
+                sends = [m.step.action for m in part.moves if m.plan is not None]
+                if sends:
+                    await self.pipeline.admit(self._seats[role, part.start].context, sends)
 
     async def _subscribe(self) -> list[Subscription]:
         wanted = [
@@ -119,20 +134,26 @@ class Session:
 
     # --- running -----------------------------------------------------------------------
 
-    async def run(self) -> Outcome:
-        """Play to the end. Raises what ended the session early."""
+    async def run(self, patience: float = 0.0) -> Outcome:
+        """Play to the end, once the roles played elsewhere are there, which may take `patience`
+        seconds. Raises what ended the session early."""
         begun = time.monotonic()
         await self.admit()
         subscriptions = await self._subscribe()
         try:
-            self._tell(self._opened())
             with self._scope:
+                await self._presence.begin(patience)
+                self._tell(self._opened())
                 async with anyio.create_task_group() as group:
                     for (role, _), seat in self._seats.items():
                         group.start_soon(self._play, seat, self._implementations[role])
+                if self.failure is None:
+                    await self._presence.leave()
+        except PavaneError as error:
+            self.fail(error, "the runtime")
         except BaseException as error:
             self.fail(SessionAborted(self.id, "the runtime", "cancelled"), "the runtime")
-            self._tell(self._ended(f"{type(error).__name__}", begun))
+            self._tell(self._ended(type(error).__name__, begun))
             raise
         finally:
             with anyio.CancelScope(shield=True):
@@ -171,12 +192,26 @@ class Session:
         if self.failure is not None:
             return
         self.failure = error
+        self._post.closed = True
         for seat in self._seats.values():
             seat.mailbox.fail(error if seat.name == culprit else self._for_others(error, culprit))
             for outlet in seat.outbox.outlets.values():
                 outlet.room = 0
                 outlet.wake()
         self._grace = self._loop.call_later(GRACE, self._scope.cancel)
+        self._tell_elsewhere(error, culprit)
+
+    def _tell_elsewhere(self, error: PavaneError, culprit: str) -> None:
+        """Let the other processes know."""
+        abort = Abort(error.message[:1000], error.code, culprit[:200])
+        self._send_elsewhere(Frame(self._cast.fingerprint, abort=abort))
+
+    def _send_elsewhere(self, frame: Frame) -> None:
+        """From the first role played here to all that are not."""
+        local = next(iter(self._implementations))
+        for role in self._cast.parts:
+            if role not in self._implementations:
+                self._send(local, role, frame)
 
     def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
         if isinstance(error, RoleFailed):
@@ -184,15 +219,17 @@ class Session:
         return SessionAborted(self.id, culprit, error.message)
 
     async def _tear_down(self, subscriptions: list[Subscription]) -> None:
+        self._presence.cancel()
         self._recovery.cancel()
         if self._grace is not None:
             self._grace.cancel()
         for seat in self._seats.values():
             seat.outbox.flush()
         await _close(subscriptions)
-        for seat in self._seats.values():
-            if any(move.plan is not None for move in seat.part.moves):
-                await self.pipeline.finish(seat.context)
+        charged = [s for s in self._seats.values() if any(m.plan is not None for m in s.part.moves)]
+        for start in range(0, len(charged), AT_ONCE):
+            batch = charged[start : start + AT_ONCE]
+            await asyncio.gather(*(self.pipeline.finish(seat.context) for seat in batch))
 
     # --- lanes -------------------------------------------------------------------------
 
@@ -240,8 +277,21 @@ class Session:
 
     # --- telling -----------------------------------------------------------------------
 
-    def heard_control(self, line: Line, frame: Frame) -> None:
-        """A word about the session itself, which a session played in one process needs none of."""
+    def heard(self, role: str, control: Control) -> None:
+        """A word of another process about the session itself."""
+        if control.verb == AGAIN:
+            self._post.recovering = True
+            self._recovery.asked()
+            return
+        self._presence.heard(role, control)
+
+    def _say(self, local: str, remote: str, control: Control) -> None:
+        self._send(local, remote, Frame(self._cast.fingerprint, control=control))
+
+    def _send(self, local: str, remote: str, frame: Frame) -> None:
+        """From the first instance of a role played here to all of one played elsewhere."""
+        seat = self._seats[local, 0]
+        self._publish(self._subject(remote, None, seat), encode(frame))
 
     def refused(self, subject: str, reason: str) -> None:
         """A frame was dropped that concerns nobody here."""

@@ -1,0 +1,142 @@
+"""Who else is in a session that several processes play, and whether they are still there.
+
+Every process says for each of its roles, to every role played elsewhere: `hello` until it has
+heard from all of them, `here` from then on, `bye` when its own part is over. The frame's
+fingerprint and the digest of the bindings make sure that all mean the same protocol.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from hashlib import blake2b
+from typing import Literal
+
+from ..broker.frame import Control
+from ..broker.payload import pack, unpack
+from ..language.errors import ProtocolViolation
+from .cast import Cast
+from .errors import Absent
+
+BEAT = 0.5
+"""Seconds between two signs of life; while waiting for the others, a fifth of it."""
+
+SILENCE = 5.0
+"""Seconds without a sign of life after which a role's process counts as gone."""
+
+Verb = Literal["hello", "here", "bye"]
+VERBS = ("hello", "here", "bye")
+
+
+class Presence:
+    """Owned by a session; `begin` before it plays, `leave` when its roles are done, `cancel` at
+    the end. `say(local, remote, control)` sends a frame; `gone(role, reason)` reports a silence."""
+
+    def __init__(
+        self,
+        cast: Cast,
+        here: Collection[str],
+        say: Callable[[str, str, Control], None],
+        gone: Callable[[str, str], None],
+    ) -> None:
+        self._here = tuple(here)
+        self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
+        self._done: set[str] = set()
+        self._digest = _digest(cast)
+        self._say = say
+        self._gone = gone
+        self._verb: Verb = "hello"
+        self._changed = asyncio.Event()
+        self._beating: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+
+    # --- our side ----------------------------------------------------------------------
+
+    async def begin(self, patience: float) -> None:
+        """Wait until every role is there. Raises `Absent` after `patience` seconds."""
+        if not self._heard:
+            return
+        self._beating = asyncio.create_task(self._beat(), name="pavane-presence")
+        try:
+            async with asyncio.timeout(patience):
+                while not all(self._heard.values()):
+                    await self._change()
+        except TimeoutError:
+            missing = [role for role, when in self._heard.items() if not when]
+            raise Absent(missing, patience) from None
+        self._verb = "here"
+        self._tell_all()
+
+    async def leave(self) -> None:
+        """Say that our part is over, and wait until all the others have said so, or are gone."""
+        self._verb = "bye"
+        self._tell_all()
+        while not self._done >= self._heard.keys():
+            await self._change()
+
+    def cancel(self) -> None:
+        if self._beating is not None:
+            self._beating.cancel()
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    async def _beat(self) -> None:
+        while True:
+            self._tell_all()
+            await asyncio.sleep(BEAT / 5 if self._verb == "hello" else BEAT)
+            if self._verb != "hello":
+                self._watch()
+
+    def _watch(self) -> None:
+        """Report who has been silent for too long; when we are done, that is no matter."""
+        now = self._loop.time()
+        for role, when in self._heard.items():
+            if role not in self._done and now - when > SILENCE:
+                if self._verb == "bye":
+                    self._done.add(role)
+                    self._changed.set()
+                else:
+                    self._gone(role, f"no sign of life from its process for {SILENCE:g} s")
+
+    def _tell_all(self) -> None:
+        for remote in self._heard:
+            self._tell(remote)
+
+    def _tell(self, remote: str) -> None:
+        control = Control(self._verb, pack(self._digest))
+        for local in self._here:
+            self._say(local, remote, control)
+
+    # --- theirs ------------------------------------------------------------------------
+
+    def heard(self, role: str, control: Control) -> None:
+        """A sign of life of `role`. Raises `ProtocolViolation` for other bindings."""
+        if role not in self._heard or control.verb not in VERBS:
+            return
+        digest = unpack(control.facts)
+        if digest != self._digest:
+            raise ProtocolViolation(
+                f"{role} plays this protocol with other counts",
+                role=role,
+                expected=(self._digest.hex(),),
+                got=digest.hex() if isinstance(digest, bytes) else "no digest",
+                hint="bind the same counts in every process",
+            )
+        self._heard[role] = self._loop.time()
+        if control.verb == "bye":
+            self._done.add(role)
+        if control.verb == "hello" and self._beating is not None:
+            self._answer(role)
+        self._changed.set()
+
+    def _answer(self, role: str) -> None:
+        """Someone is waiting: do not let it wait for the next beat, but never greet for ever."""
+        if self._verb != "hello":
+            self._tell(role)
+
+
+def _digest(cast: Cast) -> bytes:
+    content = repr(sorted(cast.bindings.items())).encode()
+    return blake2b(content, digest_size=8).digest()
