@@ -63,7 +63,7 @@ async def test_a30_a_rotation_resets_spent_and_never_goes_back(
 ) -> None:
     budgets = Budgets(broker)
     await budgets.define(context, "Admin", 10)
-    before = await budgets.charge(context, "Admin", 10)
+    before = await budgets.charge(context, "Admin", 3)
     assert (await budgets.rotate(context, "Admin")).epoch == 1
     after = await budgets.charge(context, "Admin", 4)
     assert (after.level.epoch, after.level.spent) == (1, 4)

@@ -13,7 +13,7 @@ from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
 from pavane.broker.errors import BrokerError, NotConnected
 from pavane.effects import head as heads
-from pavane.effects.entry import Draft, Entry
+from pavane.effects.entry import Draft, Entry, chained, first_hash, pack
 from pavane.effects.errors import JournalBroken
 from pavane.effects.identity import Identity
 from pavane.effects.journal import Journal
@@ -297,6 +297,17 @@ async def test_a56_a_whole_journal_of_another_is_found(copy: Copy) -> None:
     found = await located(copy)
     assert ("altered", A, 1) in found
     assert ("head", A, 16) in found
+
+
+@pytest.mark.parametrize("longer", [0, 2])
+async def test_a56_a_journal_written_anew_is_found_by_its_head(copy: Copy, longer: int) -> None:
+    previous, rewritten = first_hash(A), list[bytes]()
+    for number in range(1, 17 + longer):
+        entry = chained(copy.writers[0], draft("forged"), number, number, previous)
+        previous = entry.hash
+        rewritten.append(pack([entry]))
+    copy.records[A] = rewritten
+    assert await located(copy, replay_refused=False) == {("altered", A, 16)}
 
 
 async def test_a56_a_journal_that_is_gone_is_found_by_its_head(copy: Copy) -> None:
