@@ -11,6 +11,7 @@ from .tree import Annotation, Scalar
 COST_LIMIT = 2**53 - 1
 DEFAULT_COST = 100
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+LEAK = re.compile(r"[A-Za-z0-9_-]{1,64}(\s*:\s*[0-9]{1,15})?")
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -35,6 +36,13 @@ def _names(value: Scalar) -> bool:
     return isinstance(value, tuple) and bool(value) and all(part.strip() for part in value)
 
 
+def _leaks(value: Scalar) -> bool:
+    if not isinstance(value, str | tuple):
+        return False
+    parts = value.split(",") if isinstance(value, str) else value
+    return bool(parts) and all(LEAK.fullmatch(part.strip()) for part in parts)
+
+
 def seconds(value: Scalar) -> float | None:
     """`5s`, `250ms` or a number of seconds; None for anything else."""
     if isinstance(value, str):
@@ -57,9 +65,9 @@ KEYS: dict[str, Key] = {
         lambda value: isinstance(value, bool), "true or false", "journal_merge = true"
     ),
     "leak": Key(
-        lambda value: _name(value) or _names(value) or _whole(value, COST_LIMIT),
-        "observer classes or a whole number",
-        'leak = "public"',
+        lambda value: _leaks(value) or _whole(value, COST_LIMIT),
+        "classes of observers with whole numbers",
+        'leak = "external: 3, neighbour: 1"',
     ),
     "timeout": Key(lambda value: (seconds(value) or 0) > 0, "a time above zero", "timeout = 250ms"),
     "retry": Key(lambda value: _whole(value, 1000), "a number from 0 to 1000", "retry = 3"),
