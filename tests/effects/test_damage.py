@@ -1,0 +1,237 @@
+"""Damage to the journal: every kind is found, and says where it is."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from pavane.broker.connect import connect
+from pavane.broker.contract import Broker
+from pavane.effects import head as heads
+from pavane.effects.entry import Draft, Entry, chained, first_hash, pack
+from pavane.effects.errors import JournalBroken
+from pavane.effects.identity import Identity
+from pavane.effects.journal import Journal
+from pavane.effects.keys import Signer
+from pavane.effects.places import HEADS, JOURNAL, head_subject, journal_subject
+
+
+def draft(name: str, kind: str = "fact") -> Draft:
+    return Draft("sent" if kind == "sent" else "fact", name, 1, "M", "B")
+
+
+async def read_all(journal: Journal, namespace: str) -> list[Entry]:
+    return [e async for e in journal.entries(namespace=namespace)]
+
+
+class Copy:
+    """The records of two clean journals, to be damaged and stored elsewhere."""
+
+    def __init__(self, writers: list[Identity]) -> None:
+        self.writers = writers
+        self.records: dict[str, list[bytes]] = {}
+        self.heads: dict[str, list[bytes]] = {}
+
+    async def take(self, broker: Broker) -> None:
+        for who in self.writers:
+            for stream, subject, kept in (
+                (JOURNAL, journal_subject(who), self.records),
+                (HEADS, head_subject(who), self.heads),
+            ):
+                kept[subject] = [r.payload async for r in broker.read(stream, subject)]
+
+    @asynccontextmanager
+    async def stored(self) -> AsyncGenerator[Journal, None]:
+        """A journal with what the copy has now."""
+        broker = await connect("memory://")
+        journal = Journal(broker, Signer())
+        await journal.open()
+        for stream, kept in ((JOURNAL, self.records), (HEADS, self.heads)):
+            for subject, payloads in kept.items():
+                for payload in payloads:
+                    await broker.append(stream, subject, payload)
+        yield journal
+        await broker.close()
+
+
+@pytest.fixture
+async def copy() -> Copy:
+    broker = await connect("memory://")
+    writers = [Identity("ns", "Proto", "s1", "A"), Identity("ns", "Proto", "s1", "W", 1)]
+    journal = Journal(broker, Signer(b"h" * 32))
+    for who in writers:
+        for n in range(1, 9):
+            await journal.add(who, [draft("", "sent"), draft(f"f{n}")])
+    await journal.close()
+    made = Copy(writers)
+    await made.take(broker)
+    await broker.close()
+    return made
+
+
+A = "journal.ns.Proto.s1.A.0"
+W = "journal.ns.Proto.s1.W.1"
+
+
+async def test_a56_a_clean_journal_raises_nothing(copy: Copy) -> None:
+    async with copy.stored() as journal:
+        findings = await journal.verify()
+        assert findings.ok
+        assert (findings.entries, findings.writers) == (32, 2)
+        assert findings.signers == {Signer(b"h" * 32).public}
+        assert len(await read_all(journal, "ns")) == 32
+
+
+async def located(copy: Copy, *, replay_refused: bool = True) -> set[tuple[str, str, int]]:
+    async with copy.stored() as journal:
+        findings = await journal.verify()
+        if replay_refused:
+            with pytest.raises(JournalBroken):
+                await read_all(journal, "ns")
+        return {(f.kind, f.subject, f.number) for f in findings.faults}
+
+
+async def test_a56_every_flipped_bit_is_found_and_located(copy: Copy) -> None:
+    clean = copy.records[A][3]
+    for position in range(len(clean)):
+        damaged = bytearray(clean)
+        damaged[position] ^= 1 << (position % 8)
+        copy.records[A][3] = bytes(damaged)
+        found = await located(copy)
+        assert found
+        # Entries 7 and 8 are in this record; 9 is chained to it.
+        assert min(number for _, _, number in found) in (7, 8, 9)
+        assert {subject for _, subject, _ in found} == {A}
+
+
+@pytest.mark.parametrize("position", range(8))
+async def test_a56_a_removed_record_is_found(copy: Copy, position: int) -> None:
+    del copy.records[A][position]
+    found = await located(copy, replay_refused=position < 7)
+    first = 2 * position + 1
+    assert found == {("missing", A, first + 2) if position < 7 else ("truncated", A, first)}
+
+
+@pytest.mark.parametrize("kept", range(8))
+async def test_a56_a_cut_end_is_found(copy: Copy, kept: int) -> None:
+    del copy.records[A][kept:]
+    assert await located(copy, replay_refused=False) == {("truncated", A, 2 * kept + 1)}
+
+
+async def test_a56_swapped_records_are_found(copy: Copy) -> None:
+    records = copy.records[A]
+    records[2], records[5] = records[5], records[2]
+    assert {(kind, number) for kind, _, number in await located(copy)} >= {
+        *(("missing", 11), ("order", 7), ("order", 8))
+    }
+
+
+async def test_a56_a_repeated_record_is_found(copy: Copy) -> None:
+    copy.records[A].insert(3, copy.records[A][2])
+    assert await located(copy) == {("order", A, 5), ("order", A, 6)}
+
+
+@pytest.mark.parametrize("position", range(8))
+async def test_a56_a_splice_from_another_journal_is_found(copy: Copy, position: int) -> None:
+    copy.records[A][position] = copy.records[W][position]
+    found = await located(copy)
+    assert ("altered", A, 2 * position + 1) in found
+
+
+async def test_a56_a_whole_journal_of_another_is_found(copy: Copy) -> None:
+    copy.records[A] = copy.records[W]
+    copy.heads["journal_heads.ns.Proto.s1.A.0"] = copy.heads["journal_heads.ns.Proto.s1.W.1"]
+    found = await located(copy)
+    assert ("altered", A, 1) in found
+    assert ("head", A, 16) in found
+
+
+@pytest.mark.parametrize("longer", [0, 2])
+async def test_a56_a_journal_written_anew_is_found_by_its_head(copy: Copy, longer: int) -> None:
+    previous, rewritten = first_hash(A), list[bytes]()
+    for number in range(1, 17 + longer):
+        entry = chained(copy.writers[0], draft("forged"), number, number, previous)
+        previous = entry.hash
+        rewritten.append(pack([entry]))
+    copy.records[A] = rewritten
+    assert await located(copy, replay_refused=False) == {("altered", A, 16)}
+
+
+async def test_a56_a_journal_that_is_gone_is_found_by_its_head(copy: Copy) -> None:
+    del copy.records[A]
+    assert await located(copy, replay_refused=False) == {("truncated", A, 1)}
+
+
+async def test_a56_a_journal_without_a_head_is_found(copy: Copy) -> None:
+    del copy.heads["journal_heads.ns.Proto.s1.W.1"]
+    assert await located(copy, replay_refused=False) == {("head", W, 0)}
+
+
+async def test_a56_a_head_that_was_altered_or_signed_by_a_stranger_is_found(copy: Copy) -> None:
+    subject = "journal_heads.ns.Proto.s1.A.0"
+    head = heads.unpack(A, copy.heads[subject][-1])
+    forged = heads.Head(A, head.count - 2, head.hash, (), head.signer, head.signature)
+    copy.heads[subject] = [forged.pack()]
+    assert ("head", A, 14) in await located(copy, replay_refused=False)
+    copy.heads[subject] = [heads.signed(Signer(), A, head.count, head.hash, ()).pack()]
+    async with copy.stored() as journal:
+        assert (await journal.verify()).ok
+        found = await journal.verify(trusted=[Signer(b"h" * 32).public])
+        assert [fault.kind for fault in found.faults] == ["head", "head"]
+    copy.heads[subject] = [b"garbage"]
+    assert ("head", A, 0) in await located(copy, replay_refused=False)
+
+
+async def test_a56_facts_are_not_read_past_a_forged_head(copy: Copy) -> None:
+    subject = "journal_heads.ns.Proto.s1.A.0"
+    head = heads.unpack(A, copy.heads[subject][-1])
+    hiding = heads.Head(A, head.count, head.hash, (1,), head.signer, head.signature)
+    copy.heads[subject].append(hiding.pack())
+    async with copy.stored() as journal:
+        with pytest.raises(JournalBroken, match="signature"):
+            [f async for f in journal.read(namespace="ns")]
+
+
+def damage(rng: random.Random, kind: str, records: list[bytes], others: list[bytes]) -> list[bytes]:
+    records, place = list(records), rng.randrange(len(records) - 1)
+    match kind:
+        case "flip":
+            data = bytearray(records[place])
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+            records[place] = bytes(data)
+        case "delete":
+            del records[place]
+        case "swap":
+            other = rng.choice([i for i in range(len(records)) if i != place])
+            records[place], records[other] = records[other], records[place]
+        case "splice":
+            records[place] = others[place]
+        case "truncate":
+            records[place] = records[place][: rng.randrange(len(records[place]))]
+        case _:
+            del records[place:]
+    return records
+
+
+KINDS = ["flip", "delete", "swap", "splice", "truncate", "rollback"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a56_a_thousand_damages_of_each_kind_are_found(copy: Copy, kind: str) -> None:
+    clean = copy.records[A]
+    for seed in range(1000):
+        copy.records[A] = damage(random.Random(seed), kind, clean, copy.records[W])
+        async with copy.stored() as journal:
+            findings = await journal.verify()
+            assert findings.faults, (kind, seed)
+            assert {fault.subject for fault in findings.faults} == {A}
+
+
+async def test_a_finding_says_where(copy: Copy) -> None:
+    del copy.records[W][1]
+    async with copy.stored() as journal:
+        (fault,) = (await journal.verify(role="W")).faults
+    assert str(fault) == "ns.Proto, session s1, W[1], entry 5: entries 3 to 4 are missing"
