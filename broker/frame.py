@@ -7,25 +7,29 @@ way. A message is `[sequence, label, payload, branches, parts]`; its payload is 
 so that reading the frame builds little, and the payload is read later under its own limits,
 or by a codec (encryption) first.
 
-Decoding trusts nobody. msgspec checks each array's declared length against the types below
-before it allocates, skips nothing it does not know, and runs no code; whatever the bytes are,
-the only error is `FrameError`. A frame decodes in about 0.2 us, and 0.1 us for each message.
+Decoding trusts nobody. msgpack checks every declared length against the limits below before it
+allocates, and takes no maps and no extensions; msgspec then holds the arrays against the types.
+No code runs, and whatever the bytes are, the only error is `FrameError`. A frame decodes in
+about 0.7 us, and 0.15 us for each message.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgpack
 import msgspec
+from msgspec.structs import astuple
 
 from .errors import FrameError
 
 VERSION = 1
 FINGERPRINT_SIZE = 8
 MESSAGES_LIMIT = 1024
+TEXT_LIMIT = 4096
 
 _Name = Annotated[str, msgspec.Meta(max_length=256)]
-_Text = Annotated[str, msgspec.Meta(max_length=4096)]
+_Text = Annotated[str, msgspec.Meta(max_length=TEXT_LIMIT)]
 _Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 _Index = Annotated[int, msgspec.Meta(ge=0, le=10_000)]
 _Token = Annotated[bytes, msgspec.Meta(max_length=16 * 1024)]
@@ -98,16 +102,30 @@ class Frame(msgspec.Struct, tag=VERSION, array_like=True, frozen=True, forbid_un
 SIZE_LIMIT = 8 << 20
 """In bytes. The server's own limit (1 MiB unless configured) is usually smaller."""
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Frame)
-_decode = _decoder.decode
+_packer = msgpack.Packer(autoreset=True)
 
-# What msgspec raises besides its own errors: bad UTF-8, deep nesting, an integer too large.
-REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError)
+REFUSALS = (
+    msgpack.UnpackException,
+    msgspec.MsgspecError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    RecursionError,
+)
+"""All that the two libraries raise for bytes and values that are not what they should be."""
 
 
 def encode(frame: Frame) -> bytes:
-    return _encoder.encode(frame)
+    """The bytes of a frame. Struct by struct: msgpack knows arrays only."""
+    messages = [
+        (m.sequence, m.label, m.payload, m.branches, m.parts and astuple(m.parts))
+        for m in frame.messages
+    ]
+    last = (frame.ack and astuple(frame.ack), frame.abort and astuple(frame.abort))
+    control = frame.control and astuple(frame.control)
+    array = (VERSION, frame.fingerprint, messages, frame.incarnation, *last, control)
+    packed: bytes = _packer.pack(array)
+    return packed
 
 
 def decode(data: bytes, limit: int = SIZE_LIMIT) -> Frame:
@@ -115,6 +133,14 @@ def decode(data: bytes, limit: int = SIZE_LIMIT) -> Frame:
     if len(data) > limit:
         raise FrameError("frame", f"{len(data)} bytes are more than {limit}")
     try:
-        return _decode(data)
+        raw: Any = msgpack.unpackb(
+            data,
+            use_list=False,
+            max_array_len=MESSAGES_LIMIT,
+            max_map_len=0,
+            max_str_len=TEXT_LIMIT,
+            max_ext_len=0,
+        )
+        return msgspec.convert(raw, Frame)
     except REFUSALS as error:
         raise FrameError("frame", str(error)[:200]) from None

@@ -1,7 +1,7 @@
 """The payload of one message: plain values in msgpack, read under limits.
 
-msgspec bounds the nesting only by Python's recursion limit, and 1 MiB of empty maps becomes
-70 MiB of dicts. So whatever could break a limit is measured first, on the bytes. Most payloads
+msgpack bounds the nesting only at a thousand levels, and 1 MiB of empty maps becomes 70 MiB of
+dicts. So whatever could break a limit is measured first, on the bytes. Most payloads
 are too small to break one, which a count of the bytes that could open a container shows at the
 speed of C; only the others are walked, one step for each element, until a limit is passed.
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-import msgspec
+import msgpack
 
 from .errors import FrameError, NotPackable
 from .frame import REFUSALS
@@ -29,19 +29,16 @@ class Limits:
 DEFAULT_LIMITS: Final = Limits()
 
 
-def _no_extension(code: int, _data: memoryview) -> object:
-    raise ValueError(f"msgpack extension {code} means nothing here")
-
-
-_encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(ext_hook=_no_extension).decode
+_packer = msgpack.Packer(autoreset=True)
 
 
 def pack(value: object) -> bytes:
     """Plain builtins as msgpack; raises `NotPackable` for anything else."""
     try:
-        return _encode(value)
+        packed: bytes = _packer.pack(value)
+        return packed
     except REFUSALS as error:
+        _packer.reset()
         raise NotPackable(str(error)[:200]) from None
 
 
@@ -53,7 +50,7 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     if size > limits.elements or size - len(data.translate(None, _OPENERS)) > limits.depth:
         _walk(data, limits)
     try:
-        return _decode(data)
+        return msgpack.unpackb(data, strict_map_key=False, max_ext_len=0)
     except REFUSALS as error:
         raise FrameError("payload", str(error)[:200]) from None
 
