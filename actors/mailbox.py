@@ -20,15 +20,22 @@ class Mailbox:
     `failure` is set once, when the session fails; every wait then raises it.
     """
 
-    __slots__ = ("_acknowledge", "_waiters", "failure", "index", "inlets", "name", "part")
+    __slots__ = ("_acknowledge", "_flush", "_waiters", "failure", "index", "inlets", "name", "part")
 
-    def __init__(self, part: Part, index: int, acknowledge: Callable[[Lane], None]) -> None:
+    def __init__(
+        self,
+        part: Part,
+        index: int,
+        acknowledge: Callable[[Lane], None],
+        flush: Callable[[], None],
+    ) -> None:
         self.part = part
         self.index = index
         self.name = part.name_of(index)
         self.inlets: dict[tuple[str, int], Inlet] = {}
         self.failure: Exception | None = None
         self._acknowledge = acknowledge
+        self._flush = flush
         self._waiters: list[asyncio.Future[None]] = []
 
     def inlet(self, role: str, index: int) -> Inlet | None:
@@ -94,9 +101,13 @@ class Mailbox:
     # --- waiting -----------------------------------------------------------------------
 
     async def arrival(self) -> None:
-        """Wait until something arrives, or raise the session's failure."""
+        """Wait until something arrives, or raise the session's failure.
+
+        Who waits has said what it has to say: its frames need not wait for the end of the tick.
+        """
         if self.failure is not None:
             raise self.failure
+        self._flush()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         await waiter

@@ -175,7 +175,9 @@ class Outbox:
             begun.batch = None
 
     def flush(self) -> None:
-        """Publish the frames of this tick."""
+        """Publish the frames of this tick, if there are any left."""
+        if not self._frames:
+            return
         frames, self._frames = self._frames, []
         self._begun.clear()
         for outlet, batch in frames:

@@ -104,7 +104,7 @@ class Session:
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
         outbox = Outbox(self._encode, self._publish, self._loop)
-        mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane))
+        mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush)
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe)
         return seat
 
