@@ -39,6 +39,8 @@ def statements(block: Block) -> Iterator[Statement]:
     while waiting:
         statement = waiting.pop()
         yield statement
+        if type(statement) is Send:
+            continue
         for inner in reversed(blocks(statement)):
             waiting.extend(reversed(inner.statements))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from ..spelling import nearest
 from ..tree import Block, Call, Choice, Rec, RoleRef, SubProtocol
-from ..walk import statements
 from .report import Report, Scope, refs
 
 
@@ -80,7 +79,9 @@ def _selectors(
     role = scope.roles.get(ref.role)
     if role is None or ref.role in scope.parameters:
         return
-    used = [inner for s in statements(callee.body) for inner in refs(s) if inner.role == parameter]
+    used = [
+        inner for s in report.within(callee.body) for inner in refs(s) if inner.role == parameter
+    ]
     whole = role.is_family and ref.selector is None
     if whole and any(inner.selector is None for inner in used):
         sentence = f"`{callee.name}` uses `{parameter}` as one role, and `{ref.role}` is a family"
@@ -94,14 +95,14 @@ def cyclic_calls(report: Report) -> list[Call]:
     """The calls, not in tail position, through which a body comes back to itself."""
     bodies = report.bodies
     called = {
-        name: {s.name for s in statements(body) if isinstance(s, Call) and s.name in bodies}
+        name: {s.name for s in report.within(body) if isinstance(s, Call) and s.name in bodies}
         for name, body in bodies.items()
     }
     component = components(called)
     found: list[Call] = []
     for name, body in bodies.items():
         tail = {id(call) for call in _tail_calls(body)}
-        for statement in statements(body):
+        for statement in report.within(body):
             if isinstance(statement, Call) and statement.name in bodies:
                 comes_back = component[statement.name] == component[name]
                 if comes_back and id(statement) not in tail:

@@ -8,7 +8,18 @@ from typing import Literal
 
 from ..expressions import COMPARISONS, LOGICAL, names, show
 from ..spelling import nearest
-from ..tree import Attribute, Choice, Expr, Literal_, Loop, Name, Operation, Send, TypeExpr
+from ..tree import (
+    Attribute,
+    Choice,
+    Expr,
+    Literal_,
+    Loop,
+    Name,
+    Operation,
+    Send,
+    Statement,
+    TypeExpr,
+)
 from ..types import INTEGERS, REALS, TEXTS, last_segment
 from .report import Report
 
@@ -28,6 +39,8 @@ class Vocabulary:
 
 
 def check_guards(report: Report) -> None:
+    if not any(_is_guarded(statement) for _, statement in report.statements()):
+        return
     vocabularies = _vocabularies(report)
     everything = vocabularies[""]
     for scope, statement in report.statements():
@@ -42,6 +55,16 @@ def check_guards(report: Report) -> None:
                 _Guard(report, everything).check(statement.condition, "the condition of a loop")
             case _:
                 pass
+
+
+def _is_guarded(statement: Statement) -> bool:
+    match statement:
+        case Choice():
+            return any(branch.guard is not None for branch in statement.branches)
+        case Loop():
+            return statement.condition is not None
+        case _:
+            return False
 
 
 def _vocabularies(report: Report) -> dict[str, Vocabulary]:

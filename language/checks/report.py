@@ -57,6 +57,7 @@ class Report:
         self.silent: set[str] = set()
         """The bodies that can be passed without a message; found by the checks of control."""
         self._said: set[tuple[str, str]] = set()
+        self._listed: dict[int, tuple[Statement, ...]] = {}
         self._own = SubProtocol(protocol.name, tuple(own), protocol.body, span=protocol.name_span)
         self.bodies: dict[str, Block] = {protocol.name: protocol.body}
         """What can be called, by name."""
@@ -83,8 +84,15 @@ class Report:
 
     def statements(self) -> Iterator[tuple[Scope, Statement]]:
         for scope in self.scopes:
-            for statement in statements(scope.body):
+            for statement in self.within(scope.body):
                 yield scope, statement
+
+    def within(self, body: Block) -> tuple[Statement, ...]:
+        """All statements inside `body`; every check asks, so they are listed once."""
+        listed = self._listed.get(id(body))
+        if listed is None:
+            listed = self._listed[id(body)] = tuple(statements(body))
+        return listed
 
     def callee(self, name: str) -> SubProtocol | None:
         """The sub-protocol, or the protocol itself seen as one."""
@@ -97,7 +105,7 @@ class Report:
         that body; those that call it are then asked again."""
         callers: dict[str, list[str]] = {name: [] for name in self.bodies}
         for name, body in self.bodies.items():
-            for statement in statements(body):
+            for statement in self.within(body):
                 if isinstance(statement, Call) and statement.name in callers:
                     callers[statement.name].append(name)
         waiting = dict.fromkeys(self.bodies)

@@ -6,7 +6,6 @@ from ..errors import Span
 from ..machine import INDEX_LIMIT
 from ..spelling import nearest
 from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send, Statement
-from ..walk import statements
 from .report import Report, Scope, refs
 
 
@@ -207,7 +206,7 @@ def participants(report: Report) -> set[str]:
 
 def _direct(report: Report, scope: Scope, own: set[str]) -> set[str]:
     found: set[str] = set()
-    for statement in statements(scope.body):
+    for statement in report.within(scope.body):
         match statement:
             case Send(receiver=None):
                 found |= set(scope.parameters or own)
@@ -222,7 +221,7 @@ def _direct(report: Report, scope: Scope, own: set[str]) -> set[str]:
 
 def _calls(report: Report, scope: Scope) -> list[tuple[str, dict[str, str]]]:
     found: list[tuple[str, dict[str, str]]] = []
-    for statement in statements(scope.body):
+    for statement in report.within(scope.body):
         if isinstance(statement, Call):
             callee = report.callee(statement.name)
             names = callee.parameters if callee else None
