@@ -1,36 +1,44 @@
 """Exploring composed automata with bounded first-in-first-out channels.
 
-Breadth first, so that what is found comes with a shortest trace. Reduced by persistent sets
+Breadth first, so that what is found comes with a short trace. Reduced by persistent sets
 (Godefroid, Partial-Order Methods for the Verification of Concurrent Systems, LNCS 1032, 1996,
 chapter 4): a receive commutes with everything others do, and nobody can disable another's send,
-so one instance's steps are explored at a time; where that would close a cycle, all are.
+so where possible one instance's steps are explored at a time (see `independence`). What that would
+put off for ever is caught up with afterwards: where nothing leads out of a strongly connected
+component in which somebody could move and never does, one of its configurations is explored in full
+(Valmari, The State Explosion Problem, LNCS 1491, 1998, section 7).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
+from .components import components
+from .independence import Independence
 from .system import Automaton, Step, System
 
-Problem = Literal["deadlock", "orphan message", "unspecified reception"]
-Channel = tuple[str, str]
+Problem = Literal["deadlock", "orphan message", "unspecified reception", "starvation"]
+Queues = tuple[tuple[str, ...], ...]
+Configuration = tuple[tuple[int, ...], Queues]
+"""Where every instance stands, and what is under way in every channel."""
 CONFIGURATION_LIMIT = 200_000
+ROUNDS = 50
+"""After so many rounds of catching up, components are explored in full at once."""
 
-
-@dataclass(frozen=True, slots=True)
-class Configuration:
-    """Where every instance stands and what is under way, channels without messages left out."""
-
-    states: tuple[int, ...]
-    channels: tuple[tuple[Channel, tuple[str, ...]], ...]
+Move = tuple[int, Step, Configuration]
+"""Whose step it is, the step, and what it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem at `instance`, and the steps `(who, what)` that lead to it."""
+    """A problem at `instance`, and the steps `(who, what)` that lead to it.
+
+    After the trace, a starved instance waits for ever whatever the others do, and an orphan
+    message is never received.
+    """
 
     problem: Problem
     instance: str
@@ -39,15 +47,21 @@ class Finding:
 
 @dataclass(slots=True)
 class Exploration:
-    """What was found. `complete` is False when the limit of configurations was reached."""
+    """What was found. `complete` is False when the limit of configurations was reached, or when
+    all waited for room in a channel (`needs_room`), so that larger buffers would show more."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     configurations: int = 0
     complete: bool = True
+    needs_room: bool = False
 
 
 def explore(composed: System, *, buffer: int = 2, limit: int = CONFIGURATION_LIMIT) -> Exploration:
-    """Explore the system with at most `buffer` messages in each channel; stops at a finding."""
+    """Explore the system with at most `buffer` messages in each channel; stops at a finding.
+
+    Starvation, and orphans that others' endless steps hide, are looked for when everything
+    has been visited. Time and memory are bounded by `limit` times the size of a configuration.
+    """
     return _Search(composed, buffer, limit).run()
 
 
@@ -55,117 +69,269 @@ class _Search:
     def __init__(self, composed: System, buffer: int, limit: int) -> None:
         self._names = tuple(composed)
         self._automata: tuple[Automaton, ...] = tuple(composed.values())
+        self._independence = [Independence(automaton) for automaton in self._automata]
         self._buffer = buffer
         self._limit = limit
-        start = Configuration((0,) * len(self._names), ())
-        self._came: dict[Configuration, tuple[Configuration, str, Step] | None] = {start: None}
-        self._waiting = deque([start])
+        self._channels = _channels(composed)
+        start: Configuration = ((0,) * len(self._names), ((),) * len(self._channels))
+        self._numbers: dict[Configuration, int] = {start: 0}
+        self._nodes: list[Configuration] = [start]
+        self._came: list[tuple[int, int, Step] | None] = [None]
+        self._moves: list[list[tuple[int, int]] | None] = [None]
+        self._whole = set[int]()
+        self._waiting = deque([0])
+        self._result = Exploration()
 
     def run(self) -> Exploration:
-        result = Exploration()
-        while self._waiting:
-            here = self._waiting.popleft()
-            finding = self._visit(here)
-            if finding is not None:
-                result.findings.append(finding)
+        result = self._result
+        finding = self._visit_all()
+        rounds = 0
+        while finding is None and len(self._nodes) <= self._limit:
+            ends = list(self._ends())
+            rounds += 1
+            if not self._catch_up(ends, rounds > ROUNDS):
+                finding = self._endless(ends)
                 break
-            if len(self._came) > self._limit:
-                result.complete = False
-                break
-        result.configurations = len(self._came)
+            finding = self._visit_all()
+        if finding is not None:
+            result.findings.append(finding)
+        result.configurations = len(self._nodes)
+        result.complete = not self._waiting and not result.needs_room
         return result
 
-    def _visit(self, here: Configuration) -> Finding | None:
-        channels = dict(here.channels)
-        stuck = self._unspecified(here, channels)
-        if stuck is not None:
-            return Finding("unspecified reception", stuck, self._trace(here))
-        groups = [group for group in self._groups(here, channels) if group]
-        if not groups:
-            return self._ended(here, channels)
-        groups.sort(key=lambda group: group[0][1].sends)
-        fresh = False
-        for who, step, there in groups[0]:
-            fresh |= self._reach(here, who, step, there)
-        if not fresh:
-            for group in groups[1:]:
-                for who, step, there in group:
-                    self._reach(here, who, step, there)
+    def _visit_all(self) -> Finding | None:
+        while self._waiting and len(self._nodes) <= self._limit:
+            finding = self._visit(self._waiting.popleft())
+            if finding is not None:
+                return finding
         return None
 
-    def _reach(self, here: Configuration, who: str, step: Step, there: Configuration) -> bool:
-        if there in self._came:
-            return False
-        self._came[there] = (here, who, step)
-        self._waiting.append(there)
-        return True
+    def _visit(self, node: int) -> Finding | None:
+        here = self._nodes[node]
+        stuck = self._unspecified(here)
+        if stuck is not None:
+            return Finding("unspecified reception", stuck, self._trace(node))
+        alone = self._alone(here)
+        if alone:
+            self._take(node, alone)
+            return None
+        everything = [move for place in range(len(self._names)) for move in self._of(here, place)]
+        self._whole.add(node)
+        self._take(node, everything)
+        return None if everything else self._ended(node)
 
-    def _groups(
-        self, here: Configuration, channels: dict[Channel, tuple[str, ...]]
-    ) -> Iterator[list[tuple[str, Step, Configuration]]]:
-        """For each instance its enabled steps and where they lead."""
+    def _take(self, node: int, moves: Iterable[Move]) -> None:
+        taken = self._moves[node]
+        if taken is None:
+            taken = self._moves[node] = []
+        for place, step, there in moves:
+            number = self._numbers.setdefault(there, len(self._nodes))
+            if number == len(self._nodes):
+                self._nodes.append(there)
+                self._came.append((node, place, step))
+                self._moves.append(None)
+                self._waiting.append(number)
+            taken.append((place, number))
+
+    # --- steps --------------------------------------------------------------------------
+
+    def _alone(self, here: Configuration) -> list[Move]:
+        """Steps of one instance that may be explored without the others', receives before sends;
+        empty if there are none."""
+        fallback = list[Move]()
         for place, name in enumerate(self._names):
-            edges = self._automata[place].edges[here.states[place]]
-            yield [
-                (name, step, self._after(here, channels, place, step, target))
-                for step, target in edges.items()
-                if self._enabled(channels, name, step)
-            ]
+            state = here[0][place]
+            edges = self._automata[place].edges[state]
+            if not edges:
+                continue
+            steps = self._persistent(here, place, state, name, edges)
+            if steps and not steps[0].sends:
+                return [self._move(here, place, step, edges[step]) for step in steps]
+            if steps and not fallback:
+                fallback = [self._move(here, place, step, edges[step]) for step in steps]
+        return fallback
 
-    def _enabled(self, channels: dict[Channel, tuple[str, ...]], name: str, step: Step) -> bool:
+    def _persistent(
+        self, here: Configuration, place: int, state: int, name: str, edges: dict[Step, int]
+    ) -> list[Step]:
+        enabled = [step for step in edges if self._enabled(here, name, step)]
+        if not enabled:
+            return []
+        if len(edges) > 1:
+            detached = self._independence[place].detached
+            single = next((step for step in enabled if detached(state, step)), None)
+            if single is not None:
+                return [single]
+            if any(self._may_come(here, name, step) for step in edges if step not in enabled):
+                return []
+        return enabled
+
+    def _may_come(self, here: Configuration, name: str, step: Step) -> bool:
+        """Whether others can enable a step that is not enabled: by making room, or by sending."""
+        return step.sends or not here[1][self._channels[step.peer, name]]
+
+    def _of(self, here: Configuration, place: int) -> Iterator[Move]:
+        name = self._names[place]
+        for step, target in self._automata[place].edges[here[0][place]].items():
+            if self._enabled(here, name, step):
+                yield self._move(here, place, step, target)
+
+    def _enabled(self, here: Configuration, name: str, step: Step) -> bool:
         if step.sends:
-            return len(channels.get((name, step.peer), ())) < self._buffer
-        return channels.get((step.peer, name), ("",))[0] == step.label
+            return len(here[1][self._channels[name, step.peer]]) < self._buffer
+        queue = here[1][self._channels[step.peer, name]]
+        return bool(queue) and queue[0] == step.label
 
-    def _after(
-        self,
-        here: Configuration,
-        channels: dict[Channel, tuple[str, ...]],
-        place: int,
-        step: Step,
-        target: int,
-    ) -> Configuration:
-        changed = dict(channels)
+    def _move(self, here: Configuration, place: int, step: Step, target: int) -> Move:
+        states, queues = here
         name = self._names[place]
         if step.sends:
-            channel = (name, step.peer)
-            changed[channel] = (*changed.get(channel, ()), step.label)
+            at = self._channels[name, step.peer]
+            changed = (*queues[at], step.label)
         else:
-            channel = (step.peer, name)
-            changed[channel] = changed[channel][1:]
-            if not changed[channel]:
-                del changed[channel]
-        states = (*here.states[:place], target, *here.states[place + 1 :])
-        return Configuration(states, tuple(sorted(changed.items())))
+            at = self._channels[step.peer, name]
+            changed = queues[at][1:]
+        there = (*states[:place], target, *states[place + 1 :])
+        return place, step, (there, (*queues[:at], changed, *queues[at + 1 :]))
 
-    def _unspecified(
-        self, here: Configuration, channels: dict[Channel, tuple[str, ...]]
-    ) -> str | None:
+    # --- problems -----------------------------------------------------------------------
+
+    def _unspecified(self, here: Configuration) -> str | None:
         """An instance that waits for a sender whose next message it cannot take."""
         for place, name in enumerate(self._names):
-            edges = self._automata[place].edges[here.states[place]]
-            for sender in {step.peer for step in edges if not step.sends}:
-                queue = channels.get((sender, name))
-                if queue and Step(False, sender, queue[0]) not in edges:
+            edges = self._automata[place].edges[here[0][place]]
+            for step in edges:
+                if step.sends:
+                    continue
+                queue = here[1][self._channels[step.peer, name]]
+                if (
+                    queue
+                    and queue[0] != step.label
+                    and Step(False, step.peer, queue[0]) not in edges
+                ):
                     return name
         return None
 
-    def _ended(
-        self, here: Configuration, channels: dict[Channel, tuple[str, ...]]
-    ) -> Finding | None:
-        for place, name in enumerate(self._names):
-            if here.states[place] not in self._automata[place].finals:
-                return Finding("deadlock", name, self._trace(here))
-        if channels:
-            (_, receiver), *_ = channels
-            return Finding("orphan message", receiver, self._trace(here))
+    def _ended(self, node: int) -> Finding | None:
+        states, queues = self._nodes[node]
+        stuck = [p for p, state in enumerate(states) if state not in self._automata[p].finals]
+        if any(step.sends for p in stuck for step in self._automata[p].edges[states[p]]):
+            self._result.needs_room = True
+            return None
+        if stuck:
+            return Finding("deadlock", self._names[stuck[0]], self._trace(node))
+        for (_, receiver), queue in zip(self._channels, queues, strict=True):
+            if queue:
+                return Finding("orphan message", receiver, self._trace(node))
         return None
 
-    def _trace(self, here: Configuration) -> tuple[tuple[str, Step], ...]:
+    def _trace(self, node: int) -> tuple[tuple[str, Step], ...]:
         steps = list[tuple[str, Step]]()
-        came = self._came[here]
+        came = self._came[node]
         while came is not None:
-            before, who, step = came
-            steps.append((who, step))
-            came = self._came[before]
+            node, place, step = came
+            steps.append((self._names[place], step))
+            came = self._came[node]
         return tuple(reversed(steps))
+
+    # --- endless runs -------------------------------------------------------------------
+
+    def _ends(self) -> Iterator[set[int]]:
+        """The strongly connected components that nothing leads out of, wholly visited."""
+        left = set[int]()
+
+        def following(node: int) -> list[int]:
+            return [target for _, target in self._moves[node] or ()]
+
+        for component in components([0], following):
+            inside = set(component)
+            targets = {target for node in component for target in following(node)}
+            if any(self._moves[node] is None for node in component) or not targets:
+                continue
+            if targets <= inside:
+                left |= inside
+                yield inside
+
+    def _catch_up(self, ends: list[set[int]], thoroughly: bool) -> bool:
+        """Explore more where somebody who can move never does; False if that is nowhere."""
+        grown = False
+        for inside in ends:
+            movers = {place for node in inside for place, _ in self._moves[node] or ()}
+            behind = [n for n in sorted(inside) if self._ignored(n, movers)]
+            for node in behind if thoroughly else behind[:1]:
+                here = self._nodes[node]
+                places = range(len(self._names))
+                self._take(node, [move for place in places for move in self._of(here, place)])
+                self._whole.add(node)
+                grown = True
+        return grown
+
+    def _ignored(self, node: int, movers: set[int]) -> bool:
+        if node in self._whole:
+            return False
+        others = (place for place in range(len(self._names)) if place not in movers)
+        return any(next(self._of(self._nodes[node], place), None) for place in others)
+
+    def _endless(self, ends: list[set[int]]) -> Finding | None:
+        """Who never moves again, and what is never received, on fair runs that do not end."""
+        for inside in sorted(ends, key=min):
+            if self._lacks_room(inside):
+                self._result.needs_room = True
+                continue
+            movers = {place for node in inside for place, _ in self._moves[node] or ()}
+            states, queues = self._nodes[min(inside)]
+            for place, state in enumerate(states):
+                if place not in movers and state not in self._automata[place].finals:
+                    return Finding("starvation", self._names[place], self._first(inside, place))
+            for at, channel in enumerate(self._channels):
+                if queues[at] and self._is_left(inside, at):
+                    return Finding("orphan message", channel[1], self._trace(min(inside)))
+        return None
+
+    def _lacks_room(self, inside: set[int]) -> bool:
+        """Whether a channel is always full that somebody could send into."""
+        return any(
+            step.sends and self._is_full(inside, self._channels[self._names[place], step.peer])
+            for place, automaton in enumerate(self._automata)
+            for state in {self._nodes[node][0][place] for node in inside}
+            for step in automaton.edges[state]
+        )
+
+    def _is_full(self, inside: set[int], at: int) -> bool:
+        return all(len(self._nodes[node][1][at]) == self._buffer for node in inside)
+
+    def _is_left(self, inside: set[int], at: int) -> bool:
+        """Whether nothing is ever taken from the channel."""
+        return len({self._nodes[node][1][at] for node in inside}) == 1
+
+    def _first(self, inside: set[int], place: int) -> tuple[tuple[str, Step], ...]:
+        """The trace to the first configuration after which the instance never moves."""
+        before: list[list[int]] = [[] for _ in self._nodes]
+        alive = set[int]()
+        for node, moves in enumerate(self._moves):
+            for who, target in moves or ():
+                before[target].append(node)
+                if who == place:
+                    alive.add(node)
+            if moves is None:
+                alive.add(node)
+        waiting = list(alive)
+        while waiting:
+            fresh = [node for node in before[waiting.pop()] if node not in alive]
+            alive.update(fresh)
+            waiting += fresh
+        finals = self._automata[place].finals
+        dead = (n for n in range(len(self._nodes)) if n not in alive)
+        starved = (n for n in dead if self._nodes[n][0][place] not in finals)
+        return self._trace(next(starved, min(inside)))
+
+
+def _channels(composed: System) -> dict[tuple[str, str], int]:
+    """Every channel that a step mentions, numbered in the order of the names."""
+    found = {
+        (name, step.peer) if step.sends else (step.peer, name)
+        for name, automaton in composed.items()
+        for edges in automaton.edges
+        for step in edges
+    }
+    return {channel: number for number, channel in enumerate(sorted(found))}

@@ -1,0 +1,44 @@
+"""Which steps of an automaton do not depend on its other steps.
+
+The branches of a `parallel` are interleaved in one automaton; exploring need not try every order
+of steps that commute.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from .system import Automaton, Step
+
+
+class Independence:
+    """What is known of one automaton, worked out when it is asked for."""
+
+    def __init__(self, automaton: Automaton) -> None:
+        self._edges = automaton.edges
+        self.detached = cache(self._detached)
+
+    def _detached(self, state: int, step: Step) -> bool:
+        """Whether the step stays possible, on a channel of its own, and commutes with everything
+        that the automaton can do from `state` before it takes it."""
+        found = {state}
+        waiting = [state]
+        while waiting:
+            here = self._edges[waiting.pop()]
+            if step not in here or not self._commutes(here, step):
+                return False
+            for other, target in here.items():
+                if other != step and target not in found:
+                    found.add(target)
+                    waiting.append(target)
+        return True
+
+    def _commutes(self, here: dict[Step, int], step: Step) -> bool:
+        after = self._edges[here[step]]
+        return all(
+            (other.sends, other.peer) != (step.sends, step.peer)
+            and other in after
+            and self._edges[target].get(step) == after[other]
+            for other, target in here.items()
+            if other != step
+        )

@@ -1,0 +1,161 @@
+"""The reduced exploration finds what exploring every configuration finds."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.strategies import DrawFn
+
+from pavane.language.explore import explore
+from pavane.language.system import Automaton, Step
+
+NAMES = ("A", "B", "C")
+BUFFER = 2
+LIMIT = 4_000
+
+Queues = dict[tuple[str, str], tuple[str, ...]]
+Here = tuple[tuple[int, ...], tuple[tuple[tuple[str, str], tuple[str, ...]], ...]]
+
+
+@st.composite
+def systems(draw: DrawFn) -> dict[str, Automaton]:
+    """Three small automata; some states mix sends and receives, from and to several others."""
+    return {name: draw(automata(name)) for name in NAMES}
+
+
+@st.composite
+def automata(draw: DrawFn, own: str) -> Automaton:
+    size = draw(st.integers(1, 4))
+    others = [name for name in NAMES if name != own]
+    result = Automaton([{} for _ in range(size)])
+    for state in range(size):
+        steps = draw(
+            st.lists(
+                st.builds(Step, st.booleans(), st.sampled_from(others), st.sampled_from("xy")),
+                max_size=2,
+            )
+        )
+        for step in steps:
+            result.edges[state][step] = draw(st.integers(0, size - 1))
+        if not steps:
+            result.finals.add(state)
+    return result
+
+
+class Whole:
+    """Every configuration, one after the other."""
+
+    def __init__(self, composed: dict[str, Automaton]) -> None:
+        self.composed = composed
+        start: Here = ((0,) * len(composed), ())
+        self.moves: dict[Here, list[tuple[int, Here]]] = {}
+        waiting = deque([start])
+        seen = {start}
+        while waiting and len(seen) < LIMIT:
+            here = waiting.popleft()
+            self.moves[here] = list(self.after(here))
+            for _, there in self.moves[here]:
+                if there not in seen:
+                    seen.add(there)
+                    waiting.append(there)
+        self.complete = not waiting
+
+    def edges(self, here: Here, place: int) -> dict[Step, int]:
+        return self.composed[NAMES[place]].edges[here[0][place]]
+
+    def after(self, here: Here) -> list[tuple[int, Here]]:
+        found = list[tuple[int, Here]]()
+        for place, name in enumerate(NAMES):
+            for step, target in self.edges(here, place).items():
+                queues = dict(here[1])
+                channel = (name, step.peer) if step.sends else (step.peer, name)
+                queue = queues.get(channel, ())
+                if step.sends and len(queue) < BUFFER:
+                    queues[channel] = (*queue, step.label)
+                elif not step.sends and queue[:1] == (step.label,):
+                    queues[channel] = queue[1:]
+                else:
+                    continue
+                states = (*here[0][:place], target, *here[0][place + 1 :])
+                kept = tuple(sorted((c, q) for c, q in queues.items() if q))
+                found.append((place, (states, kept)))
+        return found
+
+    def blocked(self, here: Here) -> bool:
+        """Somebody could send if there were room."""
+        queues = dict(here[1])
+        return any(
+            step.sends and len(queues.get((name, step.peer), ())) == BUFFER
+            for place, name in enumerate(NAMES)
+            for step in self.edges(here, place)
+        )
+
+    def problems(self) -> set[str]:
+        found = set[str]()
+        for here, moves in self.moves.items():
+            if self.unspecified(here):
+                found.add("unspecified reception")
+            elif not moves and not self.blocked(here):
+                ended = all(here[0][p] in self.composed[NAMES[p]].finals for p in range(len(NAMES)))
+                found |= {"deadlock"} if not ended else {"orphan message"} if here[1] else set()
+        return found
+
+    def unspecified(self, here: Here) -> bool:
+        queues = dict(here[1])
+        return any(
+            Step(False, step.peer, queues[step.peer, name][0]) not in self.edges(here, place)
+            for place, name in enumerate(NAMES)
+            for step in self.edges(here, place)
+            if not step.sends and (step.peer, name) in queues
+        )
+
+    def starved(self) -> bool:
+        """From somewhere, somebody who has not ended can never move again."""
+        before: dict[Here, list[Here]] = {}
+        for here, moves in self.moves.items():
+            for _, there in moves:
+                before.setdefault(there, []).append(here)
+        return any(self.starves(place, before) for place in range(len(NAMES)))
+
+    def starves(self, place: int, before: dict[Here, list[Here]]) -> bool:
+        alive = {h for h, moves in self.moves.items() if any(who == place for who, _ in moves)}
+        waiting = list(alive)
+        while waiting:
+            for earlier in before.get(waiting.pop(), ()):
+                if earlier not in alive:
+                    alive.add(earlier)
+                    waiting.append(earlier)
+        finals = self.composed[NAMES[place]].finals
+        return any(h[0][place] not in finals for h in self.moves if h not in alive)
+
+
+def check(composed: dict[str, Automaton]) -> None:
+    whole = Whole(composed)
+    if not whole.complete:
+        return
+    reduced = explore(composed, buffer=BUFFER, limit=LIMIT)
+    problems = whole.problems()
+    kinds = {finding.problem for finding in reduced.findings}
+    assert reduced.configurations <= len(whole.moves)
+    if problems:
+        assert kinds <= problems | {"starvation"}, (kinds, problems)
+        assert kinds, problems
+    elif not any(whole.blocked(here) for here in whole.moves):
+        assert ("starvation" in kinds) == whole.starved(), (kinds, reduced)
+        assert kinds <= {"starvation", "orphan message"}
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(systems())
+def test_reduction_loses_nothing(composed: dict[str, Automaton]) -> None:
+    check(composed)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(systems())
+def test_reduction_loses_nothing_in_ten_thousand_systems(composed: dict[str, Automaton]) -> None:
+    check(composed)
