@@ -9,6 +9,7 @@ from ..effects.pipeline import Arrival, Pipeline, Plan
 from ..language.machine import Action, Machine
 from ..language.payload import Shape
 from ..language.table import Step, Table
+from .errors import Unhandled
 
 Pack = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
@@ -84,8 +85,16 @@ class Part:
         return role if self.sizes.get(role) is None else f"{role}[{index}]"
 
 
+UNBUILT = frozenset({"timeout", "retry", "priority", "compress"})
+"""The keys that the language knows and the runtime does nothing about by itself."""
+
+
 def _move(step: Step, shape: Shape, role: str, pipeline: Pipeline) -> Move:
-    """Raises `UnregisteredEffect` where a send asks for an effect that nobody handles."""
+    """Raises `UnregisteredEffect` where a send asks for an effect that nobody handles, and
+    `Unhandled` for an annotation that would be ignored."""
+    for annotation in step.action.annotations:
+        if annotation.key in UNBUILT - pipeline.registry.keys():
+            raise Unhandled(annotation.key, step.label)
     if step.sends:
         return Move(step, shape, pipeline.plan(role, step.action) or None, None)
     return Move(step, shape, None, pipeline.arrival(step.action) or None)

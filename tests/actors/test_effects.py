@@ -195,6 +195,47 @@ async def test_a34_an_effect_that_nobody_handles_is_an_error_before_the_first_me
     assert started == []
 
 
+@pytest.mark.parametrize("key", ["timeout = 5s", "retry = 3", "priority = 1", "compress = true"])
+async def test_an_annotation_that_nothing_acts_on_is_refused_not_ignored(
+    broker_url: str, unique: str, key: str
+) -> None:
+    text = f"""#[namespace = "{unique}"]
+    protocol Odd {{ roles: A, B; A[{key}] -> B: M; }}"""
+    name = key.split()[0]
+    async with pavane.open(broker_url) as runtime:
+        with pytest.raises(pavane.ActorError, match=f"M is annotated with {name}"):
+            await runtime.run(pavane.load(text), A=StandIn(), B=StandIn())
+
+
+async def test_nothing_leaves_where_the_message_behind_a_selection_is_denied(
+    broker_url: str, unique: str
+) -> None:
+    text = f"""#[namespace = "{unique}"]
+    protocol Told {{ roles: A, B, C;
+      choice A {{
+        go: {{ A[guard_capability = "go"] -> B: Go; B -> C: On; }}
+        no: {{ A -> B: No; }} }} }}"""
+    events: list[Event] = []
+
+    async def a(me: Endpoint) -> None:
+        with pytest.raises(pavane.CapabilityDenied):
+            await me.send("Go")
+        await me.send("No")
+
+    async def b(me: Endpoint) -> str:
+        return (await me.offer()).label
+
+    async def c(me: Endpoint) -> str:
+        return (await me.offer()).branch
+
+    async with pavane.open(broker_url, grants={"A": []}) as runtime:
+        runtime.observe(events.append)
+        outcome = await runtime.run(pavane.load(text), A=a, B=b, C=c)
+    assert (outcome["B"], outcome["C"]) == ("No", "no")
+    sent = [(e.label, e.receiver) for e in events if isinstance(e, MessageSent)]
+    assert sent == [("@no", "C"), ("No", "B")] or sent == [("No", "B"), ("@no", "C")]
+
+
 async def test_a34_a_role_specific_effect_runs_at_its_role_only(
     broker_url: str, unique: str
 ) -> None:
