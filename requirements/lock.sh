@@ -1,6 +1,8 @@
 #!/bin/sh
 # Resolve the ranges of pyproject.toml in a clean environment and write exact pins:
 # run.lock for what a user runs (and the build tools), dev.lock and docs.lock on top of it.
+# Resolve with the oldest Python that is supported, since a newer one may choose releases that
+# the oldest cannot install: make lock PYTHON=python3.11
 set -eu
 python=$1
 here=$(dirname "$0")
