@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 
+from msgspec import structs
+
 from .graph import Branching, Comm, Count, Fork, Join
 from .machine import Action, Counter
 from .merge import Alternative, Clash, Move, merge
@@ -67,7 +69,7 @@ class Determinisation:
 
     def _expand(self, heads: Heads) -> None:
         number = self._numbers[heads]
-        if self._counted(number, heads):
+        if self._straight(number, heads) or self._counted(number, heads):
             return
         alternatives = {head: self._alternative(head) for head in _sorted(heads)}
         merged = merge(list(alternatives.values()))
@@ -79,6 +81,18 @@ class Determinisation:
         for move in merged.moves:
             decided = self._after(heads, alternatives, move)
             self.raw.edges[number].append((move.action, self._state(move.target, decided)))
+
+    def _straight(self, number: int, heads: Heads) -> bool:
+        """Most states: one message, and nothing to merge."""
+        (head, *others) = heads
+        node = None if others or not isinstance(head, int) else self._view.node(head)
+        if not isinstance(node, Comm):
+            return False
+        after = self._view.heads(node.next)
+        self.raw.edges[number].append(
+            (self._view.action(node), self._state(frozenset(after), after))
+        )
+        return True
 
     def _conflict(self, heads: Heads, clash: Clash) -> None:
         """Note it, with the choices that matter; inside `parallel` these may be any."""
@@ -192,7 +206,7 @@ class Determinisation:
                 needed = guards if way.guard is None else (*guards, way.guard)
                 inner = self._nested(frozenset(heads), border)
                 if inner is None:
-                    self._first_steps(result, heads, border, taken, needed)
+                    self._first_steps(result, heads, border, taken, needed, looping=node.looping)
                 elif inner in seen:
                     result.clash = _SILENT
                 else:
@@ -214,16 +228,21 @@ class Determinisation:
         border: int,
         labels: tuple[str, ...],
         guards: tuple[Expr, ...],
+        *,
+        looping: bool,
     ) -> None:
         inner = self._merged(heads, border)
         result.ends |= inner.ends
         result.clash = result.clash or inner.clash
         for move in inner.moves:
             branches = (*labels, *move.action.branches)
-            action = replace(move.action, branches=branches, guards=(*guards, *move.action.guards))
-            result.moves.append(replace(move, action=action))
+            held = (*guards, *move.action.guards)
+            action = structs.replace(move.action, branches=branches, guards=held)
+            result.moves.append(Move(action, move.target, move.onwards))
             if not action.sends:
-                result.clash = result.clash or _SILENT
+                # It stops a loop that it decides by going on to what another sends.
+                result.interleaved = True
+                result.clash = result.clash or (None if looping else _SILENT)
 
     # parallel -----------------------------------------------------------------------------
 
@@ -238,7 +257,7 @@ class Determinisation:
             may_join &= branch.ends and part != frozenset({OVER})
             for move in branch.moves:
                 target = self._product(product, place, move.target, border)
-                result.moves.append(replace(move, target=target, onwards=-1))
+                result.moves.append(Move(move.action, target))
         if may_join:
             after = self._merged(self._onwards_from(join, border), border)
             result.clash = result.clash or after.clash

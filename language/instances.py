@@ -56,6 +56,7 @@ class Instances:
             for declared in protocol.roles
             if isinstance(declared.size, str) and declared.size != "*"
         }
+        self._plain = {role.name: Peer(role.name) for role in protocol.roles}
         self._cuts: dict[str, list[Bound]] = {}
 
     def value(self, index: Index) -> Bound:
@@ -72,7 +73,7 @@ class Instances:
         size = self.sizes[ref.role]
         selector = ref.selector
         if selector is None and size is None:
-            return Peer(ref.role)
+            return self._plain[ref.role]
         if isinstance(selector, Range):
             return Peer(ref.role, self.value(selector.start), self.value(selector.stop))
         if isinstance(selector, At) and not self.is_free(selector.index.name):

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from .tree import Annotation, Expr, Message
 
 INDEX_LIMIT = 10_000
@@ -50,8 +52,7 @@ class Peer:
         return self.role if self.start is None else f"{self.role}[{self.start}]"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(msgspec.Struct, frozen=True):
     """One step of a role: send `message` to `peer`, or receive it from there.
 
     A message that the compiler added so that `peer` learns the branch has `selection` set, the

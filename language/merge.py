@@ -10,7 +10,9 @@ Wies and Zufferey, Complete Multiparty Session Type Projection with Automata, CA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec import structs
 
 from .machine import Action, Peer
 from .tree import Message
@@ -19,7 +21,7 @@ from .view import Heads
 Key = tuple[bool, Peer, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Move:
     """An action and the heads that the class can be at after it.
 
@@ -33,7 +35,7 @@ class Move:
 
     def __post_init__(self) -> None:
         action = self.action
-        object.__setattr__(self, "key", (action.sends, action.peer, action.message.label))
+        self.key = (action.sends, action.peer, action.message.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,10 @@ def _joined(one: Move, other: Move) -> Move | Clash:
         return Clash("one message has two sets of annotations", text_of(left), text_of(right))
     branches = left.branches if left.branches == right.branches else ()
     step = min(left.step, right.step)
-    return Move(replace(left, step=step, branches=branches), one.target | other.target)
+    action = left
+    if (step, branches) != (left.step, left.branches):
+        action = structs.replace(left, step=step, branches=branches)
+    return Move(action, one.target | other.target)
 
 
 def _declared(message: Message) -> tuple[object, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
+from msgspec import structs
+
 from .machine import Action, Machine, Peer, Transition
 
 UNROLL_LIMIT = 4096
@@ -47,7 +49,7 @@ def _placed(machine: Machine, action: Action, registers: dict[int, int]) -> Acti
     assert isinstance(counter.count, int) and isinstance(counter.first, int)
     assert isinstance(action.peer.start, int)
     reached = counter.first + counter.count - registers[loop] - 1
-    return replace(action, peer=Peer(action.peer.role, reached + action.peer.start))
+    return structs.replace(action, peer=Peer(action.peer.role, reached + action.peer.start))
 
 
 def _settle(machine: Machine, state: int, registers: Registers) -> tuple[int, Registers] | None:
