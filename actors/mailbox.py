@@ -98,6 +98,14 @@ class Mailbox:
             hint=f"{inlet.name} does not follow the protocol; this session is over",
         )
 
+    def acknowledge_all(self) -> None:
+        """Say again how far every lane has come; what was said of it may have been lost."""
+        for inlet in self.inlets.values():
+            for lane in (inlet.alone, inlet.to_all):
+                if lane.last:
+                    lane.told = lane.read
+                    self._acknowledge(lane)
+
     # --- waiting -----------------------------------------------------------------------
 
     async def arrival(self) -> None:

@@ -1,5 +1,6 @@
 """What a live session does when messages may have been lost: it sends again what nobody has
-acknowledged, in the first order. Numbers show a receiver what it has already.
+acknowledged, in the first order, and says again what it has received. Numbers show a receiver
+what it has already.
 
 Messages to an instance and to its whole family are numbered apart, so after a loss nothing
 would tell which came first; a session in which one role does both to another ends instead.
@@ -13,7 +14,7 @@ from collections.abc import Callable, Iterable
 from ..broker.contract import Broker
 from ..broker.errors import BrokerError
 from .cast import Cast
-from .outlet import Outbox
+from .seat import Seat
 
 PATIENCE = 10.0
 """Seconds that a session waits for its broker to be back."""
@@ -33,13 +34,13 @@ class Recovery:
         broker: Broker,
         cast: Cast,
         roles: Iterable[str],
-        outboxes: Callable[[], Iterable[Outbox]],
+        seats: Callable[[], Iterable[Seat]],
         ask: Callable[[], None],
         give_up: Callable[[str], None],
     ) -> None:
         self._broker = broker
         self._mixed = [pair for pair in cast.mixed if not set(roles).isdisjoint(pair)]
-        self._outboxes = outboxes
+        self._seats = seats
         self._ask = ask
         self._give_up = give_up
         self._running: asyncio.Task[None] | None = None
@@ -67,8 +68,9 @@ class Recovery:
         return not self._mixed
 
     def _send_again(self) -> None:
-        for outbox in self._outboxes():
-            outbox.send_again()
+        for seat in self._seats():
+            seat.outbox.send_again()
+            seat.mailbox.acknowledge_all()
 
     async def _recover(self, reason: str) -> None:
         while self._again:

@@ -87,7 +87,7 @@ class Session:
             broker,
             cast,
             implementations,
-            lambda: [seat.outbox for seat in self._seats.values()],
+            self._seats.values,
             lambda: self._send_elsewhere(Frame(cast.fingerprint, control=Control(AGAIN))),
             lambda reason: self.fail(SessionLost(self.id, reason), "the broker"),
         )

@@ -200,6 +200,32 @@ async def test_a18_the_deciders_stop_reaches_everyone(runtime: pavane.Runtime) -
         assert outcome["C"] == rounds
 
 
+async def test_a18_a_custom_condition_is_evaluated_at_its_owner(runtime: pavane.Runtime) -> None:
+    text = """protocol P { roles: A, B;
+      loop (custom: "left > 0") { A -> B: Item(int); B -> A: Ok; } A -> B: End; }"""
+
+    async def a(me: Endpoint) -> None:
+        for left in (2, 1):
+            me.set(left=left)
+            with pytest.raises(pavane.GuardRefused):
+                await me.choose("stop")
+            await me.send("Item", left)
+            await me.receive("Ok")
+        me.set(left=0)
+        with pytest.raises(pavane.GuardRefused):
+            await me.send("Item", 0)
+        await me.send("End")
+
+    async def b(me: Endpoint) -> list[int]:
+        seen: list[int] = []
+        while (got := await me.offer()).label == "Item":
+            seen.append(got.payload)
+            await me.send("Ok")
+        return seen
+
+    assert (await runtime.run(pavane.load(text), A=a, B=b))["B"] == [2, 1]
+
+
 @pytest.mark.parametrize("count", [0, 1, 5])
 async def test_a18_counted_rounds_at_all_roles(runtime: pavane.Runtime, count: int) -> None:
     text = """protocol P { roles: A, B;
