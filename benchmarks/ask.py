@@ -59,7 +59,7 @@ async def figure() -> Figure:
             )
     finally:
         await server.stop()
-    return Figure("ask and reply over NATS", ours, theirs, ours / theirs, 0.5, "round trips/s")
+    return Figure("ask and reply, NATS", ours, theirs, ours / theirs, 0.5, "round trips/s")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ async def figure() -> Figure:
             await runtime.run(stream, roles(count), bindings={"N": count})
             peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     grown = max(peaks[1] - peaks[0], 0.01)
-    return Figure("memory of a million iterations", grown, WANTED, WANTED / grown, 1.0, "MiB")
+    return Figure("growth, loop of 1M", grown, WANTED, WANTED / grown, 1.0, "MiB")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ async def figure() -> Figure:
     async with pavane.for_testing() as runtime:
         runs = [await rate(COUNT, runtime.run(stream, A=a, B=b)) for _ in range(RUNS)]
     ours = statistics.median(runs)
-    return Figure("stream in memory", ours, WANTED, ours / WANTED, 1.0, "messages/s")
+    return Figure("stream, memory", ours, WANTED, ours / WANTED, 1.0, "messages/s")
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ async def figure() -> Figure:
     (compiled,) = compile_text(TEXT)
     table = Table(compiled.project({"N": COUNT}).machine("A"))
     ours = statistics.median(once(table) for _ in range(RUNS))
-    return Figure("one step of the monitor", ours, WANTED, WANTED / ours, 1.0, "us")
+    return Figure("monitor step", ours, WANTED, WANTED / ours, 1.0, "us")
 
 
 if __name__ == "__main__":

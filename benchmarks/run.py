@@ -30,8 +30,9 @@ def measure(name: str) -> dict[str, Any]:
 
 
 def table(figures: list[dict[str, Any]]) -> Table:
-    shown = Table("figure", title="Pavane against what it stands on")
-    for column in ("ours", "theirs or wanted", "ratio", "goal", "unit"):
+    shown = Table(title="Pavane against what it stands on")
+    shown.add_column("figure", no_wrap=True)
+    for column in ("ours", "to compare", "ratio", "goal", "unit"):
         shown.add_column(column, justify="left" if column == "unit" else "right")
     for f in figures:
         met = "green" if f["ratio"] >= f["goal"] else "red"

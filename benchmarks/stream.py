@@ -57,7 +57,7 @@ async def figure() -> Figure:
             )
     finally:
         await server.stop()
-    return Figure("live stream over NATS", ours, theirs, ours / theirs, 0.5, "messages/s")
+    return Figure("stream, NATS", ours, theirs, ours / theirs, 0.5, "messages/s")
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def test_a_file_that_is_not_there_is_an_error_with_a_hint(tmp_path: Path) -> Non
         pavane.load(str(binary))
 
 
-def test_bind_gives_another_choreography_and_leaves_the_first() -> None:
+def test_a12_bind_gives_another_choreography_and_leaves_the_first() -> None:
     text = "protocol P { roles: A, W[N]; A -> W[*]: M; }"
     open_ = pavane.load(text)
     bound = open_.bind(N=3)

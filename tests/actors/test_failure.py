@@ -136,7 +136,7 @@ async def test_a_closed_runtime_says_so(broker_url: str) -> None:
         await runtime.run(pavane.load(ASK), A=a, B=a, C=c)
 
 
-async def test_a_guard_that_is_false_is_refused_and_another_branch_can_be_taken(
+async def test_a17_a_guard_that_is_false_is_refused_and_another_branch_can_be_taken(
     runtime: pavane.Runtime,
 ) -> None:
     text = """protocol Pay { roles: Client, Server;

@@ -65,7 +65,7 @@ async def test_a10_a_collective_send_is_one_publish(
     assert proposals == ["group.Consensus.Followers.all.s.Leader.0"]
 
 
-async def test_an_unbound_family_is_an_error_before_the_first_message(
+async def test_a09_an_unbound_family_is_an_error_before_the_first_message(
     runtime: pavane.Runtime,
 ) -> None:
     with pytest.raises(pavane.BindingError, match="Followers") as caught:

@@ -90,7 +90,7 @@ HELLO = Message(1, "Hello", pack(5))
     ],
     ids=["unknown", "not-now", "gap", "type", "garbage", "deep", "flood"],
 )
-async def test_a05_a14_a_peer_off_the_protocol_is_a_violation_that_names_it(
+async def test_a05_a14_a51_a_peer_off_the_protocol_is_a_violation_that_names_it(
     stage: Stage, messages: list[Message], reason: str
 ) -> None:
     def intrude() -> None:
@@ -120,19 +120,19 @@ async def _still_alive(stage: Stage) -> bool:
 @pytest.mark.parametrize(
     "data", [b"", b"garbage", b"\xdc\xff\xff", b"\x80" * 1000, b"\xc4\x02ab"], ids=range(5)
 )
-async def test_garbage_in_a_mailbox_is_a_violation_of_its_sender(stage: Stage, data: bytes) -> None:
+async def test_a51_garbage_in_a_mailbox_is_a_violation_of_its_sender(stage: Stage, data: bytes) -> None:
     with pytest.raises(pavane.ProtocolViolation, match="A sent bytes that are no frame"):
         await stage.play(lambda: stage.say(data), silent)
     assert await _still_alive(stage)
 
 
-async def test_another_protocols_fingerprint_is_refused(stage: Stage) -> None:
+async def test_a51_another_protocols_fingerprint_is_refused(stage: Stage) -> None:
     data = stage.frame(HELLO, fingerprint=b"12345678")
     with pytest.raises(pavane.ProtocolViolation, match="follows another protocol"):
         await stage.play(lambda: stage.say(data), silent)
 
 
-async def test_who_never_speaks_to_a_role_is_named(stage: Stage) -> None:
+async def test_a51_who_never_speaks_to_a_role_is_named(stage: Stage) -> None:
     data = stage.frame(Message(1, "Hello", pack(1)))
     with pytest.raises(pavane.ProtocolViolation, match="C sent A Hello, but never speaks to it"):
         await stage.play(lambda: stage.say(data, sender="C", to="A"), silent)
@@ -141,7 +141,7 @@ async def test_who_never_speaks_to_a_role_is_named(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("sender", "index"), [("Nobody", "0"), ("A", "7"), ("A", "x"), ("A", "all")]
 )
-async def test_unknown_senders_are_dropped_and_reported(
+async def test_a51_unknown_senders_are_dropped_and_reported(
     stage: Stage, sender: str, index: str
 ) -> None:
     def intrude() -> None:
@@ -153,7 +153,7 @@ async def test_unknown_senders_are_dropped_and_reported(
     assert [e.subject.split(".")[-2:] for e in refused] == [[sender, index]]
 
 
-async def test_an_old_number_is_dropped(stage: Stage) -> None:
+async def test_a51_an_old_number_is_dropped(stage: Stage) -> None:
     async def prompt(me: Endpoint) -> None:
         await me.send("Hello", 1)
         await me.receive("Price")

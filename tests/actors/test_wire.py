@@ -60,7 +60,7 @@ async def test_a47_a_plain_nats_client_sees_exactly_that(nats_url: str, unique: 
 STREAM = "protocol Stream { roles: A, B; loop (count: N) { A -> B: Item(int); } }"
 
 
-async def test_a_slow_receiver_slows_its_sender(runtime: pavane.Runtime) -> None:
+async def test_a53_a_slow_receiver_slows_its_sender(runtime: pavane.Runtime) -> None:
     count = 4 * WINDOW
     sent = 0
     ahead: list[int] = []
@@ -84,7 +84,7 @@ async def test_a_slow_receiver_slows_its_sender(runtime: pavane.Runtime) -> None
     assert max(ahead) <= WINDOW
 
 
-async def test_a_slow_instance_slows_the_collective_sender(runtime: pavane.Runtime) -> None:
+async def test_a53_a_slow_instance_slows_the_collective_sender(runtime: pavane.Runtime) -> None:
     text = "protocol Spread { roles: A, W[3]; loop (count: N) { A -> W[*]: Item(int); } }"
     count = 3 * WINDOW
     sent = 0
