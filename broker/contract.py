@@ -170,8 +170,8 @@ class Broker(Protocol):
         """
         ...
 
-    async def give_back(self, counter: str, amount: int) -> Level:
-        """Undo a `spend` of the current epoch."""
+    async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
+        """Undo a `spend` of `epoch`; once that is over there is nothing to be undone."""
         ...
 
     async def rotate(self, counter: str) -> Level:

@@ -33,7 +33,9 @@ def spent(counter: str, level: Level, amount: int) -> Level:
     return replace(level, spent=level.spent + amount)
 
 
-def given_back(counter: str, level: Level, amount: int) -> Level:
+def given_back(counter: str, level: Level, amount: int, epoch: int) -> Level:
+    if epoch != level.epoch:
+        return level
     if checked(amount) > level.spent:
         raise NotSpent(counter, spent=level.spent, amount=amount)
     return replace(level, spent=level.spent - amount)

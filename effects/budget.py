@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..broker import subjects
 from ..broker.contract import Broker, Level
-from ..broker.errors import LimitExceeded, NotSpent, UnknownCounter
+from ..broker.errors import LimitExceeded, UnknownCounter
 from .errors import (
     BudgetExhausted,
     LeakageExhausted,
@@ -142,11 +142,4 @@ class Budgets:
 
     async def give_back(self, charged: Charged) -> None:
         """Undo a charge exactly. One of an epoch that is over has nothing to be undone."""
-        level = await self._broker.level(charged.counter)
-        if level is None or level.epoch != charged.level.epoch:
-            return
-        try:
-            await self._broker.give_back(charged.counter, charged.amount)
-        except NotSpent:
-            # Between the look and the give-back the epoch was rotated.
-            return
+        await self._broker.give_back(charged.counter, charged.amount, epoch=charged.level.epoch)

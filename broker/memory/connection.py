@@ -156,8 +156,9 @@ class MemoryBroker:
     async def spend(self, counter: str, amount: int) -> Level:
         return self._hub.write(counter, levels.spent(counter, self._level(counter), amount))
 
-    async def give_back(self, counter: str, amount: int) -> Level:
-        return self._hub.write(counter, levels.given_back(counter, self._level(counter), amount))
+    async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
+        level = levels.given_back(counter, self._level(counter), amount, epoch)
+        return self._hub.write(counter, level)
 
     async def rotate(self, counter: str) -> Level:
         return self._hub.write(counter, levels.rotated(self._level(counter)))

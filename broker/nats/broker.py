@@ -106,8 +106,8 @@ class NatsBroker:
     async def spend(self, counter: str, amount: int) -> Level:
         return await self._counters.spend(counter, amount)
 
-    async def give_back(self, counter: str, amount: int) -> Level:
-        return await self._counters.give_back(counter, amount)
+    async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
+        return await self._counters.give_back(counter, amount, epoch)
 
     async def rotate(self, counter: str) -> Level:
         return await self._counters.rotate(counter)

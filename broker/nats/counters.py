@@ -224,10 +224,10 @@ class Counters:
             lambda level: levels.spent(counter, _known(counter, level), amount)
         )
 
-    async def give_back(self, counter: str, amount: int) -> Level:
+    async def give_back(self, counter: str, amount: int, epoch: int) -> Level:
         levels.checked(amount)
         return await self._counter(counter).change(
-            lambda level: levels.given_back(counter, _known(counter, level), amount)
+            lambda level: levels.given_back(counter, _known(counter, level), amount, epoch)
         )
 
     async def rotate(self, counter: str) -> Level:

@@ -39,7 +39,7 @@ async def test_an_unknown_counter_is_refused(broker: Broker, counter: str) -> No
     with pytest.raises(UnknownCounter):
         await broker.spend(counter, 1)
     with pytest.raises(UnknownCounter):
-        await broker.give_back(counter, 1)
+        await broker.give_back(counter, 1, epoch=0)
     with pytest.raises(UnknownCounter):
         await broker.rotate(counter)
 
@@ -47,10 +47,10 @@ async def test_an_unknown_counter_is_refused(broker: Broker, counter: str) -> No
 async def test_giving_back_makes_room_and_never_too_much(broker: Broker, counter: str) -> None:
     await broker.set_limit(counter, 10)
     await broker.spend(counter, 10)
-    assert facts(await broker.give_back(counter, 4)) == (10, 6, 0)
+    assert facts(await broker.give_back(counter, 4, epoch=0)) == (10, 6, 0)
     assert facts(await broker.spend(counter, 4)) == (10, 10, 0)
     with pytest.raises(NotSpent):
-        await broker.give_back(counter, 11)
+        await broker.give_back(counter, 11, epoch=0)
     assert facts(await broker.level(counter)) == (10, 10, 0)
 
 
@@ -100,7 +100,7 @@ async def test_what_another_gives_back_can_be_spent(
     """Nobody is refused over a level that is known from before."""
     await broker.set_limit(counter, 5)
     await broker.spend(counter, 5)
-    await other.give_back(counter, 5)
+    await other.give_back(counter, 5, epoch=0)
     assert facts(await broker.spend(counter, 5)) == (5, 5, 0)
     await other.set_limit(counter, 6)
     assert facts(await broker.spend(counter, 1)) == (6, 6, 0)
@@ -175,3 +175,14 @@ async def test_a29_two_hundred_senders_in_four_processes_are_counted_exactly(
     with pytest.raises(LimitExceeded):
         await broker.spend(counter, 1)
     await broker.close()
+
+
+async def test_a30_what_an_epoch_spent_is_not_given_back_to_the_next(
+    broker: Broker, counter: str
+) -> None:
+    await broker.set_limit(counter, 10)
+    await broker.spend(counter, 4)
+    await broker.rotate(counter)
+    await broker.spend(counter, 3)
+    assert facts(await broker.give_back(counter, 4, epoch=0)) == (10, 3, 1)
+    assert facts(await broker.give_back(counter, 1, epoch=1)) == (10, 2, 1)
