@@ -1,0 +1,83 @@
+"""What steps, peers and values are called in generated code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..machine import Action, Machine, Peer
+from ..tree import Attribute, Expr, Literal_, Message, Name
+from .actions import Doings, Receiving
+from .payloads import Payload
+
+
+def summary(doings: Doings) -> str:
+    """What can be done in a state, in words."""
+    parts = [f"send {s.action.label} to {s.action.peer}" for s in doings.sends]
+    parts += [f"choose {c.branch}" for c in doings.choices]
+    for receive in doings.receives:
+        if receive.action is None:
+            parts.append(f"learn of {receive.label}")
+        else:
+            parts.append(f"receive {receive.label} from {receive.action.peer}")
+    return " or ".join([*parts, *["end"] * doings.may_end])
+
+
+def peer_name(peer: Peer) -> str:
+    """`Worker`, `Worker0`, `WorkerNext`: a peer in a name."""
+    if peer.relative:
+        offset = peer.start if isinstance(peer.start, int) else 0
+        near = {1: "Next", -1: "Previous"}.get(offset)
+        return peer.role + (near or f"{'Plus' if offset >= 0 else 'Minus'}{abs(offset)}")
+    if peer.every or peer.start is None:
+        return peer.role
+    return peer.role + "To".join(bound_name(b) for b in (peer.start, peer.stop) if b is not None)
+
+
+def bound_name(bound: int | str) -> str:
+    """`3`, `Threshold`, `NMinus1`: a bound in a name."""
+    text = str(bound).replace("+", "Plus").replace("-", "Minus").replace(".", "_")
+    return text[:1].upper() + text[1:]
+
+
+def received_type(payload: Payload, action: Action) -> str:
+    """What receiving hands over: of a gather, a payload for each index."""
+    return f"dict[int, {payload.type}]" if action.peer.is_collective else payload.type
+
+
+def value_of(raw: str, payload: Payload, action: Action) -> str:
+    """The expression for the payload as its type says; only named fields need one."""
+    if not payload.struct:
+        return raw
+    return f"{'gathered' if action.peer.is_collective else 'record'}({payload.struct}, {raw})"
+
+
+def pattern(receive: Receiving) -> str:
+    """What `Received` shows of this message and no other of the same state."""
+    if receive.action is None or receive.number < 0:
+        return f'"{receive.label}", _, _'
+    peer = receive.action.peer
+    index = "_"
+    if isinstance(peer.start, int) and not peer.is_collective and not peer.relative:
+        index = str(peer.start)
+    return f'"{receive.label}", "{peer.role}", {index}'
+
+
+def names_in(expression: Expr) -> list[str]:
+    """The names in an expression; of `a.b` the first."""
+    found, waiting = list[str](), [expression]
+    while waiting:
+        match waiting.pop():
+            case Name(name=name):
+                found.append(name)
+            case Attribute(value=value):
+                waiting.append(value)
+            case Literal_():
+                pass
+            case operation:
+                waiting += operation.operands
+    return found
+
+
+def messages(machine: Machine) -> Iterable[Message]:
+    """The messages of a machine that carry a payload."""
+    return (t.action.message for t in machine.transitions if not t.action.selection)
