@@ -1,21 +1,21 @@
 """What can go wrong while a session runs.
 
-    PavaneError
-    ├── ProtocolViolation         (language.errors) a peer or the role's own code left the protocol
-    │   ├── GuardRefused          the branch's guard does not hold
-    │   ├── NoBranch              no guard holds and there is no fallback
-    │   └── Unfinished            a role function returned before its part was over
-    └── ActorError
-        ├── MissingRole           a role has no implementation
-        ├── UnknownRole           an implementation for a role that the protocol does not have
-        ├── Conflict              the same protocol name registered twice
-        ├── SessionAborted        the session ended because of another role
-        │   └── PeerFailed        ... whose code raised
-        ├── RoleFailed            a role function raised: what `run` raises from it
-        ├── Unhandled             an annotation that nothing acts on yet
-        ├── Absent                a role that another process should play is not there
-        ├── SessionLost           messages were lost beyond repair
-        └── RuntimeClosed         used after its end
+PavaneError
+├── ProtocolViolation         (language.errors) a peer or the role's own code left the protocol
+│   ├── GuardRefused          the branch's guard does not hold
+│   ├── NoBranch              no guard holds and there is no fallback
+│   └── Unfinished            a role function returned before its part was over
+└── ActorError
+    ├── MissingRole           a role has no implementation
+    ├── UnknownRole           an implementation for a role that the protocol does not have
+    ├── Conflict              the same protocol name registered twice
+    ├── SessionAborted        the session ended because of another role
+    │   └── PeerFailed        ... whose code raised
+    ├── RoleFailed            a role function raised: what `run` raises from it
+    ├── Unhandled             an annotation that nothing acts on yet
+    ├── Absent                a role that another process should play is not there
+    ├── SessionLost           messages were lost beyond repair
+    └── RuntimeClosed         used after its end
 """
 
 from __future__ import annotations

@@ -43,7 +43,17 @@ class Part:
     `sizes` has the number of instances of each family, None for a plain role.
     """
 
-    __slots__ = ("guarded", "is_family", "labels", "moves", "role", "sizes", "start", "stop", "table")
+    __slots__ = (
+        "guarded",
+        "is_family",
+        "labels",
+        "moves",
+        "role",
+        "sizes",
+        "start",
+        "stop",
+        "table",
+    )
 
     def __init__(
         self,

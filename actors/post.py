@@ -143,5 +143,3 @@ class Post:
             got=label,
             hint=f"{line.name} does not follow the protocol; this session is over",
         )
-
-

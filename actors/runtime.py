@@ -150,7 +150,12 @@ class Runtime:
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}
         types = tuple(sorted((name, id(known)) for name, known in choreography.types.items()))
-        key = (choreography.full_name, choreography.compiled.fingerprint, tuple(sorted(bound.items())), types)
+        key = (
+            choreography.full_name,
+            choreography.compiled.fingerprint,
+            tuple(sorted(bound.items())),
+            types,
+        )
         cast = self._casts.pop(key, None)
         if cast is None:
             cast = Cast(choreography.compiled, bound, choreography.types, self.pipeline)

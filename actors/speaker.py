@@ -35,9 +35,7 @@ class Speaker:
         self._lock = asyncio.Lock()
         self._shown: set[Outlet] = set()
 
-    async def send(
-        self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]
-    ) -> None:
+    async def send(self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]) -> None:
         """Send `label` with what `pack_for` makes of its shape, and before it the selections
         that lead there. A broadcast (`A ->* : M`) goes to one role after the other."""
         async with self._lock:
@@ -48,9 +46,7 @@ class Speaker:
                 await self._send(label, Whom(step.peer_role), pack_for)
                 told.add(step.peer_role)
 
-    async def _send(
-        self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]
-    ) -> Step:
+    async def _send(self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]) -> Step:
         move = self._move(self._route(label, whom)[-1])
         raw = pack_for(move)
         payload = pack(raw)

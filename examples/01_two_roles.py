@@ -1,6 +1,6 @@
 """Two roles by hand: each is a function, and neither knows how the other is written.
 
-    python examples/01_two_roles.py
+python examples/01_two_roles.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A choice inside a loop: the buyer decides whether to go on, the seller whether to accept.
 
-    python examples/02_choice.py
+python examples/02_choice.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A family: one send reaches every follower, one receive gathers every vote.
 
-    python examples/03_family.py
+python examples/03_family.py
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Annotations: a capability, a cost and a fact around one message, and a denial handled.
 
-    python examples/04_annotated.py
+python examples/04_annotated.py
 """
 
 from __future__ import annotations

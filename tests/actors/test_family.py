@@ -52,7 +52,9 @@ async def test_a10_a_collective_send_is_one_publish(
     runtime: pavane.Runtime, outsider: Broker
 ) -> None:
     seen: list[tuple[str, bytes]] = []
-    watching = await outsider.subscribe("group.>", lambda subject, data: seen.append((subject, data)))
+    watching = await outsider.subscribe(
+        "group.>", lambda subject, data: seen.append((subject, data))
+    )
     await runtime.run(
         pavane.load(CONSENSUS), bindings={"N": 50}, session="s", Leader=leader, Followers=follower
     )

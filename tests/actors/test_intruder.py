@@ -19,6 +19,7 @@ TEXT = """#[namespace = "{space}"]
 protocol Talk {{ roles: A, B, C;
   A -> B: Hello(int); B -> A: Price(int); C -> B: Bye; B -> C: Bye; }}"""
 
+
 class Stage:
     """A session in which A says nothing, so that an outsider can speak in its place."""
 
@@ -36,7 +37,9 @@ class Stage:
     def frame(self, *messages: Message, fingerprint: bytes | None = None) -> bytes:
         return encode(Frame(fingerprint or self.talk.compiled.fingerprint, messages))
 
-    async def play(self, intrude: Callable[[], None], a: Callable[[Endpoint], Awaitable[Any]]) -> Any:
+    async def play(
+        self, intrude: Callable[[], None], a: Callable[[Endpoint], Awaitable[Any]]
+    ) -> Any:
         async def b(me: Endpoint) -> int:
             heard: int = await me.receive("Hello")
             await me.send("Price", heard)
@@ -120,7 +123,9 @@ async def _still_alive(stage: Stage) -> bool:
 @pytest.mark.parametrize(
     "data", [b"", b"garbage", b"\xdc\xff\xff", b"\x80" * 1000, b"\xc4\x02ab"], ids=range(5)
 )
-async def test_a51_garbage_in_a_mailbox_is_a_violation_of_its_sender(stage: Stage, data: bytes) -> None:
+async def test_a51_garbage_in_a_mailbox_is_a_violation_of_its_sender(
+    stage: Stage, data: bytes
+) -> None:
     with pytest.raises(pavane.ProtocolViolation, match="A sent bytes that are no frame"):
         await stage.play(lambda: stage.say(data), silent)
     assert await _still_alive(stage)

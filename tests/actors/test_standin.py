@@ -19,7 +19,9 @@ def bindings(choreography: pavane.Choreography, size: int = 3) -> dict[str, int]
     return counts | dict.fromkeys(choreography.compiled.open_bounds, 2)
 
 
-async def play(runtime: pavane.Runtime, choreography: pavane.Choreography, seed: int) -> list[Event]:
+async def play(
+    runtime: pavane.Runtime, choreography: pavane.Choreography, seed: int
+) -> list[Event]:
     events: list[Event] = []
     runtime.observe(events.append)
     stand_in = StandIn(seed)

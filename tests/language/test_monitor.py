@@ -97,7 +97,9 @@ def test_a18_a_count_comes_from_a_binding() -> None:
 
 
 def test_a_long_loop_needs_no_memory() -> None:
-    sender = monitor("protocol P { roles: A, B; loop (count: N) { A -> B: Item; } }", "A", N=200_000)
+    sender = monitor(
+        "protocol P { roles: A, B; loop (count: N) { A -> B: Item; } }", "A", N=200_000
+    )
     for _ in range(1000):
         send(sender, "Item")
     tracemalloc.start()
