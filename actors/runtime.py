@@ -6,6 +6,8 @@ import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
 
+import anyio
+
 from ..broker.contract import Broker
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
@@ -18,7 +20,7 @@ from .errors import Conflict, MissingRole, RuntimeClosed
 from .events import Event
 from .grants import Grants
 from .outcome import Outcome
-from .session import Implementation, Session
+from .session import GRACE, Implementation, Session
 
 Observer = Callable[[Event], None]
 """Called at once, on the event loop, in order. It must not block and must not raise."""
@@ -55,6 +57,7 @@ class Runtime:
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
+        self._playing: set[Session] = set()
         self._closed = False
 
     @property
@@ -91,13 +94,12 @@ class Runtime:
         """Play one live session, all roles in this process, to its end.
 
         `roles` are the functions that play them, `Buyer=buyer` (or a mapping in their place);
-        those left out are played by what `@choreography.role` registered. Raises before the first message: `UnknownRole`,
-        `MissingRole`, `BindingError`, `UnregisteredEffect`, `UnknownBudget`, `Conflict`; and
-        later whatever ended the session.
+        those left out are played by what `@choreography.role` registered. Raises before the
+        first message: `UnknownRole`, `MissingRole`, `BindingError`, `UnregisteredEffect`,
+        `UnknownBudget`, `Conflict`; and later whatever ended the session.
         """
         playing = _implementations(choreography, {**(implementations or {}), **roles})
-        played = await self._session(choreography, bindings, session, playing)
-        return await played.run()
+        return await self._play(choreography, bindings, session, playing)
 
     async def join(
         self,
@@ -122,22 +124,22 @@ class Runtime:
             choreography.require(role)
         if not playing:
             raise MissingRole(choreography.full_name, choreography.roles)
-        played = await self._session(choreography, bindings, session, playing)
-        return await played.run(patience)
+        return await self._play(choreography, bindings, session, playing, patience)
 
-    async def _session(
+    async def _play(
         self,
         choreography: Choreography,
         bindings: Mapping[str, int] | None,
         session: str | None,
         playing: Mapping[str, Implementation],
-    ) -> Session:
+        patience: float = 0.0,
+    ) -> Outcome:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast)
-        return Session(
+        played = Session(
             session or secrets.token_hex(6),
             cast,
             self.broker,
@@ -146,6 +148,11 @@ class Runtime:
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers else None,
         )
+        self._playing.add(played)
+        try:
+            return await played.run(patience)
+        finally:
+            self._playing.discard(played)
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}
@@ -175,11 +182,20 @@ class Runtime:
             observer(event)
 
     async def close(self) -> None:
-        """End the runtime; may be called twice."""
+        """End the runtime, and sessions that still run with it; may be called twice."""
         if not self._closed:
             self._closed = True
+            await self._end_sessions()
             await self.pipeline.close()
             await self.broker.close()
+
+    async def _end_sessions(self) -> None:
+        """Fail what still runs, and give it the time that every failed session has."""
+        for session in self._playing:
+            session.fail(RuntimeClosed("the runtime was closed while it ran"), "the runtime")
+        with anyio.move_on_after(2 * GRACE):
+            while self._playing:
+                await anyio.sleep(0.01)
 
 
 def _implementations(

@@ -129,6 +129,18 @@ async def test_the_runtime_goes_on_after_a_failed_session(runtime: pavane.Runtim
         assert outcome.tallies["C"].received == 1
 
 
+async def test_closing_a_runtime_ends_what_still_runs(broker_url: str) -> None:
+    async def silent(me: Endpoint) -> None:
+        await asyncio.Event().wait()
+
+    async with pavane.open(broker_url) as runtime, asyncio.timeout(5):
+        running = asyncio.create_task(runtime.run(pavane.load(ASK), A=a, B=silent, C=c))
+        await asyncio.sleep(0.05)
+    with pytest.raises(pavane.ActorError, match="closed while it ran"):
+        await running
+    assert tasks() == set()
+
+
 async def test_a_closed_runtime_says_so(broker_url: str) -> None:
     async with pavane.open(broker_url) as runtime:
         pass
