@@ -11,7 +11,7 @@ import pytest
 
 from .conftest import COMMAND, Pavane, environment
 
-VERBS = ("check", "project", "draw", "run", "journal", "budget", "server")
+VERBS = ("check", "project", "draw", "refine", "explore", "run", "journal", "budget", "server")
 
 
 def test_version(pavane: Pavane) -> None:

@@ -55,7 +55,7 @@ def test_a46_the_hierarchy_runs_on_an_embedded_server(pavane: Pavane, hierarchy:
     roles = outcome(done)["roles"]
     assert roles["TopCoordinator"]["charged"] == 600
     assert roles["TopCoordinator"]["received"] == 1
-    assert roles["Worker1"]["facts"] == ["work_completed"]
+    assert roles["Worker1"]["facts"] == {"work_completed": 1}
 
 
 def test_the_view_shows_messages_effects_and_accounts(pavane: Pavane, hierarchy: Path) -> None:
@@ -126,7 +126,7 @@ def test_a27_a_capability_taken_away_is_a_denial(pavane: Pavane, comprehensive: 
     last = outcome(done)
     assert not last["ok"]
     user = last["roles"]["User"]
-    assert (user["sent"], user["charged"], user["facts"], user["denials"]) == (0, 0, [], 1)
+    assert (user["sent"], user["charged"], user["facts"], user["denials"]) == (0, 0, {}, 1)
     spoken = pavane("run", comprehensive, *revoke)
     assert spoken.returncode == 3
     assert "User may not send UserResponse to Admin" in spoken.stdout

@@ -10,10 +10,24 @@ import typer
 
 from .. import __version__
 
-VERBS = ("check", "project", "draw", "run", "journal", "budget", "server")
+VERBS = (
+    "check",
+    "format",
+    "diff",
+    "project",
+    "draw",
+    "generate",
+    "refine",
+    "explore",
+    "run",
+    "journal",
+    "budget",
+    "server",
+)
 
 EPILOG = (
-    "Exit codes: 0 done, 1 a protocol was refused, 2 wrong usage, 3 a run failed, 130 interrupted."
+    "Exit codes: 0 done, 1 a protocol was refused, 2 wrong usage, 3 a run failed, "
+    "4 cannot be decided, 130 interrupted."
 )
 
 

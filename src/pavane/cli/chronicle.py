@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +13,7 @@ from rich.text import Text
 
 from ..effects.entry import Entry
 from ..effects.findings import Findings
+from ..effects.identity import Identity
 from ..effects.journal import Journal
 from ..effects.keys import Signer
 from .brokers import connected, kept_address
@@ -75,12 +77,15 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
     """Every entry in the order in which it was stored, then each role's account.
 
     Verified first, since what is replayed from a damaged journal is worse than nothing.
+    Nothing is held but the accounts and the numbers of messages that were taken back.
     """
     findings = await query.findings(journal)
     if not findings.ok:
         _show_faults(findings)
         raise RunFailed("the journal is damaged")
-    history = History()
+    entries = query.entries(journal)
+    withdrawn = {(e.writer, e.count) async for e in entries if e.kind == "unsent"}
+    history = History(withdrawn)
     async for entry in query.entries(journal):
         if json:
             write_json_line(entry_json(entry))
@@ -93,54 +98,55 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
 
 
 class History:
-    """The sessions of a replay: a heading when another one begins, an account for each role."""
+    """A heading when another session begins, and an account of each role of each protocol.
 
-    def __init__(self) -> None:
-        self._session = ("", "", "")
-        self._accounts: dict[tuple[str, str, str], Accounts] = {}
-        self._sent: dict[tuple[object, int], Entry] = {}
-        self.entries = 0
+    `withdrawn` are the `sent` entries that do not hold, by writer and number.
+    """
+
+    def __init__(self, withdrawn: AbstractSet[tuple[Identity, int]]) -> None:
+        self._withdrawn = withdrawn
+        self._session = ""
+        self._sessions: dict[str, set[str]] = {}
+        self._accounts: dict[str, Accounts] = {}
+        self._holds: dict[Identity, bool] = {}
 
     def lines(self, entry: Entry) -> list[Text]:
-        here = (entry.namespace, entry.protocol, entry.session)
         told = [entry_line(entry)]
-        if here != self._session:
-            name = f"{entry.namespace}.{entry.protocol}"
+        if entry.session != self._session:
             when = moment(entry.time).strftime("%Y-%m-%d, UTC")
-            heading = Text.assemble((name, "bold"), (f"  session {entry.session}, {when}", "dim"))
-            told = [Text(), heading, *told] if self.entries else [heading, *told]
-        self._session = here
+            heading = (f"  session {entry.session}, {when}", "dim")
+            told = [Text.assemble((_protocol(entry), "bold"), heading), *told]
+            if self._session:
+                told = [Text(), *told]
+        self._session = entry.session
         return told
 
     def add(self, entry: Entry) -> None:
-        """Take the entry into its role's account; an `unsent` mark takes back what it names."""
-        self.entries += 1
-        here = (entry.namespace, entry.protocol, entry.session)
-        accounts = self._accounts.setdefault(here, Accounts({}))
-        account = accounts.setdefault(entry.role, Account())
-        match entry.kind:
-            case "sent":
-                account.sent += 1
-                account.charged += entry.charge
-                self._sent[entry.writer, entry.number] = entry
-            case "fact":
-                account.facts.append(entry.name)
-            case "unsent":
-                taken_back = self._sent.pop((entry.writer, entry.count), None)
-                account.sent -= 1
-                account.charged -= taken_back.charge if taken_back else 0
-            case "merge":
-                pass
+        """Take the entry into its role's account; what was withdrawn, and its facts, count not."""
+        name = _protocol(entry)
+        self._sessions.setdefault(name, set()).add(entry.session)
+        account = self._accounts.setdefault(name, Accounts({})).setdefault(entry.role, Account())
+        if entry.kind == "sent":
+            holds = (entry.writer, entry.number) not in self._withdrawn
+            self._holds[entry.writer] = holds
+            account.sent += holds
+            account.charged += entry.charge if holds else 0
+        elif entry.kind == "fact" and self._holds.get(entry.writer, True):
+            account.record(entry.name)
 
     def close(self) -> None:
-        """Write the accounts of all sessions."""
-        if not self.entries:
+        """Write the accounts."""
+        if not self._accounts:
             say("The journal is empty: no annotated message has been sent.")
-        for (namespace, protocol, session), accounts in self._accounts.items():
+        for name, accounts in self._accounts.items():
             table = accounts.table(journal=True)
-            table.title = f"{namespace}.{protocol}, session {session}"
+            table.title = f"{name}, {plural(len(self._sessions[name]), 'session')}"
             say()
             output().print(table)
+
+
+def _protocol(entry: Entry) -> str:
+    return f"{entry.namespace}.{entry.protocol}"
 
 
 def entry_line(entry: Entry) -> Text:

@@ -1,10 +1,11 @@
-"""`pavane draw`: a protocol or its machines as text, Mermaid or Graphviz."""
+"""`pavane draw`: a protocol or its machines as text, Mermaid, Graphviz or SVG."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +14,10 @@ from ..language.compiler import Compiled
 from ..language.draw import (
     machine_dot,
     machine_mermaid,
+    machine_svg,
     machine_text,
     sequence_mermaid,
+    sequence_svg,
     sequence_text,
 )
 from ..language.machine import Machine
@@ -32,9 +35,21 @@ class Format(StrEnum):
     text = "text"
     mermaid = "mermaid"
     dot = "dot"
+    svg = "svg"
 
 
-MACHINES = {Format.text: machine_text, Format.mermaid: machine_mermaid, Format.dot: machine_dot}
+MACHINES = {
+    Format.text: machine_text,
+    Format.mermaid: machine_mermaid,
+    Format.dot: machine_dot,
+    Format.svg: machine_svg,
+}
+SEQUENCES = {
+    Format.text: sequence_text,
+    Format.mermaid: sequence_mermaid,
+    Format.svg: sequence_svg,
+}
+ENDINGS = {Format.text: "txt", Format.mermaid: "mmd", Format.dot: "dot", Format.svg: "svg"}
 
 
 def install(app: typer.Typer) -> None:
@@ -54,6 +69,10 @@ def draw(
     machines: Annotated[
         bool, typer.Option("--machines", help="Draw the machines of every role.")
     ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help="Write each diagram into a file of this folder."),
+    ] = None,
     strict: Strict = False,
     bind: Bind = None,
     json: Json = False,
@@ -64,6 +83,7 @@ def draw(
       pavane draw market.choreo
       pavane draw market.choreo --format mermaid --machines
       pavane draw market.choreo --format dot --role Seller
+      pavane draw market.choreo --format svg --machines --out diagrams
     """
     values = bindings(bind)
     judged = judge(files, values, strict=strict)
@@ -79,7 +99,15 @@ def draw(
     ]
     if json:
         write_json({"protocols": drawings})
+    elif out is not None:
+        for entry in drawings:
+            _write(entry, format, out)
     else:
+        if format is Format.svg and sum(len(list(_texts(e, format))) for e in drawings) > 1:
+            raise UsageError(
+                "several SVG diagrams cannot go into one output",
+                hint="give a folder for them: --out diagrams",
+            )
         texts = [text for entry in drawings for text in _texts(entry, format)]
         sys.stdout.write(_joined(texts, format))
     refuse(judged)
@@ -102,8 +130,7 @@ def drawing(
         "format": str(format),
     }
     if not wanted and format is not Format.dot:
-        sequence = sequence_mermaid if format is Format.mermaid else sequence_text
-        entry["sequence"] = sequence(compiled.protocol, compiled.selections)
+        entry["sequence"] = SEQUENCES[format](compiled.protocol, compiled.selections)
     entry["machines"] = {
         machine.name: MACHINES[format](machine)
         for machine in _machines(projection)
@@ -117,6 +144,21 @@ def _texts(entry: dict[str, Any], format: Format) -> Iterator[str]:
         yield entry["sequence"]
     for name, text in entry["machines"].items():
         yield f"{name}\n{text}" if format is Format.text else text
+
+
+def _write(entry: dict[str, Any], format: Format, folder: Path) -> None:
+    """`Name.svg` for the protocol, `Name.Role.svg` for a machine."""
+    stem = ".".join(part for part in (entry["namespace"], entry["name"]) if part)
+    texts = {stem: entry["sequence"]} if "sequence" in entry else {}
+    texts |= {f"{stem}.{name}": text for name, text in entry["machines"].items()}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.{ENDINGS[format]}").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(
+            f"{folder} cannot be written: {error.strerror}", hint="name another folder"
+        ) from None
 
 
 def _joined(texts: list[str], format: Format) -> str:

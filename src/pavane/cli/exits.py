@@ -3,9 +3,10 @@
 | code | meaning |
 |---|---|
 | 0 | done |
-| 1 | a protocol was refused |
+| 1 | a protocol was refused, or a machine; exploring found a problem |
 | 2 | the command was used wrongly: a file, an option, a binding |
 | 3 | a run failed: a denial, a broken session, a server that is not there |
+| 4 | `refine` or `explore` cannot decide |
 | 130 | interrupted with Ctrl-C |
 | 143 | ended by SIGTERM |
 """
@@ -27,6 +28,7 @@ from .screen import complain, complaints, say
 REFUSED = 1
 USAGE = 2
 FAILED = 3
+UNDECIDED = 4
 INTERRUPTED = 130
 TERMINATED = 143
 

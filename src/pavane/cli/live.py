@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -27,8 +27,12 @@ class Account:
     sent: int = 0
     received: int = 0
     charged: int = 0
-    facts: list[str] = field(default_factory=list[str])
+    facts: dict[str, int] = field(default_factory=dict[str, int])
     denials: int = 0
+
+    def record(self, fact: str) -> None:
+        """Count a fact; a journal may hold a million of one name."""
+        self.facts[fact] = self.facts.get(fact, 0) + 1
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -53,7 +57,8 @@ class Accounts(dict[str, Account]):
                 account = self[role_of(event.sender)]
                 account.sent += event.copies
                 account.charged += event.charged
-                account.facts += event.facts
+                for fact in event.facts:
+                    account.record(fact)
             case MessageReceived(selection=False):
                 self[role_of(event.receiver)].received += 1
             case Denied():
@@ -95,12 +100,9 @@ def role_of(instance: str) -> str:
     return instance.split("[", 1)[0]
 
 
-def summary(facts: Iterable[str]) -> str:
+def summary(facts: Mapping[str, int]) -> str:
     """Each fact once on a line, with how often it was recorded."""
-    counts = dict[str, int]()
-    for fact in facts:
-        counts[fact] = counts.get(fact, 0) + 1
-    return "\n".join(f if n == 1 else f"{f} x {n}" for f, n in counts.items())
+    return "\n".join(f if n == 1 else f"{f} x {n}" for f, n in facts.items())
 
 
 class View(ABC):

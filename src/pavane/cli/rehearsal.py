@@ -130,7 +130,7 @@ def _conclude(order: Rehearsal, accounts: Accounts, failure: PavaneError | None)
 def _praise(accounts: Accounts) -> None:
     sent = plural(sum(a.sent for a in accounts.values()), "message")
     charged = sum(a.charged for a in accounts.values())
-    facts = plural(sum(len(a.facts) for a in accounts.values()), "fact")
+    facts = plural(sum(sum(a.facts.values()) for a in accounts.values()), "fact")
     say(
         Text.assemble(("completed  ", "bold green"), f"{sent}, {charged} charged, {facts} recorded")
     )
