@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from .dot import machine_dot
 from .mermaid import machine_mermaid, sequence_mermaid
+from .svg_machine import machine_svg
+from .svg_sequence import sequence_svg
 from .table import machine_json, machine_text
 from .text import protocol_text, sequence_text
 
@@ -11,8 +13,10 @@ __all__ = [
     "machine_dot",
     "machine_json",
     "machine_mermaid",
+    "machine_svg",
     "machine_text",
     "protocol_text",
     "sequence_mermaid",
+    "sequence_svg",
     "sequence_text",
 ]
