@@ -136,7 +136,7 @@ class Monitor:
                 waiting.append((self._settle(step.target, copied), copied, (*passed, step)))
         if len(found) == 1:
             return found[0]
-        raise self._ambiguous(label, found) if found else self.refuse(f"!{label}", whom)
+        raise self._ambiguous(label, found) if found else self.refuse(f"!{label}", whom, branch)
 
     def _fitting(
         self, state: State, registers: dict[int, int], label: str, whom: Whom | None, branch: str
@@ -170,16 +170,22 @@ class Monitor:
 
     # --- refusals ----------------------------------------------------------------------
 
-    def refuse(self, got: str, whom: Whom | None = None) -> ProtocolViolation:
-        """The error for a step of the role's own code that is not allowed now."""
+    def refuse(self, got: str, whom: Whom | None = None, branch: str = "") -> ProtocolViolation:
+        """The error for a step of the role's own code that is not allowed now, or not in the
+        `branch` that it has chosen."""
         if whom is not None:
             got = f"{whom}{got}"
-        allowed = ", ".join(self.expected()) or "nothing: its part is over"
+        if branch:
+            expected = tuple(str(step) for step in self.sends() if branch in step.branches)
+        else:
+            expected = self.expected()
+        allowed = ", ".join(expected) or "nothing: its part is over"
+        where = f"state {self.state.number}" + (f" in branch {branch}" if branch else "")
         return ProtocolViolation(
-            f"{self.name} cannot do {got} in state {self.state.number}; allowed there: {allowed}",
+            f"{self.name} cannot do {got} in {where}; allowed there: {allowed}",
             role=self.name,
             state=self.state.number,
-            expected=self.expected(),
+            expected=expected,
             got=got,
             hint="follow the role's local protocol (`pavane project` prints it)",
         )

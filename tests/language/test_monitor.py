@@ -141,6 +141,15 @@ def test_a_branch_is_announced_to_all_who_need_it() -> None:
     assert sender.is_final
 
 
+def test_a_chosen_branch_leaves_only_its_own_steps() -> None:
+    text = "protocol P { roles: A, B; loop (decides: A) { A -> B: Item; } A -> B: Bye; }"
+    sender = monitor(text, "A")
+    assert sender.chosen("stop") == ()
+    with pytest.raises(ProtocolViolation, match="in branch stop; allowed there: B!Bye") as caught:
+        sender.route("Item", None, "stop")
+    assert caught.value.expected == ("B!Bye",)
+
+
 def test_a_branch_that_is_not_there_is_refused() -> None:
     with pytest.raises(ProtocolViolation, match=r"choose\(maybe\)"):
         monitor(LOOP, "A").chosen("maybe")
