@@ -104,13 +104,8 @@ def _try(file: str, text: str) -> Formatted | None:
 
 
 def _difference(one: Formatted) -> str:
-    lines = difflib.unified_diff(
-        one.text.splitlines(keepends=True),
-        one.result.splitlines(keepends=True),
-        one.file,
-        f"{one.file} (formatted)",
-    )
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in lines)
+    before, after = ([f"{line}\n" for line in t.split("\n")] for t in (one.text, one.result))
+    return "".join(difflib.unified_diff(before, after, one.file, f"{one.file} (formatted)"))
 
 
 def _write(one: Formatted) -> None:
@@ -126,14 +121,19 @@ def _replace(path: Path, text: str) -> None:
     """Write beside the file and rename, so that nobody ever sees half of it; a link stays a link,
     and the file keeps its rights."""
     target = path.resolve()
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
-        with os.fdopen(descriptor, "wb") as opened:
-            opened.write(text.encode())
-            opened.flush()
-            os.fsync(opened.fileno())
-        Path(name).chmod(target.stat().st_mode)
-        Path(name).replace(target)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as opened:
+                opened.write(text.encode())
+                opened.flush()
+                os.fsync(opened.fileno())
+            Path(name).chmod(target.stat().st_mode)
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        reason = error.strerror or str(error)
+        hint = "check the rights of its folder"
+        raise UsageError(f"{path} cannot be written: {reason}", hint=hint) from None
