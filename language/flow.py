@@ -35,7 +35,7 @@ from .tree import (
 )
 from .walk import first_sender, sends_in_order
 
-NODE_LIMIT = 400_000
+NODE_LIMIT = 200_000
 
 
 class Flow:
@@ -266,7 +266,8 @@ class Flow:
 
     def _counted(self, site: Site) -> int:
         assert isinstance(site.statement, Loop) and site.statement.count is not None
-        return self._count(site, self.instances.value(site.statement.count))
+        count = self.instances.value(site.statement.count)
+        return site.after if count == 0 else self._count(site, count)
 
     def _count(self, site: Site, count: int | str, first: int | str = 0) -> int:
         """A loop of `count` rounds; in a `foreach` they have the indices from `first` on."""

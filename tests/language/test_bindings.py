@@ -78,3 +78,10 @@ def test_a18_a_count_is_bound() -> None:
     (compiled,) = compile_text(text)
     machine = compiled.project({"rounds": 7}).machine("A")
     assert {counter.count for counter in machine.counters.values()} == {7}
+
+
+def test_a18_no_rounds_leave_nothing_of_a_loop_even_inside_a_recursion() -> None:
+    text = "choreography L { roles: A, B; rec X { loop (count: n) { A -> B: M } continue X } }"
+    (compiled,) = compile_text(text)
+    assert compiled.project({"n": 0}).machine("A").transitions == ()
+    assert len(compiled.project({"n": 2}).machine("A").transitions) == 1
