@@ -127,6 +127,7 @@ class SessionLost(ActorError):
     """Messages of a live session were lost and could not be sent again in time."""
 
     code = "PV513"
+    retryable = True
 
     def __init__(self, session: str, reason: str) -> None:
         self.session = session
@@ -141,6 +142,7 @@ class Absent(ActorError):
     """`roles` are to be played by other processes, and nobody did."""
 
     code = "PV515"
+    retryable = True
 
     def __init__(self, roles: Sequence[str], seconds: float) -> None:
         self.roles = tuple(roles)

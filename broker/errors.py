@@ -38,6 +38,7 @@ class NotConnected(BrokerError):
     """`address` is the server's; publishing and waiting again after a reconnect may succeed."""
 
     code = "PV301"
+    retryable = True
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
@@ -49,6 +50,7 @@ class NotConnected(BrokerError):
 
 class ServerUnreachable(BrokerError):
     code = "PV302"
+    retryable = True
 
     def __init__(self, address: str, reason: str, *, hint: str = "") -> None:
         super().__init__(
@@ -219,6 +221,7 @@ class WrongSequence(StreamRefused):
 
 class Unconfirmed(BrokerError):
     code = "PV314"
+    retryable = True
 
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(

@@ -37,9 +37,14 @@ class Diagnostic:
 
 
 class PavaneError(Exception):
-    """Root of all errors a user can meet. `code` is stable; `hint` says what to do."""
+    """Root of all errors a user can meet. `code` is stable; `hint` says what to do.
+
+    `retryable` says of a class whether trying the same again may end otherwise: so it is where
+    the surroundings failed, not where an author, a peer or a denial is the reason.
+    """
 
     code: str = "PV000"
+    retryable: bool = False
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
