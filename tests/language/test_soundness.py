@@ -57,7 +57,7 @@ class _Body:
             case "choice":
                 return self._choice(depth - 1, targets)
             case "count":
-                return f"loop (count: {self._number(0, 3)}) {{ {self.block(depth - 1, ())} }}"
+                return f"loop (count: {self._number(1, 3)}) {{ {self.block(depth - 1, ())} }}"
             case "decides":
                 decider = self._pick(st.sampled_from(ROLES))
                 return f"loop (decides: {decider}) {{ {self.block(depth - 1, ())} }}"
