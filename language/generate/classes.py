@@ -11,7 +11,7 @@ from .layout import alias, docstring, fits, spread
 from .names import Names, snake
 from .payloads import Payloads
 from .python_types import union
-from .words import names_in, pattern, peer_name, received_type, summary, value_of
+from .words import names_in, pattern, peer_name, received_type, state_name, summary, value_of
 
 BODY = " " * 4
 DEEP = " " * 8
@@ -63,7 +63,8 @@ class Variant:
         order = self._reachable()
         first = self._standing(self._actions.initial)
         for state in order:
-            own = self.name if first == (state,) else self._names.new(f"{self.name}State{state}")
+            wanted = state_name(self.name, self._actions.doings(state))
+            own = self.name if first == (state,) else self._names.new(wanted)
             self._classes[state] = own
         self._guarded(order)
         for state in order:

@@ -41,7 +41,7 @@ SIMPLE: dict[str, str] = {
 def annotation(type_: TypeExpr, foreign: Foreign) -> str:
     """The annotation of what `payload.Shape` hands over for this type."""
     name = last_segment(type_.name)
-    inner = [annotation(argument, foreign) for argument in type_.arguments]
+    inner = [annotation(one, foreign) for one in type_.arguments if one.name != "..."]
     if not inner:
         return SIMPLE.get(name) or foreign(name, ())
     if name == "|":

@@ -7,7 +7,11 @@ from collections.abc import Iterable
 from ..machine import Action, Machine, Peer
 from ..tree import Attribute, Expr, Literal_, Message, Name
 from .actions import Doings, Receiving
+from .names import camel
 from .payloads import Payload
+
+SHOWN = 3
+"""How many labels a name has room for."""
 
 
 def summary(doings: Doings) -> str:
@@ -20,6 +24,24 @@ def summary(doings: Doings) -> str:
         else:
             parts.append(f"receive {receive.label} from {receive.action.peer}")
     return " or ".join([*parts, *["end"] * doings.may_end])
+
+
+def state_name(prefix: str, doings: Doings) -> str:
+    """`BuyerAwaitsQuote`, `SellerSendsAcceptOrReject`: a state by what can be done in it.
+
+    So a step that is added elsewhere changes no name that a program uses.
+    """
+    sends = [s.action.label for s in doings.sends] + [c.branch for c in doings.choices]
+    receives = [r.label for r in doings.receives]
+    said = [f"Sends{_either(sends)}"] * bool(sends) + [f"Awaits{_either(receives)}"] * bool(
+        receives
+    )
+    return prefix + "Or".join(said)
+
+
+def _either(labels: list[str]) -> str:
+    shown = [camel(label) for label in dict.fromkeys(labels)]
+    return "Or".join(shown if len(shown) <= SHOWN else [*shown[: SHOWN - 1], "Others"])
 
 
 def peer_name(peer: Peer) -> str:
