@@ -63,7 +63,7 @@ class Variant:
         order = self._reachable()
         first = self._standing(self._actions.initial)
         for state in order:
-            wanted = state_name(self.name, self._actions.doings(state))
+            wanted = state_name(self.name, self._actions.doings(state), state)
             own = self.name if first == (state,) else self._names.new(wanted)
             self._classes[state] = own
         self._guarded(order)

@@ -10,8 +10,8 @@ from .actions import Doings, Receiving
 from .names import camel
 from .payloads import Payload
 
-SHOWN = 3
-"""How many labels a name has room for."""
+LONGEST = 48
+"""The longest name of a state, if its role's name lets it be."""
 
 
 def summary(doings: Doings) -> str:
@@ -26,22 +26,26 @@ def summary(doings: Doings) -> str:
     return " or ".join([*parts, *["end"] * doings.may_end])
 
 
-def state_name(prefix: str, doings: Doings) -> str:
+def state_name(prefix: str, doings: Doings, number: int) -> str:
     """`BuyerAwaitsQuote`, `SellerSendsAcceptOrReject`: a state by what can be done in it.
 
-    So a step that is added elsewhere changes no name that a program uses.
+    So a step that is added elsewhere changes no name that a program uses. What would be too
+    long is cut, and where even that does not help, the state has its `number`.
     """
     sends = [s.action.label for s in doings.sends] + [c.branch for c in doings.choices]
     receives = [r.label for r in doings.receives]
-    said = [f"Sends{_either(sends)}"] * bool(sends) + [f"Awaits{_either(receives)}"] * bool(
-        receives
-    )
-    return prefix + "Or".join(said)
+    for shown in (3, 2, 1):
+        said = [f"Sends{_either(sends, shown)}"] * bool(sends)
+        said += [f"Awaits{_either(receives, shown)}"] * bool(receives)
+        name = prefix + "Or".join(said)
+        if len(name) <= LONGEST:
+            return name
+    return f"{prefix}State{number}"
 
 
-def _either(labels: list[str]) -> str:
-    shown = [camel(label) for label in dict.fromkeys(labels)]
-    return "Or".join(shown if len(shown) <= SHOWN else [*shown[: SHOWN - 1], "Others"])
+def _either(labels: list[str], shown: int) -> str:
+    words = [camel(label) for label in dict.fromkeys(labels)]
+    return "Or".join(words if len(words) <= shown else [*words[:shown], "Others"])
 
 
 def peer_name(peer: Peer) -> str:
