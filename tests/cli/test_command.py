@@ -35,7 +35,7 @@ def test_each_verb_has_help(pavane: Pavane, verb: str) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("verb", ("check", "project", "draw", "run"))
+@pytest.mark.parametrize("verb", ("check", "project", "draw", "refine", "explore", "run"))
 def test_help_shows_an_example(pavane: Pavane, verb: str) -> None:
     assert f"pavane {verb} " in pavane(verb, "--help").stdout.split("Options")[0]
 
@@ -79,6 +79,18 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     )
     assert done.stdout == "Long\n"
     assert done.stderr == ""
+
+
+def test_a_pipe_that_was_never_read_is_no_error(market: Path) -> None:
+    """The little that is written stays in Python's buffer until the end."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [COMMAND, "check", market]
+    done = subprocess.run(
+        command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=environment()
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_command_is_there_at_once() -> None:

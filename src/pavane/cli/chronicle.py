@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -43,6 +44,9 @@ class Query:
             namespace=self.namespace, protocol=self.protocol, session=self.session, role=self.role
         )
 
+
+BREATH = 256
+"""Entries between two turns of the event loop."""
 
 Reader = Callable[[Journal, Query, bool], Awaitable[None]]
 
@@ -86,7 +90,7 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
     entries = query.entries(journal)
     withdrawn = {(e.writer, e.count) async for e in entries if e.kind == "unsent"}
     history = History(withdrawn)
-    async for entry in query.entries(journal):
+    async for entry in breathing(query.entries(journal)):
         if json:
             write_json_line(entry_json(entry))
         else:
@@ -95,6 +99,17 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
         history.add(entry)
     if not json:
         history.close()
+
+
+async def breathing(entries: AsyncIterator[Entry]) -> AsyncIterator[Entry]:
+    """The same entries, with a turn for the connection now and then: what has arrived is read
+    without waiting, and a connection that is never served is cut by the server."""
+    count = 0
+    async for entry in entries:
+        count += 1
+        if count % BREATH == 0:
+            await asyncio.sleep(0)
+        yield entry
 
 
 class History:
@@ -204,7 +219,7 @@ async def query(journal: Journal, query: Query, json: bool) -> None:
         role=query.role,
         fact=query.fact,
     )
-    async for entry in found:
+    async for entry in breathing(found):
         if json:
             write_json_line(entry_json(entry))
         else:

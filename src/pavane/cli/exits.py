@@ -49,7 +49,11 @@ def verb(command: Callable[P, None]) -> Callable[P, None]:
     @wraps(command)
     def guarded(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
-            command(*args, **kwargs)
+            try:
+                command(*args, **kwargs)
+            finally:
+                # When Python ends is too late: a reader that has gone would be complained of.
+                sys.stdout.flush()
         except PavaneError as error:
             raise typer.Exit(_report(error)) from None
         except KeyboardInterrupt:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from pathlib import Path
 
 from rich.text import Text
@@ -43,6 +44,7 @@ def _announce(server: Server, store: Path | None, *, json: bool) -> None:
     say(Text.assemble(("serving ", "bold green"), (server.url, "bold"), f", {kept}"))
     say(Text(f"  pavane run FILE --url {server.url}", style="dim"))
     say(Text("Ctrl-C ends it.", style="dim"))
+    sys.stdout.flush()
 
 
 async def _watch(server: Server) -> None:
