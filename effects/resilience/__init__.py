@@ -1,0 +1,1 @@
+"""What to do when the surroundings fail: try again, wait, refuse at once, undo."""
