@@ -33,7 +33,7 @@ CLOSING = {"[": "]", "{": "}"}
 class LocalTypeError(PavaneError):
     """A local machine, as text or JSON, that cannot be read; `line` and `column` are 0 in JSON."""
 
-    code = "PV193"
+    code = "PV199"
 
     def __init__(self, message: str, *, line: int = 0, column: int = 0, hint: str = "") -> None:
         place = f"line {line}, column {column}: " if line else ""

@@ -99,11 +99,11 @@ class Game:
             return Wrong(_odd("candidate", new), certain=False)
         for peer, word in sent:
             if old not in self._old.reaches(True, peer):
-                step = f"{_named(peer)}!{head(word)[0]}"
+                step = f"{peer}!{head(word)[0]}"
                 return Wrong(f"the candidate has sent {step}, which the original never sends here")
         for peer, word in received:
             if new not in self._new.reaches(False, peer):
-                step = f"{_named(peer)}?{head(word)[0]}"
+                step = f"{peer}?{head(word)[0]}"
                 return Wrong(f"{step} arrives, and the candidate never receives it")
         return None
 
@@ -120,7 +120,9 @@ class Game:
         kind = self._old.kinds[old]
         if kind == "end":
             return Wrong("the candidate sends where the original has ended", not doubt)
-        awaited = frozenset(self._old.edges[old]) if kind == "send" else frozenset[str]()
+        awaited = frozenset[str]()
+        if kind == "send":
+            awaited = frozenset(self._old.edges[old]).difference(peer for peer, _ in sent)
         if new in self._new.runs_without(True, awaited):
             reason = "the candidate can go on sending for ever, and never does what the original"
             return Wrong(f"{reason} does next: {self._next(old)}", not doubt)
@@ -185,7 +187,7 @@ class Game:
 
     def _next(self, state: int) -> str:
         sign = "!" if self._old.kinds[state] == "send" else "?"
-        steps = [f"{_named(peer)}{sign}{label}" for peer, label, _ in self._old.leaving(state)]
+        steps = [f"{peer}{sign}{label}" for peer, label, _ in self._old.leaving(state)]
         return " or ".join(steps[:4]) + (" or others" if len(steps) > 4 else "")
 
 

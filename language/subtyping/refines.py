@@ -10,10 +10,12 @@ finely, until the summaries show nothing wrong or the limit is reached.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from ..system import Automaton
 from .answer import Answer
 from .game import Game
+from .pumping import pumped
 from .search import Graph, search, told
 from .side import Side
 from .waiting import PutOff, put_off
@@ -21,10 +23,13 @@ from .waiting import PutOff, put_off
 LIMIT = 50_000
 """Configurations visited in the longest of the searches."""
 FIRST = 2_000
+SUMMARY_LIMIT = 20_000
 LETTERS = 10_000_000
 """Letters in the queues of all configurations of one search, which bounds its memory."""
 SUMMARIES = ((1, 0), (1, 1), (2, 0), (2, 1), (3, 1), (4, 0), (2, 2), (4, 1), (6, 0), (8, 0))
 """Length of the summaries, and what letters are told apart by, from coarse to fine."""
+COARSE = 3
+"""How many of them are tried before loops on which queues grow are looked for."""
 
 
 def refines(candidate: Automaton, original: Automaton, *, limit: int = LIMIT) -> Answer:
@@ -41,7 +46,11 @@ def refines(candidate: Automaton, original: Automaton, *, limit: int = LIMIT) ->
     first = search(exact, min(FIRST, limit), LETTERS, refute=True)
     answer = _judged(first, "exact")
     if answer is None and first.wrong is None:
-        answer = _summarised(new, old, limit)
+        answer = (
+            _summarised(new, old, limit, SUMMARIES[:COARSE])
+            or _growing(first)
+            or _summarised(new, old, limit, SUMMARIES[COARSE:])
+        )
     if answer is None and limit > FIRST and not first.complete:
         answer = _judged(search(exact, limit, LETTERS, refute=True), "exact")
     return answer or _undecided(first)
@@ -66,14 +75,15 @@ def _simulates(new: Side, old: Side) -> int:
 
 
 def _shared(new: Side, old: Side, left: int, right: int) -> list[tuple[int, int]] | None:
-    ours = {(peer, label): target for peer, label, target in new.leaving(left)}
-    theirs = {(peer, label): target for peer, label, target in old.leaving(right)}
     kind = new.kinds[left]
-    if kind != old.kinds[right] or kind == "odd":
+    if kind != old.kinds[right]:
         return None
-    if kind == "send" and not ours.keys() <= theirs.keys():
+    ours, theirs = new.steps[left], old.steps[right]
+    if kind != "receive" and not ours.keys() <= theirs.keys():
         return None
-    if kind == "receive" and not theirs.keys() <= ours.keys():
+    if kind != "send" and not theirs.keys() <= ours.keys():
+        return None
+    if kind == "odd" and (left in new.finals) != (right in old.finals):
         return None
     return [(target, theirs[step]) for step, target in ours.items() if step in theirs]
 
@@ -90,6 +100,11 @@ def _judged(graph: Graph, method: str) -> Answer | None:
     return None
 
 
+def _growing(graph: Graph) -> Answer | None:
+    cycle = pumped(graph)
+    return None if cycle is None else _refuted(graph, cycle, "exact")
+
+
 def _refuted(graph: Graph, cycle: PutOff, method: str) -> Answer:
     loop = tuple(m for node, place in cycle.edges for m in told(graph.moves[node][place][0]))
     peer = cycle.duty.peer or "the other side"
@@ -104,9 +119,11 @@ def _refuted(graph: Graph, cycle: PutOff, method: str) -> Answer:
     return Answer("no", reason, graph.trace(cycle.node), loop, count, method)
 
 
-def _summarised(new: Side, old: Side, limit: int) -> Answer | None:
-    for keep, tags in SUMMARIES:
-        graph = search(Game(new, old, keep, tags), limit, LETTERS, refute=False)
+def _summarised(
+    new: Side, old: Side, limit: int, summaries: Sequence[tuple[int, int]]
+) -> Answer | None:
+    for keep, tags in summaries:
+        graph = search(Game(new, old, keep, tags), min(limit, SUMMARY_LIMIT), LETTERS, refute=False)
         if graph.complete and put_off(graph) is None:
             method = f"summaries of length {keep}"
             return Answer("yes", "nothing can go wrong", (), (), len(graph.nodes), method)

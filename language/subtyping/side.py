@@ -20,6 +20,8 @@ class Side:
     def __init__(self, automaton: Automaton) -> None:
         self.kinds = [_kind(automaton, state) for state in range(len(automaton.edges))]
         self.edges = [_by_peer(leaving) for leaving in automaton.edges]
+        self.steps = automaton.edges
+        self.finals = frozenset(automaton.finals)
         self._sends = [[e for e in _split(leaving, True)] for leaving in automaton.edges]
         self._receives = [[e for e in _split(leaving, False)] for leaving in automaton.edges]
         self.runs_without = cache(self._runs_without)

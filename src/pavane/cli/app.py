@@ -23,6 +23,7 @@ VERBS = (
     "journal",
     "budget",
     "server",
+    "lsp",
 )
 
 EPILOG = (
