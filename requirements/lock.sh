@@ -23,5 +23,8 @@ write run
 $pip install --group "$here/../pyproject.toml:dev"
 write dev
 $pip uninstall --yes $($pip freeze --exclude-editable | sed 's/==.*//')
+$pip install --group "$here/../pyproject.toml:fuzz"
+write fuzz
+$pip uninstall --yes $($pip freeze --exclude-editable | sed 's/==.*//')
 $pip install -r "$here/run.lock" -e "$here/..[docs]"
 write docs

@@ -26,7 +26,7 @@ def files_on_disk() -> set[str]:
     """Every module and every file of data, as paths below the package."""
     found = {str(f.relative_to(ROOT)) for d in FOLDERS for f in (ROOT / d).rglob("*.*")}
     face = ROOT / "src" / "pavane"
-    for top in (face, face / "cli"):
+    for top in (face, face / "cli", face / "lsp"):
         found |= {str(f.relative_to(face)) for f in top.glob("*.*")}
     return {f for f in found if f.endswith((".py", ".lark", ".typed"))}
 
@@ -75,7 +75,7 @@ def test_the_face_starts_quickly() -> None:
 
 
 def python_files() -> Iterator[Path]:
-    for folder in (*FOLDERS, "src", "examples", "benchmarks", "docs", "tests"):
+    for folder in (*FOLDERS, "src", "examples", "benchmarks", "docs", "tests", "fuzz"):
         yield from (f for f in (ROOT / folder).rglob("*.py") if not f.is_symlink())
 
 
