@@ -54,6 +54,7 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
             raise _error(protocol, name, f"{name} has no value", f"give it one: --bind {name}=2")
         resolved[name] = bindings[name]
     _check_references(protocol, resolved)
+    _check_ranges(protocol, resolved)
     return resolved
 
 
@@ -93,6 +94,19 @@ def _check_references(protocol: Protocol, resolved: Mapping[str, int]) -> None:
         if value > highest:
             problem = f"{ref.role} has {most} instances, and {written} asks for {value}"
             raise _error(protocol, name, problem, f"use at most {highest}")
+
+
+def _check_ranges(protocol: Protocol, resolved: Mapping[str, int]) -> None:
+    for _, ref in _bounding(protocol):
+        selector = ref.selector if ref else None
+        if ref is None or not isinstance(selector, Range):
+            continue
+        ends = (selector.start, selector.stop)
+        start, stop = (resolved.get(index.name, 0) + index.offset for index in ends)
+        if start > stop:
+            name = selector.start.name or selector.stop.name
+            problem = f"{ref.role}[{start}..{stop}] ends before it begins"
+            raise _error(protocol, name, problem, "bind the start to no more than the end")
 
 
 def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:

@@ -195,6 +195,8 @@ class Flow:
         broadcast: bool = False,
     ) -> int:
         left, right = self._peer(sender, scope), self._peer(receiver, scope)
+        if left.is_empty or right.is_empty:
+            return after
         step = self._steps.get(id(statement), 0)
         comm = Comm(left, right, statement, step, after, broadcast=broadcast)
         if sender.role == receiver.role and left.is_collective and right.is_collective:

@@ -41,6 +41,11 @@ class Peer:
     def is_collective(self) -> bool:
         return self.stop is not None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it means nobody, as a range does whose bounds are bound alike."""
+        return self.stop is not None and self.start == self.stop
+
     def __str__(self) -> str:
         if self.every:
             return f"{self.role}[*]"

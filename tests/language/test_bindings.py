@@ -85,3 +85,15 @@ def test_a18_no_rounds_leave_nothing_of_a_loop_even_inside_a_recursion() -> None
     (compiled,) = compile_text(text)
     assert compiled.project({"n": 0}).machine("A").transitions == ()
     assert len(compiled.project({"n": 2}).machine("A").transitions) == 1
+
+
+def test_a11_with_a_threshold_of_0_nobody_sends() -> None:
+    (compiled,) = compile_text(GATHER)
+    machine = compiled.project({"S": 3, "threshold": 0}).machine("C")
+    assert [str(step.action) for step in machine.transitions] == ["S[*]!Ask"]
+
+
+def test_a11_a_range_that_ends_before_it_begins_is_refused() -> None:
+    text = "choreography G { roles: C, S[3]; C -> S[*]: Ask; S[low..high] -> C: Answer; }"
+    with pytest.raises(BindingError, match=r"S\[2..1\] ends before it begins"):
+        names(text, low=2, high=1)
