@@ -16,13 +16,19 @@ WINDOW = 1024
 
 QUARTER = WINDOW // 4
 
+BYTES = 16 << 20
+"""How many bytes of a lane may be on their way or unread. Passed by at most one message."""
+
+MUCH = BYTES // 16
+"""Bytes read after which the sender is told, however few messages they were."""
+
 Entry = tuple["Lane", Message]
 
 
 class Lane:
     """How far the numbering of one lane has come: arrived, read, and told to the sender."""
 
-    __slots__ = ("inlet", "last", "read", "to_all", "told")
+    __slots__ = ("bytes", "inlet", "last", "read", "to_all", "told")
 
     def __init__(self, inlet: Inlet, *, to_all: bool) -> None:
         self.inlet = inlet
@@ -30,12 +36,32 @@ class Lane:
         self.last = 0
         self.read = 0
         self.told = 0
+        self.bytes = 0
+
+    def has_read(self, message: Message) -> None:
+        """Count a message as read: room for the sender to send another."""
+        self.read = message.sequence
+        self.bytes += len(message.payload)
+        if message.sequence - self.told >= QUARTER or self.bytes >= MUCH:
+            self.told = message.sequence
+            self.bytes = 0
+            self.inlet.acknowledge(self)
 
 
 class Inlet:
     """One sender as seen by one instance. `acknowledge` is called when a lane owes a word."""
 
-    __slots__ = ("acknowledge", "alone", "index", "name", "queue", "role", "to_all", "token")
+    __slots__ = (
+        "acknowledge",
+        "alone",
+        "index",
+        "name",
+        "queue",
+        "role",
+        "to_all",
+        "token",
+        "weight",
+    )
 
     def __init__(
         self, role: str, index: int, name: str, acknowledge: Callable[[Lane], None]
@@ -49,19 +75,18 @@ class Inlet:
         self.to_all = Lane(self, to_all=True)
         self.token: bytes | None = None
         """The capability token that the sender last showed."""
+        self.weight = 0
+        """Bytes of the frames that came since it was last weighed; at least what is unread."""
+
+    def weigh(self, size: int) -> bool:
+        """Whether what is unread, a frame of `size` bytes just added, is within bounds."""
+        self.weight += size
+        if self.weight > 3 * BYTES:
+            self.weight = sum(len(message.payload) for _, message in self.queue)
+        return self.weight <= 3 * BYTES
 
     def take(self) -> Message:
-        """The oldest message, which counts as read: room for the sender to send another."""
+        """The oldest message, which counts as read."""
         lane, message = self.queue.popleft()
-        lane.read = message.sequence
-        if message.sequence - lane.told >= QUARTER:
-            lane.told = message.sequence
-            self.acknowledge(lane)
+        lane.has_read(message)
         return message
-
-    def skip(self, lane: Lane, number: int) -> None:
-        """Count a message to others as read."""
-        lane.read = number
-        if number - lane.told >= QUARTER:
-            lane.told = number
-            self.acknowledge(lane)

@@ -47,8 +47,8 @@ class Mailbox:
             self.inlets[role, index] = found
         return found
 
-    def accept(self, lane: Lane, messages: tuple[Message, ...], *, lossy: bool) -> None:
-        """Take what came on `lane`. Numbers seen before are dropped; `lossy` says that gaps
+    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, *, lossy: bool) -> None:
+        """Take what came on `lane` in a frame of `size` bytes. Numbers seen before are dropped; `lossy` says that gaps
         are to be expected (they will be filled), else one raises `ProtocolViolation`."""
         inlet = lane.inlet
         queue = inlet.queue
@@ -68,7 +68,7 @@ class Mailbox:
             if message.label not in labels:
                 raise self._violation(inlet, message.label, *sorted(labels))
             queue.append((lane, message))
-        if len(queue) > FULL:
+        if len(queue) > FULL or not inlet.weigh(size):
             raise self._violation(inlet, f"{len(queue)} unread messages", "credit to be kept")
         if self._waiters:
             self.wake()
@@ -86,7 +86,7 @@ class Mailbox:
         if start is None or stop is None or start <= self.index < stop:
             return True
         if not lane.inlet.queue:
-            lane.inlet.skip(lane, message.sequence)
+            lane.has_read(message)
         return False
 
     def _violation(self, inlet: Inlet, got: str, *expected: str) -> ProtocolViolation:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from ..broker.errors import PayloadTooLarge
 from ..broker.frame import MESSAGES_LIMIT, Message, Parts
-from .inlet import WINDOW
+from .inlet import BYTES, WINDOW
 
 FRAME_BYTES = 128 * 1024
 """A frame is closed when it reaches about this; larger payloads travel alone."""
@@ -41,8 +41,11 @@ class Outlet:
     __slots__ = (
         "_arrived",
         "_credits",
+        "_flying",
         "_full",
         "_limit",
+        "_lowest",
+        "_unread",
         "_waiters",
         "batch",
         "index",
@@ -75,6 +78,9 @@ class Outlet:
         self.unacknowledged: deque[Sent] = deque()
         self._limit = limit
         self._full = min(FRAME_BYTES, limit // 2)
+        self._lowest = WINDOW
+        self._flying = 0
+        self._unread: deque[tuple[int, int]] = deque()
         self._credits = dict.fromkeys(listeners, WINDOW)
         self._arrived = dict.fromkeys(listeners, 0)
         self._waiters: list[asyncio.Future[None]] = []
@@ -100,6 +106,9 @@ class Outlet:
         self.next = number + 1
         self.room -= 1
         self.size += size + ENVELOPE
+        self._flying += size
+        if self._flying > BYTES:
+            self.room = 0
         batch.append(Message(number, label, payload, branches, parts))
 
     # --- credit ------------------------------------------------------------------------
@@ -108,17 +117,29 @@ class Outlet:
         """Listener `index` has the messages up to `received` and allows those up to `credit`."""
         if index not in self._credits:
             return
-        lowest = self._credits[index] == self.next - 1 + self.room or len(self._credits) == 1
+        was_lowest = self._credits[index] == self._lowest
         self._arrived[index] = max(self._arrived[index], received)
-        self._credits[index] = max(self._credits[index], credit)
-        if not lowest:
-            return
+        # Nobody can have read more than was sent, whatever it says.
+        self._credits[index] = max(self._credits[index], min(credit, self.next - 1 + WINDOW))
+        if was_lowest:
+            self._reckon()
+
+    def _reckon(self) -> None:
+        """See what all the listeners have received and read."""
+        self._lowest = min(self._credits.values())
         everywhere = min(self._arrived.values())
         while self.unacknowledged and self.unacknowledged[0].last <= everywhere:
             self.unacknowledged.popleft()
-        self.room = min(self._credits.values()) - (self.next - 1)
+        while self._unread and self._unread[0][0] <= self._lowest - WINDOW:
+            self._flying -= self._unread.popleft()[1]
+        self.room = self._lowest - (self.next - 1) if self._flying <= BYTES else 0
         if self.room > 0:
             self.wake()
+
+    def departed(self, sent: Sent, size: int) -> None:
+        """A frame with payloads of `size` bytes is out."""
+        self.unacknowledged.append(sent)
+        self._unread.append((sent.last, size))
 
     def wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -184,7 +205,8 @@ class Outbox:
             outlet.batch = None
             self._order += 1
             data = self._encode(batch)
-            outlet.unacknowledged.append(Sent(self._order, batch[-1].sequence, data))
+            size = sum(len(message.payload) for message in batch)
+            outlet.departed(Sent(self._order, batch[-1].sequence, data), size)
             self._publish(outlet.subject, data)
 
     def send_again(self) -> None:

@@ -13,6 +13,9 @@ from .errors import SessionAborted
 from .inlet import Lane
 from .seat import Seat
 
+LINES = 100_000
+"""How many subjects are remembered; a session has as many as channels."""
+
 TO_ALL = "all"
 """The control verb of a frame whose ack speaks of the lane to the whole family."""
 
@@ -62,12 +65,14 @@ class Post:
         line = self._lines.get(subject)
         if line is None:
             try:
-                line = self._lines[subject] = self._line(subjects.parse(subject))
+                line = self._line(subjects.parse(subject))
+                if len(self._lines) < LINES:
+                    self._lines[subject] = line
             except (BadSubject, LookupError) as error:
                 self._desk.refused(subject, str(error))
                 return
         try:
-            self._sort(line, self._read(line, data))
+            self._sort(line, self._read(line, data), len(data))
         except PavaneError as error:
             self._desk.fail(error, line.name)
 
@@ -116,12 +121,12 @@ class Post:
             )
         return frame
 
-    def _sort(self, line: Line, frame: Frame) -> None:
+    def _sort(self, line: Line, frame: Frame, size: int) -> None:
         if frame.messages:
             for seat, lane in line.lanes:
                 if lane is None:
                     raise self._unheard(line, seat, frame.messages[0].label)
-                seat.mailbox.accept(lane, frame.messages, lossy=self.recovering)
+                seat.mailbox.accept(lane, frame.messages, size, lossy=self.recovering)
         if frame.ack is not None:
             self._credit(line, frame.ack, to_all=frame.control is not None)
         elif frame.control is not None:

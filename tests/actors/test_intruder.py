@@ -131,6 +131,25 @@ async def test_a51_garbage_in_a_mailbox_is_a_violation_of_its_sender(
     assert await _still_alive(stage)
 
 
+async def test_a51_a_flood_of_large_messages_is_bounded_by_its_bytes(stage: Stage) -> None:
+    def intrude() -> None:
+        blob = pack("x" * 500_000)
+        for number in range(1, 130):
+            stage.say(stage.frame(Message(number, "Hello", blob)))
+
+    async def idle(me: Endpoint) -> None:
+        await asyncio.Event().wait()
+
+    async def c(me: Endpoint) -> None:
+        intrude()
+        await idle(me)
+
+    with pytest.raises(pavane.ProtocolViolation, match="unread messages") as caught:
+        async with asyncio.timeout(10):
+            await stage.runtime.run(stage.talk, session="s", A=idle, B=idle, C=c)
+    assert caught.value.role == "A"
+
+
 async def test_a51_another_protocols_fingerprint_is_refused(stage: Stage) -> None:
     data = stage.frame(HELLO, fingerprint=b"12345678")
     with pytest.raises(pavane.ProtocolViolation, match="follows another protocol"):

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.inlet import WINDOW
+from pavane.actors.inlet import BYTES, WINDOW
 from pavane.actors.standin import StandIn
 from pavane.broker.contract import Broker
 from pavane.broker.frame import decode
@@ -107,6 +107,29 @@ async def test_a53_a_slow_instance_slows_the_collective_sender(runtime: pavane.R
     outcome = await runtime.run(pavane.load(text), bindings={"N": count}, A=a, W=w)
     assert list(outcome["W"].values()) == [count] * 3
     assert max(ahead) <= WINDOW
+
+
+async def test_a53_large_messages_are_held_back_by_their_bytes(runtime: pavane.Runtime) -> None:
+    text = "protocol Big { roles: A, B; loop (count: 80) { A -> B: Blob(bytes); } }"
+    blob = b"x" * 900_000
+    sent = 0
+    ahead: list[int] = []
+
+    async def a(me: Endpoint) -> None:
+        nonlocal sent
+        for _ in range(80):
+            await me.send("Blob", blob)
+            sent += 1
+
+    async def b(me: Endpoint) -> int:
+        for number in range(80):
+            await asyncio.sleep(0.005)
+            ahead.append(sent - number)
+            assert len(await me.receive("Blob")) == 900_000
+        return 80
+
+    assert (await runtime.run(pavane.load(text), A=a, B=b))["B"] == 80
+    assert max(ahead) * 900_000 <= BYTES + 2 * 900_000
 
 
 async def test_a_long_loop_runs_in_flat_memory() -> None:
