@@ -45,7 +45,7 @@ def subclasses(error: type[PavaneError]) -> Iterator[type[PavaneError]]:
 def errors_page() -> str:
     for module in pkgutil.walk_packages(pavane.__path__, "pavane."):
         if module.name != "pavane.__main__":
-            importlib.import_module(module.name)
+            load(module.name)
     rows = [
         f"| `{code}` | {meaning} |" for code, meaning in sorted({**CODES, **PROJECTION}.items())
     ]
@@ -73,6 +73,16 @@ def errors_page() -> str:
             "",
         ]
     )
+
+
+def load(module: str) -> None:
+    """Import a module of ours; one that needs an extra that is not installed has no errors to
+    list."""
+    try:
+        importlib.import_module(module)
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("pavane"):
+            raise
 
 
 def first_sentence(error: type[PavaneError]) -> str:
