@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from graphlib import CycleError, TopologicalSorter
 
 from .errors import ChoreographyError, Diagnostic, Span
 from .machine import INDEX_LIMIT
@@ -33,6 +34,19 @@ def bounds(protocol: Protocol) -> frozenset[str]:
     """The other names to bind: range bounds and loop counts."""
     named = {index.name for index, _ in _bounding(protocol) if index.name}
     return frozenset(named - set(counts(protocol).values()))
+
+
+def ascending(protocol: Protocol) -> list[str]:
+    """The bounds, the start of every range before its end where that is possible."""
+    order = TopologicalSorter[str]({name: set[str]() for name in sorted(bounds(protocol))})
+    for _, ref in _bounding(protocol):
+        selector = ref.selector if ref else None
+        if isinstance(selector, Range) and selector.start.name and selector.stop.name:
+            order.add(selector.stop.name, selector.start.name)
+    try:
+        return [name for name in order.static_order() if name in bounds(protocol)]
+    except CycleError:
+        return sorted(bounds(protocol))
 
 
 def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
-from .bindings import bounds, counts, resolve
+from .bindings import ascending, bounds, counts, resolve
 from .errors import ChoreographyError, Diagnostic
 from .knowledge import Elaborated, Selection, elaborate
 from .parser import parse
@@ -196,7 +196,7 @@ def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
 
 def _typical(protocol: Protocol) -> dict[str, int]:
     """Counts at which all the classes of every family have an instance."""
-    names = sorted(bounds(protocol))
+    names = ascending(protocol)
     typical = {name: 2 * place + 1 for place, name in enumerate(names, start=1)}
     sizes = counts(protocol)
     return typical | {n: 4 + 2 * len(names) for pair in sizes.items() for n in pair}
