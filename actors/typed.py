@@ -13,7 +13,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 import msgspec
 
 from ..language.errors import ProtocolViolation
-from ..language.generate.shape import shape
+from ..language.generate.form import Form, Pairs, matched
 from ..language.table import Table
 from .endpoint import Endpoint
 from .errors import ActorError
@@ -83,10 +83,14 @@ class State:
         self._left = step
         return self._me
 
-    async def _send(self, label: str, *values: Any, step: int = -1) -> Endpoint:
+    async def _send(
+        self, label: str, *values: Any, place: int = -1, ranged: bool = False
+    ) -> Endpoint:
         me = self._use(f"send {label}")
+        if ranged and _is_empty(me, label, sends=True):
+            return me
         try:
-            await me.send(label, *values, to=_partner(me, step))
+            await me.send(label, *values, to=_partner(me, label, place, sends=True))
         except BaseException:
             self._left = ""
             raise
@@ -101,10 +105,14 @@ class State:
             raise
         return me
 
-    async def _receive(self, label: str, step: int = -1) -> tuple[Any, Endpoint]:
+    async def _receive(
+        self, label: str, place: int = -1, ranged: bool = False
+    ) -> tuple[Any, Endpoint]:
         me = self._use(f"receive {label}")
+        if ranged and _is_empty(me, label, sends=False):
+            return {}, me
         try:
-            return await me.receive(label, sender=_partner(me, step)), me
+            return await me.receive(label, sender=_partner(me, label, place, sends=False)), me
         except BaseException:
             self._left = ""
             raise
@@ -160,25 +168,30 @@ def gathered(kind: Callable[..., RecordT], payloads: Mapping[int, Any]) -> dict[
     return {index: record(kind, payload) for index, payload in payloads.items()}
 
 
-def next_state(me: Endpoint) -> int:
-    """The number of the state where the monitor stands: after a counter only it knows."""
-    return me.seat.monitor.state.number
+def next_state(me: Endpoint, form: str, *states: int) -> int:
+    """Which of `states` of the form the monitor stands at: after a counter only it knows."""
+    seat = me.seat
+    pairs = _matched(seat.part.table, form)
+    here = seat.monitor.state.number
+    direct = [state for state in states if pairs.get((here, state))]
+    return next(state for state in (*direct, *states) if (here, state) in pairs)
 
 
 def role(name: str, variants: Mapping[str, Callable[[Endpoint], Awaitable[Done]]]) -> RoleFunction:
-    """A role function that plays the variant of its instance's machine, known by its shape.
+    """A role function that plays the variant whose form fits its instance's machine.
 
-    It raises `ModuleOutdated` where there is none, before the first step.
+    It raises `ModuleOutdated` where none does, before the first step.
     """
 
     async def play(me: Endpoint) -> Any:
-        variant = variants.get(_shape(me.seat.part.table))
-        if variant is None:
-            raise ModuleOutdated(
-                f"the typed states of {name} were generated for another protocol than {me.name} plays",
-                hint="run `pavane generate` again; with --bind, where counts make a difference",
-            )
-        return (await variant(me)).result
+        table = me.seat.part.table
+        for form, variant in variants.items():
+            if _matched(table, form):
+                return (await variant(me)).result
+        raise ModuleOutdated(
+            f"the typed states of {name} were generated for another protocol than {me.name} plays",
+            hint="run `pavane generate` again; with --bind, where counts make a difference",
+        )
 
     return play
 
@@ -188,18 +201,25 @@ async def finished(me: Endpoint) -> Done:
     return Done(me)
 
 
-@lru_cache(maxsize=64)
-def _shape(table: Table) -> str:
+@lru_cache(maxsize=256)
+def _matched(table: Table, form: str) -> Pairs:
     """Computed once for all instances of a class."""
-    return shape(table.machine)
+    return matched(Form.of(table.machine), Form.read(form))
 
 
-def _partner(me: Endpoint, step: int) -> str | None:
+def _is_empty(me: Endpoint, label: str, *, sends: bool) -> bool:
+    """Whether a step to or from a range is none: bound, the range has no instances."""
+    state = me.seat.monitor.state
+    return label not in (state.sends if sends else state.receives) and not state.selects
+
+
+def _partner(me: Endpoint, label: str, place: int, *, sends: bool) -> str | None:
     """Who is meant by a step that its label does not tell, as `send` and `receive` take it."""
-    if step < 0:
+    if place < 0:
         return None
     seat = me.seat
-    meant = seat.part.table.steps[step]
+    here = seat.monitor.state.sends if sends else seat.monitor.state.receives
+    meant = here[label][place]
     if meant.collective or seat.part.sizes.get(meant.peer_role) is None:
         return meant.peer_role
     return f"{meant.peer_role}[{meant.partners(seat.role, seat.index)[0]}]"

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..machine import Action, Machine, Transition
+from .form import Form
 
 Targets = tuple[int, ...]
 """The states that can be next, none of which counts; the rounds of a loop before its end."""
@@ -20,12 +21,12 @@ Targets = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message to send. `number` is that of the transition where the label alone does not
-    tell, else -1."""
+    """A message to send. `place` is which of the state's steps of this label it is, where the
+    label alone does not tell, else -1."""
 
     action: Action
     targets: Targets
-    number: int = -1
+    place: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +41,13 @@ class Choosing:
 class Receiving:
     """Something that can arrive: a message, or with `action` None the branch `label`.
 
-    `number` is as in `Sending`.
+    `place` is as in `Sending`.
     """
 
     label: str
     action: Action | None
     targets: Targets
-    number: int = -1
+    place: int = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,34 +67,26 @@ class Actions:
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        self._form = Form.of(machine)
         self._leaving: dict[int, list[tuple[int, Transition]]] = defaultdict(list)
-        for number, transition in enumerate(machine.transitions):
-            self._leaving[transition.source].append((number, transition))
+        places: Counter[tuple[int, bool, str]] = Counter()
+        for transition in machine.transitions:
+            key = (transition.source, transition.action.sends, transition.action.label)
+            self._leaving[transition.source].append((places[key], transition))
+            places[key] += 1
 
     @cached_property
     def initial(self) -> Targets:
         return self.settled(self.machine.initial)
 
+    @property
+    def form(self) -> str:
+        """The machine's form as text."""
+        return self._form.text()
+
     def settled(self, state: int) -> Targets:
         """Where one can be after arriving at `state`, all counters passed."""
-        found: dict[int, None] = {}
-        waiting, seen = [state], set[int]()
-        while waiting:
-            here = waiting.pop()
-            if here in seen:
-                continue
-            seen.add(here)
-            counter = self.machine.counters.get(here)
-            if counter is None:
-                found[here] = None
-                continue
-            least, most = (0, 1) if isinstance(counter.count, str) else (counter.count,) * 2
-            if counter.enters:
-                goes, ends = most > 0, least == 0
-            else:
-                goes, ends = most > 1 or isinstance(counter.count, str), True
-            waiting += [counter.exit] * ends + [counter.body] * goes
-        return tuple(found)
+        return tuple(self._form.settled(state))
 
     def standing(self, state: int) -> int:
         """The state that the program sees at `state`: a lone selection is not waited for."""
@@ -201,13 +194,13 @@ class Actions:
         for label, _, transition, _ in arriving:
             senders[label].add(_sender(transition))
         groups: dict[tuple[str, object], Receiving] = {}
-        for label, number, transition, targets in arriving:
+        for label, place, transition, targets in arriving:
             several = len(senders[label]) > 1
             key = (label, _sender(transition) if several else None)
             known = groups.get(key)
             action = transition.action if transition else None
             joined = tuple(dict.fromkeys((*(known.targets if known else ()), *targets)))
-            first = known.number if known else (number if several else -1)
+            first = known.place if known else (place if several else -1)
             groups[key] = Receiving(label, known.action if known else action, joined, first)
         return tuple(groups.values())
 
@@ -219,12 +212,12 @@ class Actions:
             if here in seen:
                 continue
             seen.add(here)
-            for number, step in self._leaving[here]:
+            for place, step in self._leaving[here]:
                 if step.action.sends:
                     continue
                 targets = self.settled(step.target)
                 if not step.action.selection:
-                    found.append((step.action.label, number, step, targets))
+                    found.append((step.action.label, place, step, targets))
                     continue
                 waiting += (s for s in targets if self._hears(s))
                 branch = tuple(s for s in targets if not self._hears(s))

@@ -55,6 +55,7 @@ class Variant:
         self._selectors: dict[Targets, str] = {}
         self._set_of = ""
         self.written = Written()
+        self.form = names.new(f"{snake(name).upper()}_FORM")
         self._write()
 
     # the states -----------------------------------------------------------------------------
@@ -80,6 +81,10 @@ class Variant:
     def first(self) -> str:
         """An expression for the first state of the endpoint `me`."""
         return self._make(self._actions.initial)
+
+    def form_lines(self) -> Lines:
+        """The form that tells the runtime which machines these classes are for."""
+        return [f'{self.form} = """\\', *self._actions.form.splitlines(), '"""']
 
     def _reachable(self) -> list[int]:
         """The states that get a class, in the order in which they are met."""
@@ -130,7 +135,7 @@ class Variant:
         head = f"def {name}(me: Endpoint) -> "
         lines = [
             *self._signature(head, self.type_of(targets), name),
-            f"{BODY}match next_state(me):",
+            *spread(BODY, "match next_state(", ["me", self.form, *map(str, targets)], "):"),
         ]
         for one in others:
             pattern = " | ".join(map(str, by_class[one]))
@@ -166,12 +171,12 @@ class Variant:
 
     def _send(self, state: int, send: Sending, methods: Names) -> Lines:
         payload = self._payloads.of(send.action.message)
-        name = self._method("send", send.action, send.number, methods)
+        name = self._method("send", send.action, send.place, methods)
         given = [f"{n}: {type_}" for n, type_ in payload.parameters]
         lines = self._method_head(state, name, given, self.type_of(send.targets))
         lines.append(f'{DEEP}"""To {send.action.peer}."""')
         arguments = [f'"{send.action.label}"', *(n for n, _ in payload.parameters)]
-        arguments += [f"step={send.number}"] if send.number >= 0 else []
+        arguments += _options(send)
         lines += spread(DEEP, "me = await self._send(", arguments, ")")
         return [*lines, f"{DEEP}return {self._make(send.targets)}"]
 
@@ -185,12 +190,12 @@ class Variant:
     def _receive(self, state: int, receive: Receiving, methods: Names) -> Lines:
         assert receive.action is not None, "a branch is never waited for alone"
         payload = self._payloads.of(receive.action.message)
-        name = self._method("receive", receive.action, receive.number, methods)
+        name = self._method("receive", receive.action, receive.place, methods)
         type_ = f"tuple[{received_type(payload, receive.action)}, {self.type_of(receive.targets)}]"
         lines = self._method_head(state, name, [], type_)
         lines.append(f'{DEEP}"""From {receive.action.peer}."""')
         arguments = [f'"{receive.action.label}"']
-        arguments += [f"step={receive.number}"] if receive.number >= 0 else []
+        arguments += _options(receive)
         lines += spread(DEEP, "payload, me = await self._receive(", arguments, ")")
         value = value_of("payload", payload, receive.action)
         then = self._make(receive.targets)
@@ -219,7 +224,7 @@ class Variant:
         return lines
 
     def _got_of(self, receive: Receiving) -> str:
-        if receive.action is None or receive.number < 0:
+        if receive.action is None or receive.place < 0:
             return self._got(receive.label)
         return self._got(f"{receive.label}_from_{peer_name(receive.action.peer)}")
 
@@ -228,11 +233,11 @@ class Variant:
             return "None"
         return received_type(self._payloads.of(receive.action.message), receive.action)
 
-    def _method(self, verb: str, action: Action, number: int, methods: Names) -> str:
+    def _method(self, verb: str, action: Action, place: int, methods: Names) -> str:
         plain = f"{verb}_{snake(action.label)}"
         word = "to" if action.sends else "from"
         longer = f"{plain}_{word}_{snake(peer_name(action.peer))}"
-        return methods.new(longer) if number >= 0 else methods.new(plain, longer)
+        return methods.new(longer) if place >= 0 else methods.new(plain, longer)
 
     # guards ---------------------------------------------------------------------------------
 
@@ -277,3 +282,10 @@ class Variant:
         name = self._names.new("".join(part[:1].upper() + part[1:] for part in wanted.split("_")))
         self.written.aliases.append(alias(name, type_))
         return name
+
+
+def _options(step: Sending | Receiving) -> list[str]:
+    """What the runtime must know beside the label: which step it is, and whether it can be empty."""
+    peer = step.action.peer if step.action is not None else None
+    options = [f"place={step.place}"] if step.place >= 0 else []
+    return options + ["ranged=True"] * (peer is not None and peer.is_collective and not peer.every)

@@ -16,10 +16,9 @@ ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A role: for each of its forms the shape, the machines of that shape, and the name."""
+    """A role: for each of its forms the machines that have it, and the name."""
 
     role: str
-    shapes: tuple[str, ...]
     groups: tuple[tuple[Machine, ...], ...]
     names: tuple[str, ...]
 
@@ -68,10 +67,11 @@ def player(part: Part, variants: Sequence[Variant], names: Names) -> list[str]:
     lines.append("    return role(")
     lines += [f'        "{part.role}",', "        {"]
     functions = iter(types)
-    for shape_, variant in zip(part.shapes, variants, strict=True):
+    for variant in variants:
         if variant.is_over:
-            lines.append(f'            "{shape_}": finished,')
+            lines.append(f"            {variant.form}: finished,")
         else:
             played = next(functions)
-            lines += spread(" " * 12, f'"{shape_}": lambda me: {played}(', [variant.first()], "),")
+            entry = f"{variant.form}: lambda me: {played}("
+            lines += spread(" " * 12, entry, [variant.first()], "),")
     return [*lines, "        },", "    )"]

@@ -79,7 +79,7 @@ def value_of(raw: str, payload: Payload, action: Action) -> str:
 
 def pattern(receive: Receiving) -> str:
     """What `Received` shows of this message and no other of the same state."""
-    if receive.action is None or receive.number < 0:
+    if receive.action is None or receive.place < 0:
         return f'"{receive.label}", _, _'
     peer = receive.action.peer
     index = "_"

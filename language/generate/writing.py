@@ -10,12 +10,12 @@ from ..projection import Projection
 from .actions import Actions
 from .classes import Variant
 from .errors import GenerationError
+from .form import Form
 from .imports import imports
 from .layout import docstring, spread
 from .names import Names, camel
 from .payloads import Payloads
 from .roles import Part, player, titles
-from .shape import shape
 from .words import messages
 
 STATE_LIMIT = 4_000
@@ -52,11 +52,11 @@ class Writing:
                     file=self._compiled.file,
                     hint="split the protocol, or write this role as an untyped function",
                 )
-            alike.setdefault(shape(machine), []).append(machine)
+            alike.setdefault(Form.of(machine).text(), []).append(machine)
         groups = list(alike.values())
         wanted = titles(role, groups, machines[-1].stop, typical=typical)
         named = [self._names.new(name, f"{name}Role") for name in wanted]
-        return Part(role, tuple(alike), tuple(map(tuple, groups)), tuple(named))
+        return Part(role, tuple(map(tuple, groups)), tuple(named))
 
     def _variants(self, part: Part) -> tuple[Part, list[Variant]]:
         variants = [
@@ -90,7 +90,8 @@ class Writing:
             *self._payloads.aliases(),
             *(line for w in written for a in w.aliases for line in a),
         ]
-        blocks += [aliases] if aliases else []
+        forms = [v.form_lines() for _, variants in self._roles for v in variants]
+        blocks += [*([aliases] if aliases else []), *forms]
         body = "\n\n\n".join("\n".join(block) for block in blocks)
         return f"{self._head(body)}\n\n\n{body}\n"
 

@@ -171,12 +171,14 @@ def playable(module: Any, role: str, seed: str) -> Any:
     return function(**{one.name: walker() for one in parameters})
 
 
-def counts(compiled: Compiled) -> dict[str, int]:
-    bounds = {name: 2 for name in compiled.open_bounds}
-    return bounds | dict.fromkeys(compiled.open_counts.values(), 4)
+def counts(compiled: Compiled, size: int = 4, bound: int = 2) -> dict[str, int]:
+    bounds = dict.fromkeys(compiled.open_bounds, bound)
+    return bounds | dict.fromkeys(compiled.open_counts.values(), size)
 
 
-async def walk(compiled: Compiled, folder: Path, seed: int) -> bool:
+async def walk(
+    compiled: Compiled, folder: Path, seed: int, bindings: dict[str, int] | None = None
+) -> bool:
     """Whether the protocol ended; a violation is raised."""
     (module,) = generate([compiled])
     typed = load(module.text, f"generated_{module.path[-1]}", folder)
@@ -184,7 +186,7 @@ async def walk(compiled: Compiled, folder: Path, seed: int) -> bool:
     roles = {role: playable(typed, role, f"{seed}") for role in choreography.roles}
     async with pavane.for_testing() as runtime, asyncio.timeout(30):
         try:
-            await runtime.run(choreography, roles, bindings=counts(compiled))
+            await runtime.run(choreography, roles, bindings=bindings or counts(compiled))
         except pavane.RoleFailed as failed:
             if isinstance(failed.__cause__, Enough):
                 return False
@@ -206,6 +208,31 @@ async def test_every_construct_runs_over_generated_states(file: Path, tmp_path: 
     for compiled in compile_text(file.read_text(), file.name):
         ended = [await walk(compiled, tmp_path, seed) for seed in range(5)]
         assert any(ended), file.name
+
+
+SMALL = """
+protocol Rounds { roles: A, B;
+  loop (count: n) { A -> B: X; loop (count: m) { B -> A: Y(int); } }
+  loop (count: m) { A -> B: X; }
+  B -> A: End; }
+protocol Alike { roles: A, B;
+  loop (count: n) { A -> B: X; } A -> B: X; loop (count: m) { A -> B: X; } A -> B: X; B -> A: Y; }
+protocol Part { roles: C, S[N];
+  C -> S[*]: Request; S[0..n] -> C: Response(str);
+  loop (count: m) { C -> S[*]: More; S[0..n] -> C: Again; } }
+"""
+
+
+@pytest.mark.parametrize("bindings", [(1, 0, 0), (1, 1, 0), (2, 0, 1), (3, 2, 3), (3, 3, 1)])
+async def test_one_module_is_good_for_all_counts(
+    bindings: tuple[int, int, int], tmp_path: Path
+) -> None:
+    """Also for those that leave nothing of a loop or of a class of instances."""
+    for compiled in compile_text(SMALL):
+        known = {*compiled.open_counts.values(), *compiled.open_bounds}
+        values = dict(zip("Nnm", bindings, strict=True))
+        own = {name: value for name, value in values.items() if name in known}
+        assert await walk(compiled, tmp_path, 1, own), compiled.name
 
 
 @pytest.mark.parametrize("part", range(4))
