@@ -92,6 +92,8 @@ def _wanted(tokens: list[Token], position: int, expected: frozenset[str]) -> str
 
 def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
     token = tokens[position]
+    if "CHOREOGRAPHY" in expected:
+        return f"a file holds protocols: `{FORMS['CHOREOGRAPHY']}`"
     if "ARROW" in expected and token.text in ("=", "-", ">", "=="):
         return "an arrow is written `->`"
     if token.type == "ROLES" or (token.type == "LOOP" and "COUNT" in expected):

@@ -47,7 +47,7 @@ class Instances:
         for declared in protocol.roles:
             size = declared.size
             if size == "*":
-                size = bindings.get(declared.name, f"{declared.name}.count")
+                size = bindings.get(declared.name, "*")
             elif isinstance(size, str):
                 size = bindings.get(size, bindings.get(declared.name, size))
             self.sizes[declared.name] = size

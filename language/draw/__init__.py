@@ -7,9 +7,10 @@ from .mermaid import machine_mermaid, sequence_mermaid
 from .svg_machine import machine_svg
 from .svg_sequence import sequence_svg
 from .table import machine_json, machine_text
-from .text import protocol_text, sequence_text
+from .text import how_many, protocol_text, sequence_text
 
 __all__ = [
+    "how_many",
     "machine_dot",
     "machine_json",
     "machine_mermaid",

@@ -30,9 +30,15 @@ def sequence_text(protocol: Protocol, selections: tuple[Selection, ...] = ()) ->
 
 def protocol_text(machines: tuple[Machine, ...]) -> str:
     """All machines of one role, each under its name and number of instances."""
-    parts = [f"{m.name} ({_many(instances(m))})\n{machine_text(m)}" for m in machines]
+    parts = [f"{m.name} ({how_many(m)})\n{machine_text(m)}" for m in machines]
     return "\n\n".join(parts)
 
 
-def _many(count: int | str) -> str:
+def how_many(machine: Machine) -> str:
+    """`5 instances`, `N instances`, `instances threshold..N`."""
+    count = instances(machine)
+    if count == "*":
+        return "any number of instances"
+    if isinstance(count, str) and ".." in count:
+        return f"instances {count}"
     return "1 instance" if count == 1 else f"{count} instances"

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from ..language.draw import machine_json, machine_text
+from ..language.draw import how_many, machine_json, machine_text
 from ..language.machine import Machine
 from ..language.projection import Projection
 from .exits import verb
@@ -76,8 +76,7 @@ def _write(judged: Judged, projection: Projection) -> None:
 
 def _table(machine: Machine) -> Table:
     """One column, so that a narrow terminal only ever breaks a long label."""
-    count = machine_json(machine)["instances"]
-    many = "" if machine.start is None else f"  ({count} instances)"
+    many = "" if machine.start is None else f"  ({how_many(machine)})"
     table = Table(
         title=Text.assemble((machine.name, "bold cyan"), (many, "dim")),
         title_justify="left",
@@ -85,6 +84,6 @@ def _table(machine: Machine) -> Table:
         box=None,
         padding=(0, 1),
     )
-    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", min_width=len(machine.name) + len(many))
     table.add_row(Text(machine_text(machine) or "   0  final"))
     return table
