@@ -19,22 +19,6 @@ from pavane.language.errors import PavaneError
 
 HERE = Path(__file__).parent / "reference"
 
-PROJECTION = {
-    "PV170": "a role that cannot tell the branches of a choice apart",
-    "PV171": "a role that cannot follow the protocol, whatever it is told",
-    "PV172": "a note: a selection message is added, so that a role learns the branch",
-    "PV180": "a protocol that unfolds to too many steps",
-    "PV181": "instances that cannot be told apart before their counts are bound",
-    "PV182": "a local machine with too many states",
-    "PV185": "a count that is missing, unknown or does not fit",
-    "PV191": "a choice or loop whose decider is a family and no instance of it",
-    "PV192": "a `continue` that would jump out of a parallel branch",
-    "PV193": "a `foreach` that names its family without its variable too",
-    "PV194": "a `foreach` that begins a branch for a role outside its family",
-}
-"""What projection refuses. Its codes are written where they are raised; tests/test_docs.py sees
-to it that each has its line here."""
-
 
 def subclasses(error: type[PavaneError]) -> Iterator[type[PavaneError]]:
     yield error
@@ -46,9 +30,7 @@ def errors_page() -> str:
     for module in pkgutil.walk_packages(pavane.__path__, "pavane."):
         if module.name != "pavane.__main__":
             load(module.name)
-    rows = [
-        f"| `{code}` | {meaning} |" for code, meaning in sorted({**CODES, **PROJECTION}.items())
-    ]
+    rows = [f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items())]
     kinds = sorted(set(subclasses(PavaneError)), key=lambda e: (e.code, e.__name__))
     raised = [f"| `{e.code}` | `{e.__name__}` | {first_sentence(e)} |" for e in kinds]
     return "\n".join(

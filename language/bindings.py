@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from .errors import ChoreographyError, Diagnostic, Span
 from .machine import INDEX_LIMIT
-from .tree import At, Index, Loop, Protocol, Range, RoleRef, Send
+from .tree import At, Foreach, Index, Loop, Protocol, Range, RoleRef, Send
 from .walk import statements
 
 
@@ -130,7 +130,11 @@ def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:
         for statement in statements(body):
             if isinstance(statement, Loop) and statement.count is not None:
                 yield statement.count, None
-            refs = (statement.sender, statement.receiver) if isinstance(statement, Send) else ()
+            refs: tuple[RoleRef | None, ...] = ()
+            if isinstance(statement, Send):
+                refs = (statement.sender, statement.receiver)
+            elif isinstance(statement, Foreach):
+                refs = (statement.family,)
             for ref in refs:
                 selector = ref.selector if ref else None
                 if isinstance(selector, Range):

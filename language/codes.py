@@ -1,7 +1,7 @@
-"""Every diagnostic of the front end, with its meaning. Codes are stable and never reused.
+"""Every diagnostic of the language, with its meaning. Codes are stable and never reused.
 
-PV101 to PV119 are about the text, PV120 to PV159 about what it says. Projection and the
-flow of knowledge have the codes from PV160 on, kept where they are raised.
+PV101 to PV119 are about the text, PV120 to PV159 about what it says, PV170 to PV179 about who
+knows which branch was taken, PV180 to PV199 about what the counts and the graph allow.
 """
 
 from __future__ import annotations
@@ -57,4 +57,15 @@ CODES: dict[str, str] = {
     "PV155": "a branch of a `parallel` without statements",
     "PV156": "a message whose fields are named only in part",
     "PV157": "a loop with a condition in which nobody sends",
+    "PV170": "a role that cannot tell the branches of a choice apart",
+    "PV171": "a role that cannot follow the protocol, whatever it is told",
+    "PV172": "a note: a selection message is added, so that a role learns the branch",
+    "PV180": "a protocol that unfolds to too many steps",
+    "PV181": "instances that cannot be told apart before their counts are bound",
+    "PV182": "a local machine with too many states",
+    "PV185": "a count that is missing, unknown or does not fit",
+    "PV191": "a choice or loop whose decider is a family and no instance of it",
+    "PV192": "a `continue` that would jump out of a parallel branch",
+    "PV193": "a `foreach` that names its family without its variable too",
+    "PV194": "a `foreach` that begins a branch, and itself begins at an open bound",
 }

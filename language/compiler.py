@@ -189,7 +189,7 @@ def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
     try:
         return elaborate(protocol, bindings, strict=strict)
     except ChoreographyError as error:
-        if error.diagnostics[0].code != "PV181":
+        if error.diagnostics[0].code not in ("PV181", "PV194"):
             raise
     return elaborate(protocol, {**_typical(protocol), **bindings}, strict=strict)
 

@@ -327,7 +327,10 @@ class Determinisation:
         return (node.statement.span.line, node.statement.span.column)
 
 
-_SILENT = Clash("it decides, and does not begin the branch with a message of its own")
+_SILENT = Clash(
+    "it decides, and does not begin the branch with a message of its own",
+    hint="let the role that decides send something first, in every branch and every round",
+)
 
 
 def _sorted(heads: Heads) -> list[Head]:

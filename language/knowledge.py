@@ -153,7 +153,8 @@ def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagno
         detail += f" ({conflict.one}; or {conflict.other})"
     if not conflict.choices:
         message = f"{who.role} cannot follow the protocol{detail}"
-        return Diagnostic("PV171", "error", message, flow.protocol.name_span, _LET_THEM_DIFFER)
+        hint = conflict.hint or _LET_THEM_DIFFER
+        return Diagnostic("PV171", "error", message, flow.protocol.name_span, hint)
     choice = flow.nodes[conflict.choices[0]]
     assert isinstance(choice, Branching)
     labels = ", ".join(way.label for way in choice.ways)

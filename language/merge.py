@@ -43,13 +43,14 @@ class Clash:
     """Why alternatives do not merge: the first two, in words.
 
     `choices` are the choices of others, by node number, that the role does not know the outcome
-    of; the outermost first.
+    of; the outermost first. `hint` says what to do, where that is special.
     """
 
     reason: str
     one: str = ""
     other: str = ""
     choices: tuple[int, ...] = ()
+    hint: str = ""
 
 
 @dataclass(slots=True)
