@@ -1,0 +1,1 @@
+"""Authority and budgets in layers: each narrows, or charges, what the one before has left."""
