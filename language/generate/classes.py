@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from ..machine import Action
-from .actions import Actions, Choosing, Receiving, Sending, Targets
+from .actions import Actions, Choosing, Doings, Receiving, Sending, Targets
 from .layout import alias, docstring, fits, spread
-from .names import Names, snake
+from .names import Names, camel, snake
 from .payloads import Payloads
 from .python_types import union
 from .words import names_in, pattern, peer_name, received_type, state_name, summary, value_of
@@ -33,7 +33,8 @@ class Variant:
     """One machine of a role as classes; several instances can play it.
 
     `name` is the class of its first state and the beginning of all its other names, `title`
-    what the documentation calls it. `got` gives the class of a branch by its label.
+    what the documentation calls it. `got` gives the class of what `offer` can find, by
+    the name that it should have and what it says.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Variant:
         title: str,
         names: Names,
         payloads: Payloads,
-        got: Callable[[str], str],
+        got: Callable[[str, str], str],
     ) -> None:
         self.name = name
         self._title = title
@@ -52,6 +53,7 @@ class Variant:
         self._payloads = payloads
         self._got = got
         self._classes: dict[int, str] = {}
+        self._doings: dict[int, Doings] = {}
         self._selectors: dict[Targets, str] = {}
         self._set_of = ""
         self.written = Written()
@@ -64,7 +66,7 @@ class Variant:
         order = self._reachable()
         first = self._standing(self._actions.initial)
         for state in order:
-            wanted = state_name(self.name, self._actions.doings(state), state)
+            wanted = state_name(self.name, self._doings[state], state)
             own = self.name if first == (state,) else self._names.new(wanted)
             self._classes[state] = own
         self._guarded(order)
@@ -97,7 +99,7 @@ class Variant:
             if state in found or self._actions.is_over(state):
                 continue
             found[state] = None
-            doings = self._actions.doings(state)
+            doings = self._doings[state] = self._actions.doings(state)
             following = [step.targets for step in doings.sends]
             following += [step.targets for step in doings.choices]
             following += [step.targets for step in doings.receives]
@@ -143,7 +145,7 @@ class Variant:
         return [*lines, f"{DEEP}case _:", f"{DEEP}    return {last}(me)"]
 
     def _state(self, state: int) -> Lines:
-        doings = self._actions.doings(state)
+        doings = self._doings[state]
         lines = [f"class {self._classes[state]}(State):"]
         lines += docstring(BODY, f"{self._title}, state {state}: {summary(doings)}.")
         lines += ["", f"{BODY}__slots__ = ()"]
@@ -224,9 +226,14 @@ class Variant:
         return lines
 
     def _got_of(self, receive: Receiving) -> str:
-        if receive.action is None or receive.place < 0:
-            return self._got(receive.label)
-        return self._got(f"{receive.label}_from_{peer_name(receive.action.peer)}")
+        label = receive.label
+        if receive.action is None:
+            return self._got(f"Took{camel(label)}", f"A peer took the branch {label}.")
+        if receive.place < 0:
+            return self._got(f"Got{camel(label)}", f"{label} has arrived.")
+        sender = receive.action.peer
+        name = f"Got{camel(label)}From{peer_name(sender)}"
+        return self._got(name, f"{label} has arrived from {sender}.")
 
     def _payload_type(self, receive: Receiving) -> str:
         if receive.action is None:
@@ -246,7 +253,7 @@ class Variant:
         names: dict[str, None] = {}
         labels = {t.action.label for t in self._actions.machine.transitions}
         for state in states:
-            for send in self._actions.doings(state).sends:
+            for send in self._doings[state].sends:
                 names.update(dict.fromkeys(n for g in send.action.guards for n in names_in(g)))
         wanted = sorted(set(names) - labels)
         if wanted:

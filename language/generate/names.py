@@ -5,6 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import sys
+from collections import Counter
 
 from ..tree import Protocol
 from .imports import SOURCES
@@ -45,16 +46,17 @@ class Names:
 
     def __init__(self, taken: frozenset[str] = IMPORTED) -> None:
         self._taken = set(taken)
+        self._numbers: Counter[str] = Counter()
 
     def new(self, *wanted: str) -> str:
         """The first of `wanted` that is free, else the first with a number."""
         candidates = [valid(name) for name in wanted]
         name = next((c for c in candidates if c not in self._taken), "")
-        number = 2
         while not name:
-            numbered = f"{candidates[0].rstrip('_')}_{number}"
+            stem = candidates[0].rstrip("_")
+            self._numbers[stem] += 1
+            numbered = f"{stem}_{self._numbers[stem] + 1}"
             name = numbered if numbered not in self._taken else ""
-            number += 1
         self._taken.add(name)
         return name
 

@@ -13,7 +13,7 @@ from .errors import GenerationError
 from .form import Form
 from .imports import imports
 from .layout import docstring, spread
-from .names import Names, camel
+from .names import Names
 from .payloads import Payloads
 from .roles import Part, player, titles
 from .words import messages
@@ -72,11 +72,11 @@ class Writing:
         ]
         return part, variants
 
-    def _branch(self, label: str) -> str:
-        """The class of the branch that begins with `label`."""
-        if label not in self._got:
-            self._got[label] = self._names.new(f"Got{camel(label)}")
-        return self._got[label]
+    def _branch(self, wanted: str, said: str) -> str:
+        """The class of what `offer` can find; the same for the same thing."""
+        if said not in self._got:
+            self._got[said] = self._names.new(wanted)
+        return self._got[said]
 
     # text -----------------------------------------------------------------------------------
 
@@ -111,11 +111,11 @@ class Writing:
         return [
             [
                 f"class {name}(Got[PayloadT_co, NextT_co]):",
-                *docstring("    ", f"{label}: its payload, and the state that follows."),
+                *docstring("    ", said),
                 "",
                 "    __slots__ = ()",
             ]
-            for label, name in self._got.items()
+            for said, name in self._got.items()
         ]
 
     def _bindings(self) -> list[list[str]]:
