@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ..effects.resilience.policy import retryable
 from ..language.errors import PavaneError, ProtocolViolation
 
 
@@ -113,13 +114,17 @@ class PeerFailed(SessionAborted):
 
 
 class RoleFailed(ActorError):
-    """The function of `role` raised something that is not a PavaneError (see `__cause__`)."""
+    """The function of `role` raised something that is not a PavaneError (see `__cause__`).
+
+    It is retryable where that is: a lost connection of the user's own, say.
+    """
 
     code = "PV512"
 
     def __init__(self, session: str, role: str, cause: BaseException) -> None:
         self.session = session
         self.role = role
+        self.retryable = retryable(cause)
         super().__init__(f"{role} raised {type(cause).__name__}: {cause}")
 
 

@@ -17,9 +17,24 @@ from .actors.errors import (
 from .actors.listener import Received
 from .actors.opening import for_production, for_testing, open
 from .actors.outcome import Outcome
+from .actors.resilient import ResilientRuntime, resilient_role
 from .actors.runtime import Runtime
 from .broker.errors import BrokerError
 from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError
+from .effects.resilience.breaker import Breaker, Breakers, Fuse
+from .effects.resilience.bulkhead import Bulkhead, Bulkheads
+from .effects.resilience.compensation import Compensations
+from .effects.resilience.errors import (
+    BulkheadFull,
+    CircuitOpen,
+    ResilienceError,
+    SagaFailed,
+    TimedOut,
+)
+from .effects.resilience.outcome import SagaOutcome
+from .effects.resilience.resilient import Resilience, resilient
+from .effects.resilience.retry import Retry
+from .effects.resilience.saga import Saga, Visit
 from .language.bindings import BindingError
 from .language.errors import (
     ChoreographyError,
@@ -34,14 +49,22 @@ __version__ = "0.1.0"
 __all__ = [
     "ActorError",
     "BindingError",
+    "Breaker",
+    "Breakers",
     "BrokerError",
     "BudgetExhausted",
+    "Bulkhead",
+    "BulkheadFull",
+    "Bulkheads",
     "CapabilityDenied",
     "Choreography",
     "ChoreographyError",
+    "CircuitOpen",
+    "Compensations",
     "Diagnostic",
     "EffectError",
     "Endpoint",
+    "Fuse",
     "GuardRefused",
     "MissingRole",
     "NoBranch",
@@ -51,13 +74,24 @@ __all__ = [
     "PeerFailed",
     "ProtocolViolation",
     "Received",
+    "Resilience",
+    "ResilienceError",
+    "ResilientRuntime",
+    "Retry",
     "RoleFailed",
     "Runtime",
+    "Saga",
+    "SagaFailed",
+    "SagaOutcome",
     "SessionAborted",
+    "TimedOut",
     "Unfinished",
+    "Visit",
     "for_production",
     "for_testing",
     "load",
     "load_all",
     "open",
+    "resilient",
+    "resilient_role",
 ]
