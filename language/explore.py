@@ -5,7 +5,7 @@ Breadth first, so that what is found comes with a short trace. Reduced by persis
 chapter 4): a receive commutes with everything others do, and nobody can disable another's send,
 so where possible one instance's steps are explored at a time (see `independence`). What that would
 put off for ever is caught up with afterwards: where nothing leads out of a strongly connected
-component in which somebody could move and never does, one of its configurations is explored in full
+component in which a step is possible that is never done, one of its configurations is explored in full
 (Valmari, The State Explosion Problem, LNCS 1491, 1998, section 7).
 """
 
@@ -77,7 +77,7 @@ class _Search:
         self._numbers: dict[Configuration, int] = {start: 0}
         self._nodes: list[Configuration] = [start]
         self._came: list[tuple[int, int, Step] | None] = [None]
-        self._moves: list[list[tuple[int, int]] | None] = [None]
+        self._moves: list[list[tuple[int, Step, int]] | None] = [None]
         self._whole = set[int]()
         self._waiting = deque([0])
         self._result = Exploration()
@@ -131,7 +131,7 @@ class _Search:
                 self._came.append((node, place, step))
                 self._moves.append(None)
                 self._waiting.append(number)
-            taken.append((place, number))
+            taken.append((place, step, number))
 
     # --- steps --------------------------------------------------------------------------
 
@@ -241,7 +241,7 @@ class _Search:
         left = set[int]()
 
         def following(node: int) -> list[int]:
-            return [target for _, target in self._moves[node] or ()]
+            return [target for _, _, target in self._moves[node] or ()]
 
         for component in components([0], following):
             inside = set(component)
@@ -253,11 +253,11 @@ class _Search:
                 yield inside
 
     def _catch_up(self, ends: list[set[int]], thoroughly: bool) -> bool:
-        """Explore more where somebody who can move never does; False if that is nowhere."""
+        """Explore more where a step that is possible is never done; False if that is nowhere."""
         grown = False
         for inside in ends:
-            movers = {place for node in inside for place, _ in self._moves[node] or ()}
-            behind = [n for n in sorted(inside) if self._ignored(n, movers)]
+            done = {(place, step) for node in inside for place, step, _ in self._moves[node] or ()}
+            behind = [n for n in sorted(inside) if self._ignored(n, done)]
             for node in behind if thoroughly else behind[:1]:
                 here = self._nodes[node]
                 places = range(len(self._names))
@@ -266,11 +266,16 @@ class _Search:
                 grown = True
         return grown
 
-    def _ignored(self, node: int, movers: set[int]) -> bool:
+    def _ignored(self, node: int, done: set[tuple[int, Step]]) -> bool:
+        """Whether a step is possible here that is none of those done."""
         if node in self._whole:
             return False
-        others = (place for place in range(len(self._names)) if place not in movers)
-        return any(next(self._of(self._nodes[node], place), None) for place in others)
+        here = self._nodes[node]
+        return any(
+            (place, step) not in done
+            for place in range(len(self._names))
+            for _, step, _ in self._of(here, place)
+        )
 
     def _endless(self, ends: list[set[int]]) -> Finding | None:
         """Who never moves again, and what is never received, on fair runs that do not end."""
@@ -278,7 +283,7 @@ class _Search:
             if self._lacks_room(inside):
                 self._result.needs_room = True
                 continue
-            movers = {place for node in inside for place, _ in self._moves[node] or ()}
+            movers = {place for node in inside for place, _, _ in self._moves[node] or ()}
             states, queues = self._nodes[min(inside)]
             for place, state in enumerate(states):
                 if place not in movers and state not in self._automata[place].finals:
@@ -309,7 +314,7 @@ class _Search:
         before: list[list[int]] = [[] for _ in self._nodes]
         alive = set[int]()
         for node, moves in enumerate(self._moves):
-            for who, target in moves or ():
+            for who, _, target in moves or ():
                 before[target].append(node)
                 if who == place:
                     alive.add(node)

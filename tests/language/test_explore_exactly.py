@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
+from pavane.language.compiler import compile_text
 from pavane.language.explore import explore
-from pavane.language.system import Automaton, Step
+from pavane.language.system import Automaton, Step, system
 
 NAMES = ("A", "B", "C")
 BUFFER = 2
@@ -52,8 +54,8 @@ class Whole:
         self.composed = composed
         start: Here = ((0,) * len(composed), ())
         self.moves: dict[Here, list[tuple[int, Here]]] = {}
-        waiting = deque([start])
-        seen = {start}
+        waiting: deque[Here] = deque([start])
+        seen: set[Here] = {start}
         while waiting and len(seen) < LIMIT:
             here = waiting.popleft()
             self.moves[here] = list(self.after(here))
@@ -159,3 +161,55 @@ def test_reduction_loses_nothing(composed: dict[str, Automaton]) -> None:
 @given(systems())
 def test_reduction_loses_nothing_in_ten_thousand_systems(composed: dict[str, Automaton]) -> None:
     check(composed)
+
+
+GUIDE = Path(__file__).parents[1] / "data" / "guide"
+COUNTS = {"Signers": 3, "threshold": 2, "Followers": 3, "Workers": 3, "N": 3}
+PARALLEL = """protocol P { roles: A, B, C, D; loop (count: 20) { parallel {
+    A -> B: X; B -> A: Y; | C -> D: Z; D -> C: U; | A -> C: V; C -> A: W; } } }"""
+
+
+@pytest.mark.parametrize("file", sorted(GUIDE.glob("*.choreo")), ids=lambda file: file.stem)
+def test_the_guide_is_explored_completely(file: Path) -> None:
+    for compiled in compile_text(file.read_text()):
+        sizes = compiled.open_counts
+        needed = {*sizes, *compiled.open_bounds}
+        bound = {n: COUNTS.get(n, COUNTS.get(sizes.get(n, n), 2)) for n in needed}
+        found = explore(system(compiled.project(bound)))
+        assert found.complete
+        assert found.findings == []
+
+
+def test_counted_rounds_of_parallel_branches_grow_linearly() -> None:
+    (compiled,) = compile_text(PARALLEL)
+    found = explore(system(compiled.project()))
+    assert found.complete
+    assert found.configurations < 500
+
+
+def test_a_deadlock_behind_a_loop_that_never_stops_is_found() -> None:
+    """Two who play for ever must not hide the two who deadlock."""
+    play = [{Step(True, "B", "x"): 1}, {Step(False, "B", "y"): 0}]
+    back = [{Step(False, "A", "x"): 1}, {Step(True, "A", "y"): 0}]
+    composed = {
+        "A": Automaton(play),
+        "B": Automaton(back),
+        "C": Automaton([{Step(False, "D", "m"): 1}, {}], {1}),
+        "D": Automaton([{Step(True, "C", "n"): 1}, {}], {1}),
+    }
+    (finding,) = explore(composed).findings
+    assert (finding.problem, finding.instance) == ("unspecified reception", "C")
+    composed["D"] = Automaton([{Step(False, "C", "m"): 1}, {}], {1})
+    (finding,) = explore(composed).findings
+    assert (finding.problem, finding.instance) == ("starvation", "C")
+    assert finding.trace == ()
+
+
+def test_a_message_that_a_loop_leaves_lying_is_found() -> None:
+    composed = {
+        "A": Automaton([{Step(True, "C", "m"): 1}, {Step(True, "B", "x"): 1}]),
+        "B": Automaton([{Step(False, "A", "x"): 0}]),
+        "C": Automaton([{}], {0}),
+    }
+    (finding,) = explore(composed).findings
+    assert (finding.problem, finding.instance) == ("orphan message", "C")
