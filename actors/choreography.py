@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -11,6 +11,7 @@ from ..language.bindings import resolve
 from ..language.compiler import Compiled, compile_text
 from ..language.errors import ChoreographyError
 from ..language.projection import Projection
+from .devices import Devices, checked, fitting
 from .errors import UnknownRole
 from .session import Implementation
 
@@ -28,10 +29,12 @@ class Choreography:
         types: Mapping[str, Any] | None = None,
         bindings: Mapping[str, int] | None = None,
         implementations: dict[str, Implementation] | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self.compiled = compiled
         self.types = MappingProxyType(dict(types or {}))
         self.bindings = MappingProxyType(dict(bindings or {}))
+        self.devices: Devices = MappingProxyType(dict(devices or {}))
         self.implementations = implementations if implementations is not None else {}
 
     @property
@@ -82,8 +85,44 @@ class Choreography:
         merged = {**self.bindings, **counts}
         if self.compiled.open_bounds <= merged.keys():
             resolve(self.compiled.protocol, merged)
+        return self._with(merged, self.devices)
+
+    def identify(self, **families: Sequence[str]) -> Choreography:
+        """The same choreography with identities for the instances of families, which binds their
+        sizes: `identify(Signers=["alice", "bob"])`.
+
+        Raises `UnknownRole`, `WrongIdentities` (a list with duplicates, or of another length
+        than the family has), `BindingError`.
+        """
+        found = dict(self.devices)
+        for role, identities in families.items():
+            self.require(role)
+            found[role] = checked(role, identities)
+        sizes = {role: len(names) for role, names in found.items() if role in self._open}
+        known = {**self.bindings}
+        for role, size in sizes.items():
+            bound = known.get(role, known.get(self._open[role], size))
+            fitting({role: found[role]}, {role: bound})
+        declared = {r.name: r.size for r in self.compiled.protocol.roles}
+        fixed = {role: names for role, names in found.items() if role not in self._open}
+        fitting(fixed, {role: _size(declared[role]) for role in fixed})
+        return self.bind(**sizes)._with({**known, **sizes}, found)
+
+    def device(self, role: str, index: int) -> str:
+        """Who plays an instance; raises KeyError where `identify` was not told."""
+        return self.devices[role][index]
+
+    @property
+    def _open(self) -> Mapping[str, str]:
+        return self.compiled.open_counts
+
+    def _with(self, bindings: Mapping[str, int], devices: Devices) -> Choreography:
         return Choreography(
-            self.compiled, types=self.types, bindings=merged, implementations=self.implementations
+            self.compiled,
+            types=self.types,
+            bindings=bindings,
+            implementations=self.implementations,
+            devices=devices,
         )
 
     def project(self) -> Projection:
@@ -93,6 +132,10 @@ class Choreography:
     def __repr__(self) -> str:
         counts = "".join(f", {name}={count}" for name, count in self.bindings.items())
         return f"<Choreography {self.full_name}{counts}>"
+
+
+def _size(declared: int | str | None) -> int | None:
+    return declared if isinstance(declared, int) else None
 
 
 def load_all(

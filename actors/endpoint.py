@@ -82,6 +82,16 @@ class Endpoint:
         return self._seat.part.sizes[role] or 1
 
     @property
+    def identity(self) -> str:
+        """Who plays this instance, as `Choreography.identify` was told; else its name."""
+        return self.device(self.role, self.index)
+
+    def device(self, role: str, index: int) -> str:
+        """Who plays `role[index]`; its name (`Signers[2]`) where no identities were given."""
+        known = self._seat.session.devices.get(role)
+        return self._seat.part.instance_name(role, index) if known is None else known[index]
+
+    @property
     def expected(self) -> tuple[str, ...]:
         """The steps allowed now, as `Seller!Offer` and `Seller?Answer`."""
         return self._monitor.expected()

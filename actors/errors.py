@@ -8,6 +8,7 @@ PavaneError
 └── ActorError
     ├── MissingRole           a role has no implementation
     ├── UnknownRole           an implementation for a role that the protocol does not have
+    ├── WrongIdentities       identities that do not fit the family they are given to
     ├── Conflict              the same protocol name registered twice
     ├── SessionAborted        the session ended because of another role
     │   └── PeerFailed        ... whose code raised
@@ -63,6 +64,19 @@ class MissingRole(ActorError):
             f"{protocol}: no implementation for {names}",
             hint=f"give one to run(..., {roles[0]}=function) or register it with "
             f'@protocol.role("{roles[0]}")',
+        )
+
+
+class WrongIdentities(ActorError):
+    """The identities given to the family `role` do not fit it."""
+
+    code = "PV518"
+
+    def __init__(self, role: str, problem: str) -> None:
+        self.role = role
+        super().__init__(
+            f"{role}: {problem}",
+            hint=f'give one name for each instance: identify({role}=["alice", "bob"])',
         )
 
 

@@ -16,11 +16,14 @@ from ..effects.identity import Identity
 from ..effects.pipeline import Pipeline
 from .cast import Cast
 from .choreography import Choreography
+from .devices import dispatching, fitting
 from .errors import Conflict, MissingRole, RuntimeClosed
 from .events import Event
 from .grants import Grants
 from .outcome import Outcome
 from .session import GRACE, Implementation, Session
+
+Playing = Implementation | Mapping[str, Implementation]
 
 Observer = Callable[[Event], None]
 """Called at once, on the event loop, in order. It must not block and must not raise."""
@@ -84,16 +87,17 @@ class Runtime:
     async def run(
         self,
         choreography: Choreography,
-        implementations: Mapping[str, Implementation] | None = None,
+        implementations: Mapping[str, Playing] | None = None,
         /,
         *,
         bindings: Mapping[str, int] | None = None,
         session: str | None = None,
-        **roles: Implementation,
+        **roles: Playing,
     ) -> Outcome:
         """Play one live session, all roles in this process, to its end.
 
-        `roles` are the functions that play them, `Buyer=buyer` (or a mapping in their place);
+        `roles` are the functions that play them, `Buyer=buyer` (or a mapping in their place; a
+        family with identities may have one for each: `Signers={"alice": f, "bob": g}`);
         those left out are played by what `@choreography.role` registered. Raises before the
         first message: `UnknownRole`, `MissingRole`, `BindingError`, `UnregisteredEffect`,
         `UnknownBudget`, `Conflict`; and later whatever ended the session.
@@ -104,13 +108,13 @@ class Runtime:
     async def join(
         self,
         choreography: Choreography,
-        implementations: Mapping[str, Implementation] | None = None,
+        implementations: Mapping[str, Playing] | None = None,
         /,
         *,
         session: str,
         bindings: Mapping[str, int] | None = None,
         patience: float = 30.0,
-        **roles: Implementation,
+        **roles: Playing,
     ) -> Outcome:
         """Play some roles of a live session; other processes on the same broker join with the
         rest. All give the same `session`, a name of their choice that no other session has.
@@ -119,9 +123,7 @@ class Runtime:
         `patience` seconds; returns when all processes are done. The outcome has what was
         played here. All processes need the same authority if messages are guarded.
         """
-        playing = {**(implementations or {}), **roles}
-        for role in playing:
-            choreography.require(role)
+        playing = _playing(choreography, {**(implementations or {}), **roles})
         if not playing:
             raise MissingRole(choreography.full_name, choreography.roles)
         return await self._play(choreography, bindings, session, playing, patience)
@@ -139,6 +141,7 @@ class Runtime:
         self.register(choreography)
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast)
+        fitting(choreography.devices, cast.sizes)
         played = Session(
             session or secrets.token_hex(6),
             cast,
@@ -147,6 +150,7 @@ class Runtime:
             playing,
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers else None,
+            devices=choreography.devices,
         )
         self._playing.add(played)
         try:
@@ -199,12 +203,21 @@ class Runtime:
 
 
 def _implementations(
-    choreography: Choreography, roles: Mapping[str, Implementation]
+    choreography: Choreography, roles: Mapping[str, Playing]
 ) -> dict[str, Implementation]:
-    for role in roles:
-        choreography.require(role)
-    found = {**choreography.implementations, **roles}
+    found = _playing(choreography, {**choreography.implementations, **roles})
     missing = [role for role in choreography.roles if role not in found]
     if missing:
         raise MissingRole(choreography.full_name, missing)
     return {role: found[role] for role in choreography.roles}
+
+
+def _playing(choreography: Choreography, roles: Mapping[str, Playing]) -> dict[str, Implementation]:
+    found: dict[str, Implementation] = {}
+    for role, playing in roles.items():
+        choreography.require(role)
+        if callable(playing):
+            found[role] = playing
+        else:
+            found[role] = dispatching(role, playing, choreography.devices)
+    return found

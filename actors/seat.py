@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from ..effects.identity import Identity, SendContext
@@ -24,6 +24,8 @@ class Host(Protocol):
     def id(self) -> str: ...
     @property
     def pipeline(self) -> Pipeline: ...
+    @property
+    def devices(self) -> Mapping[str, tuple[str, ...]]: ...
 
     def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
         """The lane from `seat` to one instance of `role`, or to all with None."""

@@ -21,6 +21,7 @@ from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .cast import Cast
+from .devices import Devices
 from .endpoint import Endpoint
 from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
@@ -63,8 +64,10 @@ class Session:
         *,
         tokens: Callable[[Identity], bytes],
         observe: Callable[[Event], None] | None = None,
+        devices: Devices | None = None,
     ) -> None:
         self.id = subjects.token(session)
+        self.devices: Devices = devices or {}
         self.pipeline = pipeline
         self.failure: PavaneError | None = None
         self._cast = cast
