@@ -7,15 +7,15 @@ A verb declares its options, calls the floors below, and writes. What goes wrong
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 
 def main() -> None:
-    """The entry point of the installed command."""
-    try:
-        from .app import build
+    """The command, once Ctrl-C is taken care of: `pavane_command.main` calls it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A protocol may hold letters that the terminal's encoding has not.
+            stream.reconfigure(errors="backslashreplace")
+    from .app import build
 
-        build(sys.argv[1:])(prog_name="pavane")
-    except KeyboardInterrupt:
-        # Here only before a verb has begun: loading takes a moment, too.
-        print("Interrupted before anything had begun.", file=sys.stderr)
-        sys.exit(130)
+    build(sys.argv[1:])(prog_name="pavane")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -12,9 +13,9 @@ from rich.text import Text
 from ..broker.embedded import Server
 from ..broker.errors import ServerFailed
 from .brokers import address
-from .exits import Terminated
 from .loop import play
 from .screen import complaints, say, write_json_line
+from .signals import Terminated
 
 WATCH = 0.5
 """Seconds between two looks at whether the server is still there."""
@@ -32,7 +33,9 @@ def host(port: int, store: Path | None, *, json: bool) -> None:
 
     try:
         play(main)
-    except Terminated:
+    except Terminated as ended:
+        if ended.number != signal.SIGTERM:
+            raise
         say("The server has ended.", console=complaints())
 
 

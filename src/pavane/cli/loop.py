@@ -3,47 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Callable, Coroutine
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from .exits import Terminated
+from .signals import until_ended
 
 T = TypeVar("T")
 
 
 def play(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run `main` to its end and return what it returns.
-
-    Ctrl-C and SIGTERM cancel it, so that what it has opened is closed; then
-    KeyboardInterrupt or `Terminated` is raised.
-    """
+    """Run `main` to its end and return what it returns; see `signals.until_ended`."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        return runner.run(_until_terminated(main))
-
-
-async def _until_terminated(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    task = asyncio.current_task()
-    assert task is not None
-    terminated = False
-
-    def end() -> None:
-        nonlocal terminated
-        terminated = True
-        task.cancel()
-
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGTERM, end)
-    try:
-        return await main()
-    except asyncio.CancelledError:
-        if terminated:
-            raise Terminated from None
-        raise
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
+        return runner.run(until_ended(main))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
