@@ -36,7 +36,7 @@ class StateUsed(ProtocolViolation):
 class ModuleOutdated(ActorError):
     """The generated module does not belong to the protocol that is played."""
 
-    code = "PV515"
+    code = "PV530"
 
 
 class State:

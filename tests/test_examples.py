@@ -27,6 +27,23 @@ PRINTED = {
         "the rocket waits: no permission",
         "on hold; charged 0; facts: none",
     ],
+    "13_compensating": [
+        "Ada: flight-10, car-10, hotel-1",
+        "Bob: compensated; hotel failed: RoleFailed: Agency raised SoldOut: no hotel left; "
+        "undone: car, flight",
+        "left: {'flight': 9, 'car': 9, 'hotel': 0}",
+    ],
+    "15_resilient": [
+        "payment 3; the circuit is closed",
+        "RoleFailed; the circuit is open",
+        "CircuitOpen; the circuit is open",
+        "payment 7; the circuit is closed",
+        "the bank was called 7 times",
+    ],
+    "05_typed": [
+        "after 0 rounds: bought for 70, sealed by witness 0, witness 1",
+        "after 3 rounds: not bought: too low",
+    ],
 }
 
 

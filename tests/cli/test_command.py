@@ -11,7 +11,18 @@ import pytest
 
 from .conftest import COMMAND, Pavane, environment
 
-VERBS = ("check", "project", "draw", "refine", "explore", "run", "journal", "budget", "server")
+VERBS = (
+    "check",
+    "project",
+    "draw",
+    "generate",
+    "refine",
+    "explore",
+    "run",
+    "journal",
+    "budget",
+    "server",
+)
 
 
 def test_version(pavane: Pavane) -> None:
@@ -35,7 +46,9 @@ def test_each_verb_has_help(pavane: Pavane, verb: str) -> None:
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("verb", ("check", "project", "draw", "refine", "explore", "run"))
+@pytest.mark.parametrize(
+    "verb", ("check", "project", "draw", "generate", "refine", "explore", "run")
+)
 def test_help_shows_an_example(pavane: Pavane, verb: str) -> None:
     assert f"pavane {verb} " in pavane(verb, "--help").stdout.split("Options")[0]
 
