@@ -220,20 +220,24 @@ class Printer:
 
     def _measure(self, place: int, room: int, held: int) -> bool:
         """Whether the text from `place` to the next break needs no more than `room`. A `held` space
-        counts with the text behind it; a comment of several lines ends the line before it."""
-        depth, ended = 0, False
+        counts with the text behind it; a comment of several lines ends the line before it, though
+        not before what is pulled in front of the comment (`passing`, `Op.MARK`)."""
+        depth, ended, passing = 0, False, False
         while room >= 0 and place < len(self._instructions):
             op, text, _, _ = self._instructions[place]
             match op:
-                case Op.TEXT | Op.CLOSE_TEXT | Op.PULL | Op.MARK | Op.TRAIL:
-                    if "\n" in text or (ended and op in (Op.TEXT, Op.CLOSE_TEXT)):
-                        break
-                    room -= len(text) + (1 if op is Op.TRAIL else held)
-                    held = held if op is Op.TRAIL else 0
+                case Op.TRAIL | Op.TRAIL_LINE if ended or op is Op.TRAIL_LINE or "\n" in text:
+                    ended, passing = True, passing or op is Op.TRAIL_LINE
+                case Op.TRAIL:
+                    room -= len(text) + 1
+                case Op.TEXT | Op.CLOSE_TEXT if ended or "\n" in text:
+                    break
+                case Op.PULL if ended and not passing:
+                    break
+                case Op.TEXT | Op.CLOSE_TEXT | Op.PULL | Op.MARK:
+                    room, held = room - len(text) - held, 0
                 case Op.SPACE:
                     held = 1
-                case Op.TRAIL_LINE:
-                    ended = True
                 case Op.LINE | Op.SOFT if depth > 0:
                     held = max(held, op is Op.LINE)
                 case Op.LEAD | Op.LEAD_LAST | Op.HARD | Op.BLANK | Op.LINE | Op.SOFT | Op.FILL:

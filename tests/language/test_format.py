@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pavane.language.errors import ChoreographyError
@@ -358,6 +358,7 @@ class Source:
 
 
 @settings(max_examples=400, deadline=None)
+@example(511348)  # a comment of several lines before a comma, at the end of a full line
 @given(st.integers(0, 2**64))
 def test_a23_comments_between_any_tokens(seed: int) -> None:
     check(Source(seed).text())
