@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.run
 DEV := $(VENV)/.dev
 DOCS := $(VENV)/.docs
+FUZZ := $(VENV)/.fuzz
 PIP := $(BIN)/python -m pip -qq --disable-pip-version-check --no-input
 GUIDE := tests/data/guide
 STORE := .demo
@@ -38,7 +39,7 @@ demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
 test: $(DEV) ## the tests that CI runs
 	@$(BIN)/python -m pytest -q
 
-test-long: $(DEV) ## all tests, with those that take minutes
+test-long: $(DEV) $(FUZZ) ## all tests, with those that take minutes, and a million texts for the fuzzers
 	@$(BIN)/python -m pytest -q -m ""
 
 check: $(DEV) ## ruff, mypy, pyright and the import floors
@@ -79,6 +80,10 @@ $(RUN): pyproject.toml requirements/run.lock | $(BIN)/python
 $(DEV): requirements/dev.lock $(RUN)
 	@echo "Installing the tools for development"
 	@$(PIP) install -r requirements/dev.lock
+	@touch $@
+
+$(FUZZ): requirements/fuzz.lock $(RUN)
+	@$(PIP) install -r requirements/fuzz.lock 2>/dev/null || echo "atheris has no wheel for this system: its fuzzer is skipped"
 	@touch $@
 
 $(DOCS): requirements/docs.lock $(RUN)

@@ -1,0 +1,92 @@
+"""Any text at all: diagnostics in bounded time, and formatting that keeps the meaning.
+
+The texts come from fuzz/texts.py, what must hold of them is in fuzz/survive.py; both are shared
+with the coverage-guided fuzzer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import random
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+ROOT = Path(__file__).parents[2]
+PER_EXAMPLE = 10
+"""Texts made of each example: one from the grammar, eight damages of it, and a soup of words."""
+SHORT, LONG = 200, 75_000
+ATHERIS_RUNS = 250_000
+HUSHED = [HealthCheck.too_slow, HealthCheck.data_too_large]
+
+FOUND = {
+    "a foreach that another role counts, over a family whose cuts it does not share": """
+        protocol P { roles: A, B, C, V[2]; A -> C: Go
+        choice C { yes { C -> A: Yes choice B { yes { B -> C: Yes
+        foreach j in V { A -> V[j]: Ask V[j] -> A: Answer } } no { B -> C: No } } } }
+        foreach i in V { A -> V[i]: Ask V[i] -> A: Answer } }""",
+}
+"""What the fuzzers found, each once an exception."""
+
+
+def load(name: str) -> ModuleType:
+    """A module of the folder fuzz/, which is no part of the package."""
+    if str(ROOT) not in sys.path:
+        sys.path.append(str(ROOT))
+    return importlib.import_module(f"fuzz.{name}")
+
+
+SURVIVE, TEXTS = load("survive"), load("texts")
+
+
+def survive_all(rng: random.Random) -> None:
+    text: str = TEXTS.protocol(rng)
+    SURVIVE.survives(text)
+    for _ in range(PER_EXAMPLE - 2):
+        SURVIVE.survives(TEXTS.damaged(rng, text))
+    SURVIVE.survives(TEXTS.soup(rng))
+
+
+@given(st.integers(min_value=0, max_value=2**64))
+@settings(max_examples=SHORT, deadline=None, suppress_health_check=HUSHED)
+def test_two_thousand_texts_survive(seed: int) -> None:
+    survive_all(random.Random(seed))
+
+
+@pytest.mark.long
+@given(st.integers(min_value=0, max_value=2**64))
+@settings(max_examples=LONG, deadline=None, suppress_health_check=HUSHED, phases=(Phase.generate,))
+def test_seven_hundred_and_fifty_thousand_texts_survive(seed: int) -> None:
+    survive_all(random.Random(seed))
+
+
+@pytest.mark.parametrize("text", FOUND.values(), ids=FOUND.keys())
+def test_what_the_fuzzers_found(text: str) -> None:
+    SURVIVE.survives(text)
+
+
+def test_most_texts_of_the_grammar_parse_and_few_of_the_damaged_ones() -> None:
+    """Or the fuzzers would test the error paths only, or the good ones only."""
+    texts = [TEXTS.protocol(random.Random(seed)) for seed in range(100)]
+    damaged = [TEXTS.damaged(random.Random(seed), text) for seed, text in enumerate(texts)]
+    assert sum(map(SURVIVE.survives, texts)) > 50
+    assert 0 < sum(map(SURVIVE.survives, damaged)) < 50
+
+
+@pytest.mark.parametrize("runs", [300, pytest.param(ATHERIS_RUNS, marks=pytest.mark.long)])
+def test_atheris_finds_nothing(runs: int, tmp_path: Path) -> None:
+    if find_spec("atheris") is None:
+        pytest.skip("atheris is not installed: it has no wheel for every Python and system")
+    command = [sys.executable, "-m", "fuzz.fuzz_language", f"-runs={runs}", "-seed=1"]
+    artifacts = f"-artifact_prefix={tmp_path}/"
+    done = subprocess.run(
+        [*command, artifacts], cwd=ROOT, check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert f"Done {runs} runs" in done.stderr
