@@ -17,7 +17,7 @@ from .symbols import Symbols
 from .text import Text
 from .words import Words
 
-PROJECTION_LIMIT = 1_000_000
+PROJECTION_LIMIT = 300_000
 """Characters. A longer text is parsed and checked, but not projected, while it is edited."""
 
 
