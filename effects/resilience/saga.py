@@ -18,8 +18,9 @@ class Visit:
     `given` is what the saga was started with, `results` what earlier steps have returned (for a
     compensation its own step's too), both as they stand in the log: plain values. `key` is
     the same every time this step of this saga is tried, also after a crash: pass it on as
-    the idempotency key or message id of whatever the step does outside. `done` is False for
-    the compensation of a step that may have happened or not; it must bear both.
+    the idempotency key or message id of whatever the step does outside. A compensation has a key
+    of its own and, in `undoes`, the one its step was done under. `done` is False for the
+    compensation of a step that may have happened or not; it must bear both.
     """
 
     saga: str
@@ -28,6 +29,7 @@ class Visit:
     key: str
     given: Mapping[str, Any]
     results: Mapping[str, Any]
+    undoes: str = ""
     done: bool = False
 
 
@@ -61,7 +63,7 @@ class Saga:
 
         @flight.compensation
         async def cancel_flight(visit: Visit) -> None:
-            await airline.cancel(key=visit.key)
+            await airline.cancel(booking=visit.undoes, key=visit.key)
 
     A step without a compensation is kept when a later one fails; the outcome says so.
     """

@@ -78,13 +78,15 @@ class SagaLog:
 
     def visit(self, step: Step, *, undo: bool = False) -> Visit:
         progress = self.progress
+        key = f"{self._subject}.{step.name}.do"
         return Visit(
             progress.saga,
             progress.id,
             step.name,
-            f"{self._subject}.{step.name}.{'undo' if undo else 'do'}",
+            f"{self._subject}.{step.name}.undo" if undo else key,
             progress.given,
             dict(progress.results),
+            undoes=key if undo else "",
             done=step.name in progress.results,
         )
 
