@@ -17,8 +17,11 @@ from hypothesis import strategies as st
 from pavane.language.bindings import BindingError
 from pavane.language.compiler import compile_text, verdicts
 from pavane.language.generate import MARK, GenerationError, generate
+from pavane.language.generate.actions import Actions
 from pavane.language.generate.form import Form, matched
 from pavane.language.generate.names import Names, camel, snake, valid
+from pavane.language.machine import Action, Machine, Peer, Transition
+from pavane.language.tree import Message
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -185,6 +188,38 @@ def test_bindings_that_are_given_are_used_and_checked() -> None:
     assert {"WUpTo2", "WFrom2"} <= classes(module.text).keys()
     with pytest.raises(BindingError):
         generate(compiled, {"N": 5, "k": 6})
+
+
+def step(source: int, text: str, target: int) -> Transition:
+    """`A!M`, `A?@x`: a transition as the machine texts write it."""
+    sends = "!" in text
+    role, _, label = text.partition("!" if sends else "?")
+    action = Action(sends, Peer(role), Message(label), selection=label.startswith("@"))
+    return Transition(source, action, target)
+
+
+def test_a_selection_that_has_no_alternative_is_not_waited_for() -> None:
+    steps = (step(0, "A?@x", 1), step(1, "A?@y", 2), step(2, "B!M", 3), step(2, "C?N", 3))
+    actions = Actions(Machine("B", 0, frozenset({3}), steps))
+    assert [actions.standing(state) for state in range(4)] == [2, 2, 2, 3]
+    doings = actions.doings(2)
+    assert [send.action.label for send in doings.sends] == ["M"]
+    assert [receive.label for receive in doings.receives] == ["N"]
+
+
+def test_a_branch_after_whose_announcement_one_may_also_receive_is_chosen() -> None:
+    steps = (step(0, "A!@x", 1), step(0, "A!M", 2), step(1, "A!N", 2), step(1, "C?O", 2))
+    doings = Actions(Machine("B", 0, frozenset({2}), steps)).doings(0)
+    assert [send.action.label for send in doings.sends] == ["M"]
+    assert [(choice.branch, choice.targets) for choice in doings.choices] == [("x", (1,))]
+
+
+def test_a_state_that_may_be_the_end_says_so() -> None:
+    steps = (step(0, "A?M", 0), step(0, "A?N", 1))
+    actions = Actions(Machine("B", 0, frozenset({0, 1}), steps))
+    assert actions.doings(0).may_end
+    assert not actions.doings(1).may_end
+    assert actions.is_over(1)
 
 
 # --- payloads ------------------------------------------------------------------------------
