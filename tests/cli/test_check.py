@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from .conftest import Pavane
+from .conftest import COMMAND, Pavane, environment
 
 ENTRY = {"file", "name", "namespace", "ok", "diagnostics", "selections"}
 DIAGNOSTIC = {"code", "severity", "message", "line", "column", "hint"}
@@ -89,6 +90,92 @@ def test_a_file_that_is_no_protocol_is_one_entry(
     spoken = pavane("check", "odd.choreo")
     assert spoken.returncode == 1
     assert "odd.choreo:" in spoken.stdout
+
+
+BROKEN_BYTES = (
+    (b"\x89PNG\r\n\x1a\n\0\xff\xfe", 1, 1),
+    ("protocol A { roles: X, Y; X -> Y: M; }".encode("utf-16"), 1, 1),
+    ("protocol A { roles: X, Y; X -> Y: M; }".encode("utf-16-le"), 1, 2),
+    (b"protocol A {\n  // caf\xe9\n  roles: X, Y; X -> Y: M; }", 2, 9),
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "column"), BROKEN_BYTES, ids=["image", "utf-16", "utf-16-le", "latin-1"]
+)
+def test_bytes_that_are_no_text_are_one_sentence(
+    pavane: Pavane, tmp_path: Path, content: bytes, line: int, column: int
+) -> None:
+    (tmp_path / "odd.choreo").write_bytes(content)
+    told = json.loads(pavane("check", "--json", "odd.choreo").stdout)["protocols"]
+    (diagnostic,) = told[0]["diagnostics"]
+    assert "no text in UTF-8" in diagnostic["message"]
+    assert (diagnostic["line"], diagnostic["column"]) == (line, column)
+    spoken = pavane("check", "odd.choreo")
+    assert len(spoken.stdout.splitlines()) == 5
+    assert f"odd.choreo:{line}:{column}" in spoken.stdout
+    for verb, code in (("run", 1), ("format", 2)):
+        done = pavane(verb, "odd.choreo")
+        assert done.returncode == code
+        assert "no text in UTF-8" in done.stderr
+        assert len(done.stderr.splitlines()) <= 5
+
+
+def test_a_missing_file_does_not_hide_the_verdict_on_the_others(
+    pavane: Pavane, market: Path, broken: Path
+) -> None:
+    files = ("no.choreo", market, "never.choreo", broken)
+    done = pavane("check", "--json", *files)
+    assert done.returncode == 2
+    entries = json.loads(done.stdout)["protocols"]
+    assert [(e["file"], e["ok"]) for e in entries] == [
+        ("no.choreo", False),
+        (str(market), True),
+        ("never.choreo", False),
+        (str(broken), False),
+        (str(broken), True),
+    ]
+    assert all(set(e) == ENTRY for e in entries)
+    assert "there is no file" in entries[0]["diagnostics"][0]["message"]
+    assert "no.choreo" in done.stderr and "never.choreo" in done.stderr
+    spoken = pavane("check", *files)
+    assert spoken.returncode == 2
+    assert "ok      Market" in spoken.stdout
+
+
+def test_letters_that_the_terminal_does_not_have(pavane: Pavane, tmp_path: Path) -> None:
+    (tmp_path / "caf\u00e9.choreo").write_text(
+        "protocol A { roles: X, Y; /* \u00e9 */ X -> Z: M; }", encoding="utf-8"
+    )
+    spoken = pavane("check", "caf\u00e9.choreo", PYTHONIOENCODING="ascii")
+    assert spoken.returncode == 1
+    assert "/* \\xe9 */" in spoken.stdout
+    told = pavane("check", "--json", "caf\u00e9.choreo", PYTHONIOENCODING="ascii")
+    assert json.loads(told.stdout)["protocols"][0]["file"] == "caf\u00e9.choreo"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize(
+    "words", [("check",), ("run", "--url", "memory://"), ("run", "--json", "--url", "memory://")]
+)
+def test_a_full_disk_is_a_sentence(market: Path, words: tuple[str, ...]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [COMMAND, *words, market],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment(),
+        )
+    assert done.returncode == 3
+    assert done.stderr == "error: the output cannot be written: No space left on device\n"
+
+
+def test_a_number_of_many_digits_is_too_large(pavane: Pavane, guide: Path) -> None:
+    done = pavane("check", guide / "005.choreo", "--bind", f"Signers={'9' * 30}")
+    assert done.returncode == 2
+    assert "30 digits is too large" in done.stderr
 
 
 def test_what_is_not_there_or_no_file_is_wrong_usage(pavane: Pavane, tmp_path: Path) -> None:

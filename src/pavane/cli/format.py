@@ -19,7 +19,7 @@ from .errors import Refused, UsageError
 from .exits import verb
 from .options import Files
 from .screen import complaints, plural, say, show_diagnostic
-from .sources import SIZE_LIMIT
+from .sources import SIZE_LIMIT, decoded
 
 
 def install(app: typer.Typer) -> None:
@@ -85,11 +85,7 @@ def _read(file: str) -> str:
         raise UsageError(f"{file} cannot be read: {reason}", hint="check the path") from None
     if len(data) >= SIZE_LIMIT:
         raise UsageError(f"{file} has {SIZE_LIMIT} bytes or more", hint="split the file")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        sentence = f"{file} is not UTF-8: the byte at offset {error.start} does not belong there"
-        raise UsageError(sentence, hint="save it as UTF-8") from None
+    return decoded("<stdin>" if file == "-" else file, data).text
 
 
 def _try(file: str, text: str) -> Formatted | None:

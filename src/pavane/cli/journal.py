@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .exits import verb
-from .options import AllowRemote, Json, Store, Url
+from .options import AllowRemote, Json, JsonLines, Store, Url
 
 Session = Annotated[
     str, typer.Option("--session", metavar="ID", help="Only this session, as `run` names it.")
@@ -36,7 +36,7 @@ def replay(
     url: Url = None,
     store: Store = None,
     allow_remote: AllowRemote = False,
-    json: Json = False,
+    json: JsonLines = False,
 ) -> None:
     """Print who sent what when, with charges and facts, and what each role came to.
 
@@ -62,7 +62,7 @@ def query(
     url: Url = None,
     store: Store = None,
     allow_remote: AllowRemote = False,
-    json: Json = False,
+    json: JsonLines = False,
 ) -> None:
     """Print the facts that hold, one a line, as they were recorded.
 

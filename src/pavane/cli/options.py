@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from .errors import UsageError
 
-T = TypeVar("T")
 PAIR = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*=\s*(.*?)\s*", re.DOTALL)
+
+DIGITS = 16
+"""A number of more digits is no count and no budget, and would be slow to read."""
 
 Files = Annotated[
     list[str],
@@ -20,6 +22,9 @@ Files = Annotated[
 ]
 File = Annotated[str, typer.Argument(help="A protocol file; `-` reads the standard input.")]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+JsonLines = Annotated[
+    bool, typer.Option("--json", help="Write JSON for programs: one object per line.")
+]
 Strict = Annotated[
     bool,
     typer.Option("--strict", help="Refuse what needs selection messages that were not written."),
@@ -56,12 +61,12 @@ Store = Annotated[
 
 def bindings(given: Iterable[str] | None) -> dict[str, int]:
     """`Signers=5` as a dictionary; raises `UsageError` for anything else."""
-    return _pairs("--bind", "Signers=5", given, _count)
+    return _counts("--bind", "Signers=5", given)
 
 
 def amounts(option: str, given: Iterable[str] | None) -> dict[str, int]:
     """`Client=1000` as a dictionary."""
-    return _pairs(option, "Client=1000", given, _count)
+    return _counts(option, "Client=1000", given)
 
 
 def names(option: str, given: Iterable[str] | None) -> dict[str, tuple[str, ...]]:
@@ -74,18 +79,21 @@ def names(option: str, given: Iterable[str] | None) -> dict[str, tuple[str, ...]
     return collected
 
 
-def _pairs(
-    option: str, example: str, given: Iterable[str] | None, read: Callable[[str], T | None]
-) -> dict[str, T]:
-    collected = dict[str, T]()
+def _counts(option: str, example: str, given: Iterable[str] | None) -> dict[str, int]:
+    collected = dict[str, int]()
     for text in given or ():
         name, value = _pair(option, example, text)
-        parsed = read(value)
-        if parsed is None:
+        if not re.fullmatch(r"[0-9]+", value):
             raise UsageError(
                 f"{option} {text}: {value!r} is not a whole number from 0 up",
                 hint=f"write it like this: {option} {example}",
             )
+        if len(value) > DIGITS:
+            raise UsageError(
+                f"{option} {name}: a number of {len(value)} digits is too large",
+                hint=f"at most {DIGITS} digits are read",
+            )
+        parsed = int(value)
         if name in collected and collected[name] != parsed:
             raise UsageError(
                 f"{option} gives {name} twice, as {collected[name]} and as {parsed}",
@@ -103,7 +111,3 @@ def _pair(option: str, example: str, text: str) -> tuple[str, str]:
             hint=f"write it like this: {option} {example}",
         )
     return match[1], match[2]
-
-
-def _count(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"[0-9]{1,16}", text) else None

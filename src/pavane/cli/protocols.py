@@ -11,7 +11,7 @@ from ..language.errors import Diagnostic
 from ..language.projection import Projection
 from .errors import Refused, UsageError
 from .screen import complaints, plural, say, show_diagnostic
-from .sources import Source, read, read_all
+from .sources import Source, load, read_all
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +57,25 @@ def judge(files: list[str], bindings: Mapping[str, int], *, strict: bool = False
     Raises `UsageError` for a file that is not there and a binding that nothing uses,
     `BindingError` for one that does not fit.
     """
-    judged = [
-        Judged(source, verdict)
-        for source in read_all(files)
-        for verdict in verdicts(source.text, source.file, strict=strict)
-    ]
-    accepted = [one.compiled for one in judged if one.compiled]
-    refuse_strangers(bindings, accepted)
+    sources, missing = read_all(files)
+    if missing:
+        raise missing[0].error
+    return judge_all(sources, bindings, strict=strict)
+
+
+def judge_all(
+    sources: Sequence[Source], bindings: Mapping[str, int], *, strict: bool = False
+) -> list[Judged]:
+    """As `judge`, of files that have been read."""
+    judged = [one for source in sources for one in _judged(source, strict=strict)]
+    refuse_strangers(bindings, [one.compiled for one in judged if one.compiled])
     return judged
+
+
+def _judged(source: Source, *, strict: bool = False) -> list[Judged]:
+    if source.fault is not None:
+        return [Judged(source, Verdict(None, (source.fault,), None))]
+    return [Judged(source, v) for v in verdicts(source.text, source.file, strict=strict)]
 
 
 def only(file: str, name: str | None) -> Compiled:
@@ -72,8 +83,8 @@ def only(file: str, name: str | None) -> Compiled:
 
     Raises `Refused` for a refused protocol and `UsageError` for an unclear choice.
     """
-    source = read(file)
-    judged = [Judged(source, v) for v in verdicts(source.text, source.file)]
+    source = load(file)
+    judged = _judged(source)
     chosen = [one for one in judged if name in (None, one.name, one.full_name)]
     known = ", ".join(one.full_name for one in judged if one.name)
     if not known:
@@ -95,7 +106,8 @@ def refuse(judged: Sequence[Judged]) -> None:
     refused = [one for one in judged if not one.verdict.ok]
     for one in refused:
         one.show(errors_only=True)
-        say(f"{one.source.file}: {one.full_name} is refused", console=complaints())
+        what = f"{one.full_name} is refused" if one.name else "this is not a protocol"
+        say(f"{one.source.file}: {what}", console=complaints())
     if refused:
         raise Refused(f"{plural(len(refused), 'protocol')} refused")
 

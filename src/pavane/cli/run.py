@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from .exits import verb
-from .options import AllowRemote, Bind, File, Json, Name, Store, Url
+from .options import AllowRemote, Bind, File, JsonLines, Name, Store, Url
 
 
 def install(app: typer.Typer) -> None:
@@ -54,7 +54,7 @@ def run(
     trace: Annotated[
         bool, typer.Option("--trace", help="Show every stage of the effects and every arrival.")
     ] = False,
-    json: Json = False,
+    json: JsonLines = False,
 ) -> None:
     """Run a protocol without code: a stand-in plays each role with sample payloads.
 

@@ -53,14 +53,19 @@ def say(*parts: str | Text, console: Console | None = None) -> None:
 
 def write_json(value: Any) -> None:
     """One JSON document on the standard output, without colour."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not _is_unicode()) + "\n")
     sys.stdout.flush()
 
 
 def write_json_line(value: Any) -> None:
     """One JSON value on one line, at once, so that a reader of the pipe sees it live."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, ensure_ascii=not _is_unicode(), default=str) + "\n")
     sys.stdout.flush()
+
+
+def _is_unicode() -> bool:
+    """Whether the standard output can write every character as it is."""
+    return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
 def complain(error: PavaneError) -> None:
@@ -74,10 +79,13 @@ def complain(error: PavaneError) -> None:
 def show_diagnostic(
     diagnostic: Diagnostic, text: str, file: str, console: Console | None = None
 ) -> None:
-    """A diagnostic with its source line and caret, in colour where that is possible."""
+    """A diagnostic with its source line and caret, in colour where that is possible; without
+    them where there is no text."""
     from ..language.render_diagnostic import render
 
-    say(coloured(render(diagnostic, text, file)), console=console)
+    lines = render(diagnostic, text, file).split("\n")
+    rendered = "\n".join(lines if text else [*lines[:2], *lines[-1:]])
+    say(coloured(rendered), console=console)
 
 
 def coloured(rendered: str) -> Text:

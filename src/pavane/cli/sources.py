@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..language.errors import Diagnostic, Span
 from .errors import UsageError
 
 SIZE_LIMIT = 16 * 1024 * 1024
@@ -13,21 +14,31 @@ SIZE_LIMIT = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A file as given on the command line and its text.
+class Unreadable:
+    """A file that could not be opened or read, and why."""
 
-    Bytes that are not UTF-8 stand in the text as U+FFFD, which the language refuses with
-    their place.
-    """
+    file: str
+    error: UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file as given on the command line and its text; `fault` says why it has none."""
 
     file: str
     text: str
+    fault: Diagnostic | None = None
 
 
 def read(file: str) -> Source:
-    """Read one file, `-` being the standard input; raises `UsageError`."""
+    """Read one file, `-` being the standard input; raises `UsageError`, also for no text."""
+    return _with_text(load(file))
+
+
+def load(file: str) -> Source:
+    """As `read`, but bytes that are no text are a fault of the source."""
     if file == "-":
-        return Source("<stdin>", sys.stdin.buffer.read(SIZE_LIMIT).decode("utf-8", "replace"))
+        return _decoded("<stdin>", sys.stdin.buffer.read(SIZE_LIMIT))
     try:
         with open(file, "rb") as opened:
             data = opened.read(SIZE_LIMIT)
@@ -39,9 +50,50 @@ def read(file: str) -> Source:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{file} cannot be read: {reason}", hint="check the path") from None
-    return Source(file, data.decode("utf-8-sig", "replace"))
+    return _decoded(file, data)
 
 
-def read_all(files: list[str]) -> list[Source]:
-    """Read every file before anything is written, so that a wrong name is seen at once."""
-    return [read(file) for file in files]
+def read_all(files: list[str]) -> tuple[list[Source], list[Unreadable]]:
+    """Read every file before anything is written, and say which cannot be read."""
+    found, missing = list[Source](), list[Unreadable]()
+    for file in files:
+        try:
+            found.append(load(file))
+        except UsageError as error:
+            missing.append(Unreadable(file, error))
+    return found, missing
+
+
+def decoded(file: str, data: bytes) -> Source:
+    """The text of bytes that were read elsewhere; raises `UsageError`."""
+    return _with_text(_decoded(file, data))
+
+
+def _with_text(source: Source) -> Source:
+    if source.fault is not None:
+        raise UsageError(f"{source.file}: {source.fault.message}", hint=source.fault.hint)
+    return source
+
+
+def _decoded(file: str, data: bytes) -> Source:
+    """Guessing at another encoding would check a text that nobody has written."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        bad = error.object[error.start]
+        before = error.object[: error.start].decode("utf-8")
+        return Source(file, "", _no_text(f"the byte 0x{bad:02X} is not UTF-8", before))
+    if (place := text.find("\0")) >= 0:
+        return Source(file, "", _no_text("a zero byte is no character", text[:place]))
+    return Source(file, text)
+
+
+def _no_text(why: str, before: str) -> Diagnostic:
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return Diagnostic(
+        "PV102",
+        "error",
+        f"this is no text in UTF-8: {why}",
+        Span(line, column, line, column + 1),
+        "save the file as UTF-8, if it is a protocol",
+    )
