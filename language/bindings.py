@@ -54,6 +54,10 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
 
     A family is bound by its own name or by the name of its size. Raises `BindingError`.
     """
+    for name, value in bindings.items():
+        if not isinstance(value, int) or isinstance(value, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            problem = f"{name} has to be a whole number, and is {value!r:.40}"
+            raise _error(protocol, name, problem, f"bind {name} to a number of instances or rounds")
     sizes = counts(protocol)
     known = set(sizes) | set(sizes.values()) | bounds(protocol)
     for name in bindings:

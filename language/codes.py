@@ -49,7 +49,7 @@ CODES: dict[str, str] = {
     "PV147": "a type with the wrong number of arguments",
     "PV148": "a guard or condition that is not boolean",
     "PV149": "an operation on values that do not fit together",
-    "PV150": "a name in a guard that nearly names a field",
+    "PV150": "a name in a guard that nearly names a field, or names one that its role never sees",
     "PV151": "a field that the message does not have",
     "PV152": "a `foreach` over what is not a family, or a variable that is already bound",
     "PV153": "a payload field that is named twice",

@@ -130,8 +130,15 @@ def _selections(
     flow: Flow, announcements: Mapping[Key, Mapping[str, tuple[RoleRef, ...]]]
 ) -> tuple[Selection, ...]:
     choices = {n.key: n for n in flow.nodes if isinstance(n, Branching)}
+    sizes = flow.instances.sizes
+
+    def told(role: str) -> str:
+        return role if sizes[role] is None else f"{role}[*]"
+
     return tuple(
-        Selection(str(choice.chooser), receiver.role, label, choice.statement.span, choice.looping)
+        Selection(
+            str(choice.chooser), told(receiver.role), label, choice.statement.span, choice.looping
+        )
         for key, ways in announcements.items()
         for choice in [choices[key]]
         for label, receivers in ways.items()
@@ -161,9 +168,17 @@ def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagno
     message = f"{who.role} cannot tell the branches {labels} of {choice.chooser} apart{detail}"
     hint = _LET_THEM_DIFFER
     if strict and isinstance(choice.statement, Choice | Loop):
-        first = f"{choice.chooser} -> {who.role}: {choice.ways[0].label.title().replace('_', '')};"
-        hint = f"tell it first in every branch, as in `{first}`, or leave out --strict"
+        hint = f"tell it first in every branch, {_telling(choice, who)}, or leave out --strict"
     return Diagnostic("PV170", "error", message, choice.statement.span, hint)
+
+
+def _telling(choice: Branching, who: Class) -> str:
+    """The messages that would do, for the first two branches."""
+    receiver = who.role if who.start is None else f"{who.role}[*]"
+    return " and ".join(
+        f"`{choice.chooser} -> {receiver}: {way.label.title().replace('_', '')};` in {way.label}"
+        for way in choice.ways[:2]
+    )
 
 
 _LET_THEM_DIFFER = (

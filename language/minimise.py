@@ -84,15 +84,15 @@ def _refine(blocks: list[set[int]], block_of: list[int], arriving: Edges) -> Non
                 sources[key].add(source)
         for group in sources.values():
             for block, part in _split(group, blocks, block_of):
-                smaller = block if block in queued or len(blocks[block]) < len(part) else None
                 fresh = len(blocks)
                 blocks.append(part)
                 for state in part:
                     block_of[state] = fresh
-                for touched in {fresh} if smaller is None else {fresh, block}:
-                    if touched not in queued:
-                        queued.add(touched)
-                        waiting.append(touched)
+                # Of a block that is not waiting, the smaller half splits all that the other does.
+                halved = block not in queued and len(blocks[block]) < len(part)
+                touched = block if halved else fresh
+                queued.add(touched)
+                waiting.append(touched)
 
 
 def _split(

@@ -14,6 +14,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from .errors import ProtocolViolation
+from .spelling import nearest
 from .table import State, Step, Table
 
 LOOKAHEAD = 64
@@ -180,6 +181,7 @@ class Monitor:
         else:
             expected = self.expected()
         allowed = ", ".join(expected) or "nothing: its part is over"
+        near = nearest(got.rpartition("!")[2].rpartition("?")[2], self._labels())
         where = f"state {self.state.number}" + (f" in branch {branch}" if branch else "")
         return ProtocolViolation(
             f"{self.name} cannot do {got} in {where}; allowed there: {allowed}",
@@ -187,8 +189,11 @@ class Monitor:
             state=self.state.number,
             expected=expected,
             got=got,
-            hint="follow the role's local protocol (`pavane project` prints it)",
+            hint=f"did you mean {near}?" if near else _FOLLOW,
         )
+
+    def _labels(self) -> set[str]:
+        return {step.label for step in self.state.steps()}
 
     def _ambiguous(self, label: str, found: list[tuple[Step, ...]]) -> ProtocolViolation:
         ways = ", ".join(str(steps[-1]) for steps in found)
@@ -200,6 +205,9 @@ class Monitor:
             got=f"!{label}",
             hint='name the receiver, `send(..., to="Role")`, or the branch, `choose("branch")`',
         )
+
+
+_FOLLOW = "follow the role's local protocol (`pavane project` prints it)"
 
 
 def _selections(state: State, branch: str) -> list[Step]:

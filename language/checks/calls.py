@@ -18,6 +18,8 @@ def check_calls(report: Report) -> None:
                 _unknown(report, statement)
             else:
                 _arguments(report, scope, statement, callee)
+    if not report.protocol.partial:
+        _uncalled(report)
     for call in cyclic_calls(report):
         sentence = f"`call {call.name}` comes back to itself, and something follows it"
         hint = "make the call the last statement, or repeat with `rec` or `loop`"
@@ -34,6 +36,24 @@ def _definitions(report: Report) -> None:
         elif sub.name == report.protocol.name:
             sentence = f"`{sub.name}` is the name of the whole protocol"
             report.error("PV131", sentence, sub.span, "rename the sub-protocol")
+
+
+def _uncalled(report: Report) -> None:
+    """Statements of a sub-protocol that no call leads to are never reached."""
+    reached = {report.protocol.name}
+    waiting = [report.protocol.body]
+    while waiting:
+        for statement in report.within(waiting.pop()):
+            name = statement.name if isinstance(statement, Call) else ""
+            if name and name not in report.bodies:
+                return  # It was probably meant to be one of them.
+            if name in report.bodies and name not in reached:
+                reached.add(name)
+                waiting.append(report.bodies[name])
+    for name, sub in report.subprotocols.items():
+        if name not in reached:
+            sentence = f"this can never be reached: nothing calls `{name}`"
+            report.error("PV136", sentence, sub.span, f"write `{_call(sub)}`, or remove it")
 
 
 def _unknown(report: Report, call: Call) -> None:
@@ -68,8 +88,12 @@ def _roles(number: int) -> str:
 
 
 def _usage(callee: SubProtocol) -> str:
+    return f"write `{_call(callee)}` with your roles"
+
+
+def _call(callee: SubProtocol) -> str:
     names = f"({', '.join(callee.parameters)})" if callee.parameters else ""
-    return f"write `call {callee.name}{names};` with your roles"
+    return f"call {callee.name}{names};"
 
 
 def _selectors(

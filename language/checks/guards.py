@@ -50,9 +50,12 @@ def check_guards(report: Report) -> None:
                 known = everything if role in scope.parameters else vocabularies.get(role)
                 for branch in statement.branches:
                     if branch.guard is not None:
-                        _Guard(report, known or Vocabulary()).check(branch.guard, "a guard")
+                        guard = _Guard(report, known or Vocabulary(), everything)
+                        guard.check(branch.guard, "a guard")
             case Loop() if statement.condition is not None:
-                _Guard(report, everything).check(statement.condition, "the condition of a loop")
+                _Guard(report, everything, everything).check(
+                    statement.condition, "the condition of a loop"
+                )
             case _:
                 pass
 
@@ -108,8 +111,9 @@ def _kind(type_: TypeExpr | None) -> Kind:
 
 
 class _Guard:
-    def __init__(self, report: Report, vocabulary: Vocabulary) -> None:
+    def __init__(self, report: Report, vocabulary: Vocabulary, elsewhere: Vocabulary) -> None:
         self.report = report
+        self.elsewhere: Mapping[str, Kind] = elsewhere.fields
         self.fields: Mapping[str, Kind] = vocabulary.fields
         self.messages = vocabulary.messages
 
@@ -125,6 +129,11 @@ class _Guard:
     def known(self, name: Name | Attribute) -> None:
         match name:
             case Name(name=word) if word not in self.fields and word not in self.messages:
+                if word in self.elsewhere:
+                    sentence = f"`{word}` is in messages that this role never sees"
+                    hint = "let it receive the message first, or name what it sees or sets itself"
+                    self.report.error("PV150", sentence, name.span, hint)
+                    return
                 near = nearest(word, [*self.fields, *self.messages])
                 if near:
                     sentence = f"`{word}` is not a field of any message here"

@@ -97,3 +97,10 @@ def test_a11_a_range_that_ends_before_it_begins_is_refused() -> None:
     text = "choreography G { roles: C, S[3]; C -> S[*]: Ask; S[low..high] -> C: Answer; }"
     with pytest.raises(BindingError, match=r"S\[2..1\] ends before it begins"):
         names(text, low=2, high=1)
+
+
+@pytest.mark.parametrize("value", ["3", 2.5, True, None])
+def test_a12_a_count_that_is_no_whole_number_is_refused(value: object) -> None:
+    (compiled,) = compile_text(VOTE)
+    with pytest.raises(BindingError, match="N has to be a whole number"):
+        compiled.project({"N": value})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
