@@ -18,15 +18,17 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
-FIGURES = ("stream", "ask", "memory", "loop", "growth", "monitor")
+FIGURES = ("stream", "ask", "memory", "loop", "growth", "monitor", "projection", "subtyping")
 
 
-def measure(name: str) -> dict[str, Any]:
-    """Raises `CalledProcessError` when the figure could not be taken; its reason is on stderr."""
+def measure(name: str) -> list[dict[str, Any]]:
+    """The figures of one module, which prints each on a line of its own.
+
+    Raises `CalledProcessError` when they could not be taken; the reason is on stderr.
+    """
     command = [sys.executable, "-m", f"benchmarks.{name}"]
     done = subprocess.run(command, cwd=HERE.parent, check=True, stdout=subprocess.PIPE, text=True)
-    figure: dict[str, Any] = json.loads(done.stdout)
-    return figure
+    return [json.loads(line) for line in done.stdout.splitlines()]
 
 
 def table(figures: list[dict[str, Any]]) -> Table:
@@ -48,7 +50,7 @@ def main() -> int:
     console = Console()
     for name in FIGURES:
         with console.status(f"measuring {name}"):
-            figures.append(measure(name))
+            figures += measure(name)
     console.print(table(figures))
     results = {f.pop("name"): f for f in figures}
     (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")

@@ -1,37 +1,21 @@
 """Asynchronous subtyping of hand-optimised machines: the families of Cutner, Yoshida and Vassor
 (PPoPP 2022, section 4), in milliseconds.
-
-    python -m benchmarks.language_subtyping            one figure: the slowest against its goal
-    python -m benchmarks.language_subtyping --all      each family by its name, as results.json has it
 """
 
 from __future__ import annotations
 
-import json
 import statistics
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 
 from pavane.language.local_types import parse_local
 from pavane.language.subtyping import refines
 from pavane.language.system import Automaton
 
+from .measure import Figure
+
 RUNS = 15
 Pair = tuple[Automaton, Automaton]
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One published number, in the form that `run.py` reads."""
-
-    name: str
-    ours: float
-    theirs: float
-    ratio: float
-    goal: float
-    unit: str
 
 
 def stream(values: int) -> list[Pair]:
@@ -104,15 +88,6 @@ def figures() -> list[Figure]:
     return found
 
 
-def main() -> None:
-    """Print the figure that is nearest to its goal, or all."""
-    found = figures()
-    if "--all" in sys.argv:
-        named = {f.name: {k: v for k, v in asdict(f).items() if k != "name"} for f in found}
-        print(json.dumps(named, indent=2))
-    else:
-        print(json.dumps(asdict(min(found, key=lambda f: f.ratio))))
-
-
 if __name__ == "__main__":
-    main()
+    for figure in figures():
+        figure.show()
