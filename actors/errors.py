@@ -9,7 +9,9 @@ PavaneError
     ├── MissingRole           a role has no implementation
     ├── UnknownRole           an implementation for a role that the protocol does not have
     ├── WrongIdentities       identities that do not fit the family they are given to
+    ├── Unplayable            what was given for a role is no function of an endpoint
     ├── Conflict              the same protocol name registered twice
+    ├── SessionExists         the same name for two sessions at once
     ├── SessionAborted        the session ended because of another role
     │   └── PeerFailed        ... whose code raised
     ├── RoleFailed            a role function raised: what `run` raises from it
@@ -80,6 +82,33 @@ class WrongIdentities(ActorError):
         )
 
 
+class SessionExists(ActorError):
+    """The name `session` is that of a session that this runtime is playing, with `role` in it."""
+
+    code = "PV519"
+
+    def __init__(self, session: str, role: str) -> None:
+        self.session = session
+        self.role = role
+        super().__init__(
+            f"session {session} is running, and {role} is played in it already",
+            hint="give each session a name of its own, or none, to have one made",
+        )
+
+
+class Unplayable(ActorError):
+    """What was given for `role` is no function that could play it."""
+
+    code = "PV520"
+
+    def __init__(self, role: str, problem: str) -> None:
+        self.role = role
+        super().__init__(
+            f"{role} cannot be played by this: {problem}",
+            hint=f"give a function of one endpoint: async def {role.lower()}(me): ...",
+        )
+
+
 class UnknownRole(ActorError):
     """`role` is not one of the protocol's `roles`."""
 
@@ -139,7 +168,12 @@ class RoleFailed(ActorError):
         self.session = session
         self.role = role
         self.retryable = retryable(cause)
-        super().__init__(f"{role} raised {type(cause).__name__}: {cause}")
+        said = f": {cause}" if str(cause) else ""
+        super().__init__(
+            f"{role} raised {type(cause).__name__}{said}",
+            hint=f"mend the function that plays {role.partition('[')[0]}; "
+            "what it raised is this error's __cause__",
+        )
 
 
 class SessionLost(ActorError):

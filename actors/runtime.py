@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import secrets
 import time
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 import anyio
 
 from ..broker.contract import Broker
+from ..broker.errors import BrokerError
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
 from ..effects.capability import Authority
 from ..effects.identity import Identity
 from ..effects.pipeline import Pipeline
+from ..language.errors import PavaneError
 from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
-from .errors import Conflict, MissingRole, RuntimeClosed
+from .errors import Conflict, MissingRole, RuntimeClosed, SessionExists, Unplayable
 from .events import Event
 from .grants import Grants
 from .outcome import Outcome
-from .session import GRACE, Implementation, Session
+from .session import GRACE, PARTING, Implementation, Session
 
 Playing = Implementation | Mapping[str, Implementation]
 
@@ -60,7 +65,7 @@ class Runtime:
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
-        self._playing: set[Session] = set()
+        self._playing: dict[Session, tuple[str, frozenset[str]]] = {}
         self._closed = False
 
     @property
@@ -100,7 +105,7 @@ class Runtime:
         family with identities may have one for each: `Signers={"alice": f, "bob": g}`);
         those left out are played by what `@choreography.role` registered. Raises before the
         first message: `UnknownRole`, `MissingRole`, `BindingError`, `UnregisteredEffect`,
-        `UnknownBudget`, `Conflict`; and later whatever ended the session.
+        `UnknownBudget`, `Conflict`, `SessionExists`, `Unplayable`; and later whatever ended the session.
         """
         playing = _implementations(choreography, {**(implementations or {}), **roles})
         return await self._play(choreography, bindings, session, playing)
@@ -152,11 +157,19 @@ class Runtime:
             observe=self._tell if self._observers else None,
             devices=choreography.devices,
         )
-        self._playing.add(played)
+        self._refuse_twice(played, choreography.full_name, playing)
+        self._playing[played] = (choreography.full_name, frozenset(playing))
         try:
             return await played.run(patience)
         finally:
-            self._playing.discard(played)
+            del self._playing[played]
+
+    def _refuse_twice(self, new: Session, protocol: str, roles: Mapping[str, object]) -> None:
+        """Two roles of one name would hear each other's messages; processes that play different
+        roles, or different protocols, may share the name."""
+        for played, (other, taken) in self._playing.items():
+            if played.id == new.id and other == protocol and not taken.isdisjoint(roles):
+                raise SessionExists(new.id, min(taken.intersection(roles)))
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}
@@ -190,8 +203,26 @@ class Runtime:
         if not self._closed:
             self._closed = True
             await self._end_sessions()
+            try:
+                await self._end_pipeline()
+            finally:
+                await self.broker.close()
+
+    async def _end_pipeline(self) -> None:
+        """End what the effects still write; a broker that has gone is not waited for."""
+        if await self._is_broker_there():
             await self.pipeline.close()
-            await self.broker.close()
+            return
+        with suppress(PavaneError), anyio.move_on_after(PARTING):
+            await self.pipeline.close()
+
+    async def _is_broker_there(self) -> bool:
+        try:
+            async with asyncio.timeout(PARTING):
+                await self.broker.drained()
+        except (BrokerError, TimeoutError):
+            return False
+        return True
 
     async def _end_sessions(self) -> None:
         """Fail what still runs, and give it the time that every failed session has."""
@@ -217,7 +248,21 @@ def _playing(choreography: Choreography, roles: Mapping[str, Playing]) -> dict[s
     for role, playing in roles.items():
         choreography.require(role)
         if callable(playing):
-            found[role] = playing
+            found[role] = _taking_an_endpoint(role, playing)
+        elif not isinstance(playing, Mapping):
+            raise Unplayable(role, f"{playing!r:.80} is no function")
         else:
             found[role] = dispatching(role, playing, choreography.devices)
     return found
+
+
+def _taking_an_endpoint(role: str, playing: Implementation) -> Implementation:
+    """The same function; raises `Unplayable` for one that cannot be called with one argument."""
+    try:
+        inspect.signature(playing).bind(None)
+    except TypeError as error:
+        raise Unplayable(role, str(error)) from None
+    except ValueError:
+        # Written in C: it is found out when it is called.
+        pass
+    return playing

@@ -23,7 +23,7 @@ from ..language.errors import PavaneError
 from .cast import Cast
 from .devices import Devices
 from .endpoint import Endpoint
-from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished
+from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished, Unplayable
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
 from .inlet import WINDOW, Lane
 from .mailbox import Mailbox
@@ -39,6 +39,9 @@ AGAIN = "again"
 """The control verb that asks for what is not acknowledged to be sent once more."""
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
+
+PARTING = 1.0
+"""Seconds for the last words to a broker that was not there before."""
 
 AT_ONCE = 256
 """How many instances' journals are ended together."""
@@ -169,17 +172,26 @@ class Session:
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
         me = Endpoint(seat)
         try:
-            value = await implementation(me)
+            value = await _begun(seat, implementation(me))
             await me.finish()
             if not seat.monitor.is_final:
                 raise _unfinished(seat)
             self._values[seat.role][seat.index] = value
         except PavaneError as error:
             self.fail(error, seat.name)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not we have cancelled it: its own code has awaited something that was cancelled.
+            self._failed(seat, error)
         except Exception as error:  # noqa: BLE001  # whatever the user's code raises
-            failed = RoleFailed(self.id, seat.name, error)
-            failed.__cause__ = error
-            self.fail(failed, seat.name)
+            self._failed(seat, error)
+
+    def _failed(self, seat: Seat, error: BaseException) -> None:
+        failed = RoleFailed(self.id, seat.name, error)
+        failed.__cause__ = error
+        self.fail(failed, seat.name)
 
     def _outcome(self) -> Outcome:
         values = {
@@ -229,6 +241,17 @@ class Session:
         for seat in self._seats.values():
             seat.outbox.flush()
         await _close(subscriptions)
+        if self.failure is None:
+            await self._end_journals()
+            return
+        try:
+            async with asyncio.timeout(PARTING if self.failure.retryable else None):
+                await self._end_journals()
+        except (PavaneError, TimeoutError) as error:
+            # What ended the session is what its caller has to hear of.
+            self.failure.add_note(f"the journals could not be ended: {error}")
+
+    async def _end_journals(self) -> None:
         charged = [s for s in self._seats.values() if any(m.plan is not None for m in s.part.moves)]
         for start in range(0, len(charged), AT_ONCE):
             batch = charged[start : start + AT_ONCE]
@@ -310,6 +333,13 @@ class Session:
 
     def _ended(self, error: str, begun: float) -> SessionEnded:
         return SessionEnded(self.id, self._cast.name, error, time.monotonic() - begun)
+
+
+def _begun(seat: Seat, playing: object) -> Awaitable[Any]:
+    """What a role function returned when it was called; raises `Unplayable` for a plain one."""
+    if not isinstance(playing, Awaitable):
+        raise Unplayable(seat.role, "the function is not async")
+    return playing
 
 
 async def _close(subscriptions: list[Subscription]) -> None:

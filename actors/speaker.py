@@ -199,14 +199,14 @@ class Speaker:
 
     def _denied(self, step: Step, error: EffectError) -> Denied:
         seat = self._seat
-        stage = next((d.stage for d in reversed(list(seat.session.pipeline.audit))), "capability")
+        last = seat.session.pipeline.audit.last
         return Denied(
             session=seat.session.id,
             sender=seat.name,
             receiver=self._receiver(step),
             label=step.label,
             step=step.action.step,
-            stage=stage,
+            stage=last.stage if last is not None else "capability",
             reason=error.message,
             code=error.code,
         )

@@ -43,7 +43,7 @@ class NotConnected(BrokerError):
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(
             f"not connected to {address}: {reason}",
-            hint="open a new connection, or wait until this one is back",
+            hint="see whether the server runs; until it is closed, a connection comes back by itself",
         )
         self.address = address
 
@@ -68,8 +68,8 @@ class InsecureAddress(BrokerError):
     def __init__(self, address: str, missing: str) -> None:
         super().__init__(
             f"{address} is not on this machine and the connection has no {missing}",
-            hint="use a tls:// address with credentials, or allow it by name with "
-            "ConnectOptions(allow_remote=True) or PAVANE_ALLOW_REMOTE=1",
+            hint="use a tls:// address with credentials, or allow it by name with --allow-remote, "
+            "PAVANE_ALLOW_REMOTE=1 or ConnectOptions(allow_remote=True)",
         )
         self.address = address
         self.missing = missing

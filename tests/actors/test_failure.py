@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
 
 import pavane
 from pavane import Endpoint
+from pavane.actors.errors import SessionExists, Unplayable
+from pavane.actors.events import Event
 from pavane.actors.standin import StandIn
 
 ASK = "protocol Ask { roles: A, B, C; A -> B: Question(int); B -> A: Answer(int); A -> C: End; }"
@@ -189,3 +192,60 @@ async def test_a17_no_guard_holds_and_no_fallback(runtime: pavane.Runtime) -> No
 
     with pytest.raises(pavane.NoBranch):
         await runtime.run(pavane.load(text), Client=client, Server=server)
+
+
+async def test_a_role_that_ends_itself_by_a_cancelled_task_has_failed(
+    runtime: pavane.Runtime,
+) -> None:
+    async def b(me: Endpoint) -> None:
+        await me.receive("Question")
+        raise asyncio.CancelledError
+
+    with pytest.raises(pavane.RoleFailed, match=r"^B raised CancelledError\n") as caught:
+        async with asyncio.timeout(2):
+            await runtime.run(pavane.load(ASK), A=a, B=b, C=c)
+    assert caught.value.role == "B"
+    assert "B" in caught.value.hint
+    assert tasks() == set()
+
+
+async def test_what_cannot_play_a_role_is_refused_before_anything_is_sent(
+    runtime: pavane.Runtime,
+) -> None:
+    async def without() -> None:
+        raise AssertionError("never called")
+
+    def plain(me: Endpoint) -> None:
+        assert me.role == "B"
+
+    events: list[Event] = []
+    runtime.observe(events.append)
+    wrong: tuple[tuple[Any, str], ...] = (
+        (5, "5 is no function"),
+        (without, "too many positional arguments"),
+    )
+    for given, words in wrong:
+        with pytest.raises(Unplayable, match=words):
+            await runtime.run(pavane.load(ASK), A=a, B=given, C=c)
+    assert events == []
+    unaware: Any = plain
+    with pytest.raises(Unplayable, match="not async"):
+        await runtime.run(pavane.load(ASK), A=a, B=unaware, C=c)
+
+
+async def test_a_session_name_is_not_used_twice_at_once(runtime: pavane.Runtime) -> None:
+    protocol = pavane.load(ASK)
+    asked = asyncio.Event()
+
+    async def b(me: Endpoint) -> None:
+        number = await me.receive("Question")
+        asked.set()
+        await asyncio.sleep(0.1)
+        await me.send("Answer", number)
+
+    async with asyncio.TaskGroup() as group:
+        first = group.create_task(runtime.run(protocol, A=a, B=b, C=c, session="same"))
+        await asked.wait()
+        with pytest.raises(SessionExists, match="session same is running"):
+            await runtime.run(protocol, A=a, B=b, C=c, session="same")
+    assert first.result().session == "same"
