@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from pavane.language.tables import Language
+from pavane.lsp.channel import is_list, is_object
 
 FOLDER = Path(__file__).parents[2] / "editors" / "vscode"
 GUIDE = Path(__file__).parents[1] / "data" / "guide"
@@ -26,11 +27,12 @@ def read(name: str) -> dict[str, Any]:
 
 def rules(node: Any) -> Iterator[dict[str, Any]]:
     """Every object of the grammar."""
-    if isinstance(node, dict):
+    if is_object(node):
         yield node
-    children: Any = node.values() if isinstance(node, dict) else node
-    if isinstance(node, dict | list):
-        for child in children:
+        for child in node.values():
+            yield from rules(child)
+    elif is_list(node):
+        for child in node:
             yield from rules(child)
 
 

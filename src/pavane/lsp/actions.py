@@ -11,6 +11,7 @@ from ..language.draw.lines import role_text as ref_text
 from ..language.errors import ChoreographyError, Diagnostic
 from ..language.knowledge import elaborate
 from ..language.lexing import Token
+from ..language.spelling import distance
 from ..language.tree import Branch, Choice, Protocol, Send
 from ..language.walk import statements
 from .analysis import PROJECTION_LIMIT, Analysis
@@ -18,6 +19,7 @@ from .text import Text
 
 MEANT = re.compile(r"did you mean `(\w+)`\?")
 QUOTED = re.compile(r"`(?:continue |call )?(\w+)`")
+NEAR = 2
 TOLD = frozenset({"PV170", "PV172"})
 
 Edit = tuple[int, int, str]
@@ -28,16 +30,16 @@ def actions(
     analysis: Analysis, uri: str, start: int, end: int, shown: list[lsp.Diagnostic]
 ) -> list[lsp.CodeAction]:
     """The fixes for what was found between two offsets; `shown` is what the editor has there."""
-    found = list[lsp.CodeAction]()
+    found = dict[str, lsp.CodeAction]()
     for diagnostic in analysis.diagnostics:
         begin, stop = analysis.text.heading(diagnostic.span)
         if stop < start or begin > end:
             continue
         for title, edits in _fixes(analysis, diagnostic):
-            if _helps(analysis, diagnostic, edits):
+            if title not in found and _helps(analysis, diagnostic, edits):
                 about = [d for d in shown if d.code == diagnostic.code]
-                found.append(_action(analysis.text, uri, title, edits, about))
-    return found
+                found[title] = _action(analysis.text, uri, title, edits, about)
+    return list(found.values())
 
 
 def _fixes(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[tuple[str, list[Edit]]]:
@@ -92,7 +94,7 @@ def _spelling(
     begin, stop = analysis.text.extent(diagnostic.span)
     wrong = set(QUOTED.findall(diagnostic.message))
     for token in _within(analysis, begin, stop):
-        if token.text in wrong and token.text != meant:
+        if token.text in wrong and 0 < distance(token.text, meant) <= NEAR:
             edits = [(token.start, token.start + len(token.text), meant)]
             yield f"Change `{token.text}` to `{meant}`", edits
 

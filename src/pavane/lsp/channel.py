@@ -154,6 +154,10 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
     return isinstance(value, dict)
 
 
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def standard_streams() -> tuple[int, int]:
     """Descriptors of the input and the output. From now on the output is the protocol's alone:
     whatever else prints goes to the error stream."""

@@ -59,6 +59,8 @@ class Context:
     frames: list[Frame]
     head: list[Token]
     tokens: list[Token]
+    writing: int
+    """The number of the token that the place is in, or -1."""
 
     @property
     def protocol(self) -> Frame | None:
@@ -82,8 +84,9 @@ def context(text: str, tokens: list[Token], offset: int) -> Context | None:
     count = bisect_left(tokens, offset, key=lambda token: token.start)
     if _hidden(text, tokens, count, offset):
         return None
+    writing = -1
     if count and _touches(tokens[count - 1], offset):
-        count -= 1
+        writing = count = count - 1
     before = [t for t in tokens[:count] if t.type != "$END"]
     reader = _Reader()
     for number, token in enumerate(before):
@@ -91,7 +94,7 @@ def context(text: str, tokens: list[Token], offset: int) -> Context | None:
     line = text.count("\n", 0, offset) + 1
     if reader.head and reader.ends(line):
         reader.head = []
-    return Context(frozenset(_wanted(reader)), reader.frames, reader.head, tokens)
+    return Context(frozenset(_wanted(reader)), reader.frames, reader.head, tokens, writing)
 
 
 def _touches(token: Token, offset: int) -> bool:
@@ -216,10 +219,10 @@ def _wanted(reader: _Reader) -> Iterator[Wanted]:
     head = reader.head
     inner = reader.frames[-1].kind if reader.frames else ""
     if inner in ("", "wrapper"):
-        if not head or _unannotated(head) == []:
-            yield "top"
-        elif head[0].type == "HASH" and len(head) == 2:
+        if [t.type for t in head] == ["HASH", "LBRACKET"]:
             yield "namespace"
+        elif not head or (_unannotated(head) == [] and _open(head) is None):
+            yield "top"
         return
     bracket = _open(head)
     if any(t.type == "WHEN" for t in head):

@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from lsprotocol import types as lsp
 from pygls.exceptions import JsonRpcException
@@ -22,7 +22,7 @@ from .. import __version__
 from ..language.errors import PavaneError
 from . import actions, completion, findings, formatting, hover, navigation, outline, rename
 from .analysis import Analysis, Settings
-from .channel import Channel, is_object, standard_streams
+from .channel import Channel, is_list, is_object, standard_streams
 from .text import Text
 from .worker import Worker
 
@@ -183,7 +183,7 @@ def read_settings(given: object) -> Settings:
     if not is_object(own):
         return Settings()
     keys: Any = own.get("extensionKeys")
-    listed = cast("list[Any]", keys) if isinstance(keys, list) else []
+    listed = keys if is_list(keys) else []
     return Settings(own.get("strict") is True, tuple(k for k in listed if isinstance(k, str)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..language.lexing import Token
 from .context import Context
 
 
@@ -33,13 +32,14 @@ def vocabulary(context: Context) -> Vocabulary:
     if context.sub is not None:
         inner = inner[inner.index(context.sub) :]
     found.recs = dict.fromkeys(f.name for f in inner if f.kind == "rec" and f.name)
-    _Collector(context.tokens, protocol.brace + 1, found).run()
+    _Collector(context, protocol.brace + 1, found).run()
     return found
 
 
 class _Collector:
-    def __init__(self, tokens: list[Token], start: int, found: Vocabulary) -> None:
-        self.tokens = tokens
+    def __init__(self, context: Context, start: int, found: Vocabulary) -> None:
+        self.tokens = context.tokens
+        self.writing = context.writing
         self.place = start
         self.found = found
 
@@ -97,7 +97,9 @@ class _Collector:
             place += 1
         if self.kind(place) != "COLON" or not self.text(place + 1).isidentifier():
             return
-        self.found.messages[self.text(place + 1)] = None
+        colon, label = self.tokens[self.place + place : self.place + place + 2]
+        if colon.line == label.line and self.place + place + 1 != self.writing:
+            self.found.messages[label.text] = None
         place += 2
         while self.kind(place) not in ("", "$END", "SEMICOLON", "LBRACE", "RBRACE", "ARROW"):
             if self.kind(place) == "COLON" and self.kind(place - 1) == "NAME":
