@@ -42,9 +42,9 @@ def main() -> int:
 
 
 def _options(given: list[str]) -> list[str]:
-    """What the user wants, and bounds for each input: 30 seconds, 4 KiB, 2 GiB of memory."""
+    """What the user wants, and bounds for each input: a minute, 4 KiB, 2 GiB of memory."""
     names = {option.split("=")[0] for option in given}
-    bounds = ("-timeout=30", "-max_len=4096", "-rss_limit_mb=2048")
+    bounds = ("-timeout=60", "-max_len=4096", "-rss_limit_mb=2048")
     return [*(b for b in bounds if b.split("=")[0] not in names), *given]
 
 
