@@ -123,9 +123,13 @@ class Compensations:
     async def _guarded(self, saga: Saga, log: SagaLog) -> SagaOutcome:
         try:
             return await self._forward(saga, log)
-        except asyncio.CancelledError:
-            with anyio.move_on_after(self._grace, shield=True):
-                await self._finish(saga, log, "cancelled")
+        except asyncio.CancelledError as cancelled:
+            try:
+                with anyio.move_on_after(self._grace, shield=True):
+                    await self._finish(saga, log, "cancelled")
+            except PavaneError as error:
+                # The cancellation must go on; what is left here is open, and waits for `recover`.
+                cancelled.add_note(f"{saga.name} {log.progress.id} is open: {error.message}")
             raise
 
     async def _forward(self, saga: Saga, log: SagaLog) -> SagaOutcome:

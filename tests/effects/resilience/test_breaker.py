@@ -123,6 +123,39 @@ async def test_a39_probes_are_counted_exactly_under_concurrency(probes: int) -> 
     assert bench.breaker.state == "closed"
 
 
+async def test_a39_a_probe_that_has_succeeded_keeps_its_place() -> None:
+    bench = Bench(Fuse(threshold=1, recovery=1.0, probes=2))
+    await bench.failing(1)
+    bench.now += 1.0
+    await bench.breaker.call(bench.ok)
+    second = asyncio.create_task(bench.breaker.call(asyncio.Event().wait))
+    await asyncio.sleep(0)
+    await bench.refused()
+    second.cancel()
+    await asyncio.wait([second])
+
+
+@pytest.mark.parametrize("ending", ["ok", "fail"])
+async def test_a39_what_was_begun_before_it_opened_changes_nothing(ending: Ending) -> None:
+    bench = Bench(Fuse(threshold=1, recovery=1.0))
+    early = [Call(bench.breaker) for _ in range(2)]
+    await asyncio.sleep(0)
+    await bench.failing(1)
+    until = (await bench.refused()).until
+    bench.now += 0.5
+    await early[0].finish(ending)
+    assert (await bench.refused()).until == until
+    bench.now += 0.5
+    probe = Call(bench.breaker)
+    await asyncio.sleep(0)
+    await early[1].finish(ending)
+    state: State = bench.breaker.state
+    assert state == "half-open"
+    await probe.finish("ok")
+    state = bench.breaker.state
+    assert state == "closed"
+
+
 async def test_a_cancelled_probe_frees_its_place() -> None:
     bench = Bench(Fuse(threshold=1, recovery=1.0))
     await bench.failing(1)
@@ -221,18 +254,22 @@ class Call:
             self.task.exception()
 
 
+begins = st.just(("begin", 0))
 commands = st.one_of(
-    st.just(("begin", 0)),
-    st.tuples(st.sampled_from(["ok", "fail", "fail", "denied", "cancel"]), st.integers(0, 9)),
-    st.tuples(st.just("later"), st.sampled_from([1, 5, 10])),
+    begins,
+    begins,
+    begins,
+    st.tuples(st.sampled_from(["ok", "fail"]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["ok", "fail", "denied", "cancel"]), st.integers(0, 9)),
+    st.tuples(st.just("later"), st.sampled_from([3, 10])),
 )
 
 
 @settings(max_examples=200, deadline=None)
 @given(
-    threshold=st.integers(1, 4),
+    threshold=st.integers(1, 2),
     probes=st.integers(1, 3),
-    script=st.lists(commands, max_size=60),
+    script=st.lists(commands, min_size=20, max_size=80),
 )
 def test_a39_any_interleaving_does_as_the_model(
     virtual: Virtual, threshold: int, probes: int, script: list[tuple[Any, int]]

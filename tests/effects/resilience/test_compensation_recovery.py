@@ -13,13 +13,14 @@ from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
 from pavane.broker.errors import NotConnected
 from pavane.broker.payload import pack, unpack
+from pavane.effects.resilience import saga_log
 from pavane.effects.resilience.compensation import Compensations
 from pavane.effects.resilience.errors import (
     SagaLogBroken,
     SagaTaken,
 )
 from pavane.effects.resilience.saga import Saga, Visit
-from pavane.effects.resilience.saga_log import FLOOR_STEP, STREAM, subject_of
+from pavane.effects.resilience.saga_log import STREAM, subject_of
 
 LogOf = Callable[[str], Awaitable[list[str]]]
 
@@ -159,20 +160,36 @@ async def test_a_lost_connection_leaves_it_open_and_says_so(
 
 
 async def test_reading_begins_at_the_floor(
-    broker: Broker, broker_url: str, unique: str, new_diary: type[Diary]
+    broker: Broker,
+    broker_url: str,
+    unique: str,
+    new_diary: type[Diary],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An open saga keeps the floor where it is; sagas that span it are read without complaint."""
+    """An open saga keeps the floor where it is; one that spans it is read without complaint."""
+    monkeypatch.setattr(saga_log, "FLOOR_STEP", 1)
     sagas = Compensations(broker, unique)
-    diary = new_diary("a")
-    for number in range(FLOOR_STEP // 4):
-        await sagas.run(diary.saga, id=f"n{number}")
+    diary, slow = new_diary("a"), Saga("slow")
+    going = asyncio.Event()
+
+    async def wait(visit: Visit) -> None:
+        await going.wait()
+
+    slow.add("wait", wait)
+    spanning = asyncio.create_task(sagas.run(slow, id="spanning"))
+    while not await sagas.unfinished():
+        await asyncio.sleep(0.001)
     await left_open(broker, broker_url, unique, diary, "+a")
-    assert len(await sagas.unfinished()) == 1
-    last = await broker.last(STREAM, f"compensation.floor.{unique}")
-    assert last is not None
-    reading = broker.read(STREAM, subject_of(unique, "trip", "one"))
-    begun, *_ = [record.sequence async for record in reading]
-    assert unpack(last.payload) == begun
+    going.set()
+    await spanning
+
+    for _ in range(2):
+        (still,) = await sagas.unfinished()
+        assert still.id == "one"
+        last = await broker.last(STREAM, f"compensation.floor.{unique}")
+        reading = broker.read(STREAM, subject_of(unique, "trip", "one"))
+        begun, *_ = [record.sequence async for record in reading]
+        assert last is not None and unpack(last.payload) == begun
     (outcome,) = await Compensations(broker, unique).recover(diary.saga, idle=0.0)
     assert outcome.id == "one"
     assert await Compensations(broker, unique).unfinished() == ()
