@@ -9,7 +9,10 @@ import pytest
 
 import pavane
 from pavane import Endpoint
+from pavane.actors import recovery
+from pavane.actors.errors import SessionLost
 from pavane.actors.events import SessionOpened
+from pavane.broker.embedded import Server, free_ports
 from pavane.effects.resilience.breaker import Change
 from pavane.language.errors import PavaneError
 
@@ -168,6 +171,38 @@ async def test_a_bulkhead_bounds_the_sessions_of_a_protocol(runtime: pavane.Runt
     results = await asyncio.gather(*runs, return_exceptions=True)
     assert sum(isinstance(r, pavane.BulkheadFull) for r in results) == 2
     assert most == 2
+
+
+async def test_a38_a_session_lost_with_its_broker_is_played_again_when_it_is_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """`kill -9` of a real server in the middle, which stays away longer than a session waits."""
+    monkeypatch.setattr(recovery, "PATIENCE", 0.2)
+    (port,) = free_ports(1)
+    asked: list[int] = []
+    told: list[Exception] = []
+
+    async with Server(port=port) as server:
+
+        async def back() -> None:
+            await asyncio.sleep(1.0)
+            await server.start()
+
+        async def b(me: Endpoint) -> None:
+            asked.append(await me.receive("Question"))
+            if len(asked) == 1:
+                await server.kill()
+                starting.append(asyncio.create_task(back()))
+            await me.send("Answer", 42)
+
+        starting: list[asyncio.Task[None]] = []
+        retry = pavane.Retry(attempts=9, base=0.2, observe=lambda t: told.append(t.error))
+        async with pavane.open(server.url) as runtime, asyncio.timeout(20):
+            steady = pavane.ResilientRuntime(runtime, retry=retry)
+            assert (await steady.run(pavane.load(ASK), A=a, B=b))["A"] == 42
+        await asyncio.gather(*starting)
+    assert len(asked) == 2
+    assert isinstance(told[0], SessionLost)
 
 
 # --- one role ------------------------------------------------------------------------------
