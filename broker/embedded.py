@@ -26,6 +26,7 @@ from typing import Self
 
 from .binary import nats_server
 from .errors import PortInUse, ServerFailed
+from .store import Hold
 
 HOST = "127.0.0.1"
 _START_TIMEOUT = 10.0
@@ -76,6 +77,7 @@ class Server:
         self._own: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping: asyncio.Future[None] | None = None
+        self._hold: Hold | None = None
         self.port = 0
 
     @property
@@ -100,10 +102,12 @@ class Server:
         await self.stop()
 
     async def start(self) -> None:
-        """Return when it accepts connections. Raises `PortInUse` or `ServerFailed`."""
+        """Return when it accepts connections. Raises `PortInUse`, `StoreInUse`, `ServerFailed`."""
         self._stopping = None
         if self._fixed_port is not None:
             _check_free(self._fixed_port)
+        if self._kept_store is not None and self._hold is None:
+            self._hold = Hold(self._kept_store)
         self._own = self._own or Path(tempfile.mkdtemp(prefix="pavane-nats-"))
         atexit.register(self._abandon)
         try:
@@ -152,6 +156,9 @@ class Server:
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
             self._own = None
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
 
     def _abandon(self) -> None:
         """At interpreter exit, when nobody stopped it."""

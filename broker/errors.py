@@ -8,7 +8,9 @@ PavaneError
     ├── NoJetStream            the server keeps nothing
     ├── ServerTooOld           the server lacks what Pavane needs
     ├── ServerFailed           the embedded nats-server did not start
-    │   └── PortInUse
+    │   ├── PortInUse
+    │   ├── StoreInUse         another process runs a server on this directory
+    │   └── StoreUnusable      the directory cannot be made or written
     ├── BadAddress             not an address that `connect` understands
     ├── BadSubject             a name that may not stand in a subject
     ├── PayloadTooLarge
@@ -24,6 +26,8 @@ PavaneError
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ..language.errors import PavaneError
 
@@ -131,6 +135,33 @@ class PortInUse(ServerFailed):
         )
         self.host = host
         self.port = port
+
+
+class StoreInUse(ServerFailed):
+    """Another process runs a server on the directory `store`."""
+
+    code = "PV324"
+
+    def __init__(self, store: Path, holder: str) -> None:
+        by = f" by process {holder}" if holder else ""
+        super().__init__(
+            f"the store {store} is in use{by}",
+            hint="wait until that has ended, or use another directory",
+        )
+        self.store = store
+
+
+class StoreUnusable(ServerFailed):
+    """The directory `store` cannot be made or written."""
+
+    code = "PV325"
+
+    def __init__(self, store: Path, reason: str) -> None:
+        super().__init__(
+            f"the store {store} cannot be used: {reason}",
+            hint="name a directory that you may write to",
+        )
+        self.store = store
 
 
 class BadAddress(BrokerError):

@@ -7,6 +7,7 @@ import base64
 import itertools
 import re
 import secrets
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +16,7 @@ from ..errors import StreamRefused, Unconfirmed, WrongSequence
 from ..subjects import check_pattern, check_subject, covers, joined, matches, token
 from . import api as apis
 from .api import Ack, Api
-from .inbox import ATTEMPT, NoAnswer
+from .inbox import NoAnswer
 from .link import Link
 
 _SEQUENCE = re.compile(r"wrong last sequence: (\d+)")
@@ -107,20 +108,22 @@ class Streams:
         message_id: str | None,
         expected: int | None,
     ) -> int:
-        """As `append`, for our own subjects too."""
-        headers = dict[str, str]()
+        """As `append`, for our own subjects too.
+
+        Every record has an id: a server whose stream was widened by two at once may listen
+        twice on one subject, and would store a record without one twice.
+        """
         given = message_id is not None
+        message_id = message_id or secrets.token_hex(12)
+        headers = {"Nats-Msg-Id": message_id}
         if expected is not None:
-            message_id = message_id or secrets.token_hex(12)
             headers["Nats-Expected-Last-Subject-Sequence"] = str(expected)
-        if message_id is not None:
-            headers["Nats-Msg-Id"] = message_id
         answer, attempts = await self._publish(stream, subject, payload, headers)
         if answer.error is not None:
             refusal = self._refusal(stream, subject, answer, expected)
             # The server looks at the expectation first and at the id only then, so that a
             # retry is refused over the very record that it repeats.
-            if isinstance(refusal, WrongSequence) and message_id and (given or attempts > 1):
+            if isinstance(refusal, WrongSequence) and (given or attempts > 1):
                 sequence = await self._stored(refusal, message_id)
                 if sequence is not None:
                     return sequence
@@ -136,16 +139,12 @@ class Streams:
         payload: bytes,
         headers: dict[str, str],
     ) -> tuple[Ack, int]:
-        """The answer, and how often it was asked for; more than once only with an id."""
+        """The answer, and how often it was asked for."""
         deadline = 0.0
         for attempt in itertools.count(1):
             await self._link.connected(apis.PATIENCE)
-            try:
-                answer = apis.ack(await self._link.inbox.ask(subject, payload, headers or None))
-            except NoAnswer:
-                if "Nats-Msg-Id" not in headers:
-                    raise Unconfirmed(f"append to {stream}", ATTEMPT) from None
-            else:
+            with suppress(NoAnswer):
+                answer = apis.ack(await self._link.inbox.ask(subject, payload, headers))
                 if answer.error is None or answer.error.code != 503:
                     return answer, attempt
                 await self._explain(stream, subject)
