@@ -7,6 +7,7 @@ finds all of them.
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,9 @@ from .view import OVER, Decisions, Head, Heads, Product, View
 STATE_LIMIT = 100_000
 SILENT_CHOICES = 50
 """The most choices in a row that a role can make without sending anything in between."""
+
+ROUNDS_WRITTEN = 1000
+"""The most rounds of one loop that are written out; those of an open count would never end."""
 
 
 @dataclass(slots=True)
@@ -46,6 +50,8 @@ class Determinisation:
         self._decided: dict[Heads, dict[Head, Decisions]] = {}
         self._deciding = set[int]()
         self._peeling = list[object]()
+        self._written = Counts[int]()
+        """How many rounds of a loop have been written out, by the loop's site."""
         self._waiting: deque[Heads] = deque()
         self.raw = Raw()
         start = view.heads(view.flow.entry)
@@ -176,7 +182,9 @@ class Determinisation:
 
         A role that may take no part in a round would lose count.
         """
-        if not count.enters or count.site in self._peeling:
+        self._written[id(count.site)] += 1
+        too_many = self._written[id(count.site)] > ROUNDS_WRITTEN
+        if not count.enters or too_many or count.site in self._peeling:
             return Alternative(clash=Clash("it would lose count of the rounds of a loop"))
         self._peeling.append(count.site)
         result = self._merged(self._view.heads(self._view.flow.peel(number), border), border)

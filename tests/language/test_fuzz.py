@@ -18,6 +18,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from pavane.language.compiler import verdicts
+
 ROOT = Path(__file__).parents[2]
 PER_EXAMPLE = 10
 """Texts made of each example: one from the grammar, eight damages of it, and a soup of words."""
@@ -69,6 +71,18 @@ def test_seven_hundred_and_fifty_thousand_texts_survive(seed: int) -> None:
 @pytest.mark.parametrize("text", FOUND.values(), ids=FOUND.keys())
 def test_what_the_fuzzers_found(text: str) -> None:
     SURVIVE.survives(text)
+
+
+def test_a_loop_of_open_count_is_not_written_out_for_ever() -> None:
+    """A role that cannot tell two branches apart, both of which begin with one, is told."""
+    rounds = "foreach j in W { A -> W[j]: Ask; W[j] -> A: Answer; }"
+    text = f"""protocol P {{ roles: A, B, C, W[N]; C -> W[*]: Go; A -> C: Go;
+        choice C {{ yes {{ C -> B: Yes; {rounds} }}
+        no {{ C -> B: No; {rounds} A -> C: Done; }} }} }}"""
+    (verdict,) = verdicts(text)
+    assert verdict.compiled is not None, verdict.diagnostics
+    told = {(s.chooser, s.receiver.split("[")[0]) for s in verdict.compiled.selections}
+    assert ("C", "A") in told
 
 
 def test_most_texts_of_the_grammar_parse_and_few_of_the_damaged_ones() -> None:
