@@ -25,7 +25,7 @@ setup: $(DEV) ## create .venv with everything for development
 
 demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
 	@rm -rf $(STORE)
-	@echo; echo "1. A hierarchy: seven roles; capabilities checked, budgets charged, facts journaled"
+	@echo; echo "1. A hierarchy: seven roles with capabilities, budgets and a journal of facts"
 	@$(BIN)/pavane run $(GUIDE)/016.choreo --store $(STORE) $(PACE)
 	@echo; echo "2. A threshold: five signers are asked, three answers are enough"
 	@$(BIN)/pavane run $(GUIDE)/005.choreo --store $(STORE) $(PACE) --bind Signers=5 --bind threshold=3

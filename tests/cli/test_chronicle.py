@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pavane.broker.connect import connect
-from pavane.cli.chronicle import Query, replay
+from pavane.cli.chronicle import Query, query, replay, verify
 from pavane.effects.entry import Draft
 from pavane.effects.identity import Identity
 from pavane.effects.journal import Journal
@@ -38,7 +38,7 @@ async def test_what_was_taken_back_is_told_but_not_counted(
 ) -> None:
     await replay(await written(), Query(), False)
     text = capsys.readouterr().out
-    assert "Client -> Server: Message2  charged 50" in text
+    assert "Client -> Server: Message2 charged 50" in text
     assert "not sent after all: entry 3, the connection is cut" in text
     account = text[text.index("shop.Order, 1 session") :]
     assert "fact_1" in account
@@ -56,4 +56,8 @@ async def test_a_replay_for_programs_has_every_entry(capsys: pytest.CaptureFixtu
 
 async def test_a_query_for_nobody_finds_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     await replay(await written(), Query(role="Nobody"), False)
-    assert "empty" in capsys.readouterr().out
+    assert capsys.readouterr().out == "The journal has no entry for role Nobody.\n"
+    await verify(await written(), Query(session="ffff"), False)
+    assert capsys.readouterr().out == "The journal has no entry for session ffff.\n"
+    await query(await written(), Query(fact="none"), False)
+    assert capsys.readouterr() == ("", "The journal has no entry for fact none.\n")

@@ -203,6 +203,7 @@ def test_a60_a_remote_server_without_tls_is_refused(pavane: Pavane, market: Path
     done = pavane("run", market, "--url", "nats://nats.example:4222", timeout=20)
     assert done.returncode == 2
     assert "PAVANE_ALLOW_REMOTE" in done.stderr
+    assert "--allow-remote" in done.stderr
 
 
 def test_a37_a_leakage_budget_refuses_its_message(pavane: Pavane, tmp_path: Path) -> None:
@@ -240,8 +241,8 @@ def store(pavane: Pavane, comprehensive: Path, tmp_path: Path) -> Path:
 def test_a_replay_tells_what_happened(pavane: Pavane, store: Path) -> None:
     done = pavane("journal", "replay", "--store", store)
     assert done.returncode == 0, done.stderr
-    assert "Admin -> User: AdminCommand  charged 200" in done.stdout
-    assert "User -> Admin: UserResponse  charged 100" in done.stdout
+    assert "Admin -> User: AdminCommand charged 200" in done.stdout
+    assert "User -> Admin: UserResponse charged 100" in done.stdout
     assert "fact user_response_recorded" in done.stdout
     lines = [
         json.loads(n)
@@ -303,6 +304,35 @@ def test_reading_needs_to_know_where(pavane: Pavane, words: tuple[str, ...]) -> 
     missing = pavane(*words, "--store", "nowhere")
     assert missing.returncode == 2
     assert "no store nowhere" in missing.stderr
+
+
+@pytest.mark.parametrize("verb", ["replay", "verify", "query"])
+def test_a_folder_that_is_no_store_is_left_alone(pavane: Pavane, tmp_path: Path, verb: str) -> None:
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "code.py").write_text("pass")
+    done = pavane("journal", verb, "--store", "sources")
+    assert done.returncode == 2
+    assert "sources holds no store" in done.stderr
+    assert [f.name for f in (tmp_path / "sources").iterdir()] == ["code.py"]
+
+
+def test_the_hierarchy_is_told_and_replayed_in_80_columns(pavane: Pavane, hierarchy: Path) -> None:
+    told = pavane("run", hierarchy, "--store", "wide", COLUMNS="80").stdout
+    read = pavane("journal", "replay", "--store", "wide", COLUMNS="80").stdout
+    assert "fact top_coordination_started" in told
+    assert "SubCoordinatorResult charged 200" in read
+    assert max(map(len, (told + read).splitlines())) <= 80
+
+
+def test_a_denial_is_told_once(pavane: Pavane, comprehensive: Path) -> None:
+    memory = ("--url", "memory://")
+    done = pavane("run", comprehensive, "--revoke", "User=respond_to_admin", *memory)
+    assert done.returncode == 3
+    assert "User may not send UserResponse to Admin" in done.stdout
+    assert "lacks the capability" in " ".join(done.stdout.split())
+    assert "lacks" not in done.stderr
+    assert "error[PV410]" in done.stderr
+    assert "grant comprehensive_protocol:respond_to_admin to User" in done.stderr
 
 
 def test_an_empty_journal_says_so(pavane: Pavane, market: Path, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ from .errors import UsageError
 
 EMBEDDED = "embedded"
 
+JETSTREAM = "jetstream"
+"""What nats-server calls the folder in its store that has the streams."""
+
 
 def address(url: str | None, store: Path | None) -> str:
     """The address to connect to. Raises `UsageError` for a store that cannot be one, or that is
@@ -37,6 +40,11 @@ def kept_address(url: str | None, store: Path | None) -> str:
     if store is not None and not store.is_dir():
         raise UsageError(
             f"there is no store {store}", hint="give the directory that an earlier run was given"
+        )
+    if store is not None and not (store / JETSTREAM).is_dir():
+        # Started on it, the server would make one there, and find it whole.
+        raise UsageError(
+            f"{store} holds no store", hint="give the directory that an earlier run was given"
         )
     return address(url, store)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,7 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
                 say(line)
         history.add(entry)
     if not json:
-        history.close()
+        history.close(_nothing(query))
 
 
 async def breathing(entries: AsyncIterator[Entry]) -> AsyncIterator[Entry]:
@@ -129,8 +129,8 @@ class History:
         told = [entry_line(entry)]
         if entry.session != self._session:
             when = moment(entry.time).strftime("%Y-%m-%d, UTC")
-            heading = (f"  session {entry.session}, {when}", "dim")
-            told = [Text.assemble((_protocol(entry), "bold"), heading), *told]
+            heading = Text(f"session {entry.session}, {when}", style="dim")
+            told = [Text(_protocol(entry), style="bold"), heading, *told]
             if self._session:
                 told = [Text(), *told]
         self._session = entry.session
@@ -149,15 +149,23 @@ class History:
         elif entry.kind == "fact" and self._holds.get(entry.writer, True):
             account.record(entry.name)
 
-    def close(self) -> None:
-        """Write the accounts."""
+    def close(self, nothing: str) -> None:
+        """Write the accounts, or that there is `nothing`."""
         if not self._accounts:
-            say("The journal is empty: no annotated message has been sent.")
+            say(nothing)
         for name, accounts in self._accounts.items():
             table = accounts.table(journal=True)
             table.title = f"{name}, {plural(len(self._sessions[name]), 'session')}"
             say()
             output().print(table)
+
+
+def _nothing(query: Query) -> str:
+    """Why there is no entry: there is none at all, or none that fits."""
+    if query == Query():
+        return "The journal is empty: no annotated message has been sent."
+    asked = [f"{name} {value}" for name, value in asdict(query).items() if value]
+    return f"The journal has no entry for {', '.join(asked)}."
 
 
 def _protocol(entry: Entry) -> str:
@@ -167,20 +175,20 @@ def _protocol(entry: Entry) -> str:
 def entry_line(entry: Entry) -> Text:
     """One entry in words: when, who, what."""
     time = moment(entry.time).strftime("%H:%M:%S.%f")[:-3]
-    return Text.assemble((f"{time}  ", "dim"), (entry.writer.instance, "cyan"), *_told(entry))
+    return Text.assemble((f"{time} ", "dim"), (entry.writer.instance, "cyan"), *_told(entry))
 
 
 def _told(entry: Entry) -> list[str | tuple[str, str]]:
     match entry.kind:
         case "sent":
-            charge = (f"  charged {entry.charge}", "green") if entry.charge else ""
+            charge = (f" charged {entry.charge}", "green") if entry.charge else ""
             return [" -> ", (entry.peer, "cyan"), ": ", (entry.label, "bold"), charge]
         case "fact":
-            return ["  fact ", (entry.name, "green"), f" by {entry.label}"]
+            return [" fact ", (entry.name, "green"), f" by {entry.label}"]
         case "merge":
-            return [f"  joined the journal of {entry.peer} up to entry {entry.count}"]
+            return [f" joined {entry.peer}'s journal up to entry {entry.count}"]
         case "unsent":
-            return [("  not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
+            return [(" not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:
@@ -219,13 +227,17 @@ async def query(journal: Journal, query: Query, json: bool) -> None:
         role=query.role,
         fact=query.fact,
     )
+    count = 0
     async for entry in breathing(found):
+        count += 1
         if json:
             write_json_line(entry_json(entry))
         else:
             time = moment(entry.time).isoformat(timespec="milliseconds")
             place = f"{entry.namespace}.{entry.protocol} {entry.session} {entry.writer.instance}"
             say(Text.assemble((f"{time} ", "dim"), (entry.name, "green"), f" {place}"))
+    if not count and not json:
+        say(_nothing(query), console=complaints())
 
 
 # verify -----------------------------------------------------------------------------------
@@ -236,6 +248,8 @@ async def verify(journal: Journal, query: Query, json: bool) -> None:
     findings = await query.findings(journal)
     if json:
         write_json(findings_json(findings))
+    elif findings.ok and not findings.entries:
+        say(_nothing(query))
     elif findings.ok:
         entries = "1 entry" if findings.entries == 1 else f"{findings.entries} entries"
         writers = plural(findings.writers, "writer")

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from ..actors.events import Denied, Event, MessageReceived, MessageSent
 from .narration import as_json, lines
-from .screen import output, write_json_line
+from .screen import output, plural, write_json_line
 
 
 @dataclass(slots=True)
@@ -106,11 +106,12 @@ def summary(facts: Mapping[str, int]) -> str:
 
 
 class View(ABC):
-    """Writes events while a session runs. When the reader of the pipe has gone (`| head`), it
-    cancels the task that has entered it, once, and `gone` says so."""
+    """Writes events while a session runs. When that is not possible any more, since the reader of
+    the pipe has gone (`| head`) or the disk is full, it cancels the task that has entered it,
+    once, and `gone` says why."""
 
     def __init__(self) -> None:
-        self.gone = False
+        self.gone: OSError | None = None
         self._task: asyncio.Task[Any] | None = None
 
     def __enter__(self) -> Self:
@@ -126,18 +127,18 @@ class View(ABC):
         self._task = None
 
     def observe(self, event: Event) -> None:
-        if self.gone:
+        if self.gone is not None:
             return
         try:
             self.write(event)
-        except BrokenPipeError:
-            self.gone = True
+        except OSError as error:
+            self.gone = error
             if self._task is not None:
                 self._task.cancel()
 
     @abstractmethod
     def write(self, event: Event) -> None:
-        """Show one event; raises `BrokenPipeError` when nobody reads any more."""
+        """Show one event; raises `OSError` when nobody reads any more."""
 
 
 class JsonView(View):
@@ -179,4 +180,5 @@ class TextView(View):
             output().print(line, soft_wrap=isinstance(line, Text) and not output().is_terminal)
 
     def _progress(self) -> Text:
-        return Text(f"running: {self._sent} messages, {self._charged} charged", style="dim")
+        sent = plural(self._sent, "message")
+        return Text(f"running: {sent}, {self._charged} charged", style="dim")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -20,6 +20,9 @@ from ..actors.events import (
     SessionOpened,
 )
 from ..effects.trace import Stage
+
+NARROW = 72
+"""Columns for what effects did, so that with their indent they fit into 80."""
 
 
 def lines(event: Event, *, trace: bool = False) -> Iterator[Text | Panel]:
@@ -61,18 +64,32 @@ def sending(event: MessageSent, *, trace: bool) -> Iterator[Text]:
     )
     if trace:
         yield from stages(event.stages)
-    elif summary := effects(event):
-        yield Text.assemble(f"{'':>7}", (summary, "green"))
+    else:
+        for line in packed(effects(event)):
+            yield Text.assemble(f"{'':>7}", (line, "green"))
 
 
-def effects(event: MessageSent) -> str:
-    """`capability send_request, charged 100, fact a`, as far as there are any."""
+def packed(parts: Sequence[str]) -> Iterator[str]:
+    """The parts with commas between them, on as few lines as they fit into."""
+    line = ""
+    for part in parts:
+        longer = f"{line}, {part}" if line else part
+        if line and len(longer) > NARROW:
+            yield f"{line},"
+            longer = part
+        line = longer
+    if line:
+        yield line
+
+
+def effects(event: MessageSent) -> list[str]:
+    """`capability send_request`, `charged 100`, `fact a`, as far as there are any."""
     parts = [f"capability {s.detail}" for s in event.stages if s.name == "capability" and s.detail]
     if event.charged:
         parts.append(f"charged {event.charged}")
     if event.facts:
         parts.append(f"{'fact' if len(event.facts) == 1 else 'facts'} {', '.join(event.facts)}")
-    return ", ".join(parts)
+    return parts
 
 
 def stages(passed: tuple[Stage, ...]) -> Iterator[Text]:

@@ -15,6 +15,7 @@ from ..actors.grants import PLENTY
 from ..actors.opening import open as open_runtime
 from ..actors.standin import StandIn
 from ..effects.budget import Budgets
+from ..effects.errors import EffectError
 from ..language.compiler import Compiled
 from ..language.errors import PavaneError
 from ..language.projection import Projection
@@ -100,8 +101,8 @@ async def _play(
             except PavaneError as error:
                 return error
             except asyncio.CancelledError:
-                if view.gone:
-                    raise BrokenPipeError from None
+                if view.gone is not None:
+                    raise view.gone from None
                 raise
     return None
 
@@ -121,6 +122,8 @@ def _conclude(order: Rehearsal, accounts: Accounts, failure: PavaneError | None)
         output().print(accounts.table())
         if failure is None:
             _praise(accounts)
+        elif isinstance(failure, EffectError) and any(a.denials for a in accounts.values()):
+            complain(failure, "the session ended with the denial above")
         else:
             complain(failure)
     if failure is not None:

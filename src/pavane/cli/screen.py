@@ -68,12 +68,21 @@ def _is_unicode() -> bool:
     return (sys.stdout.encoding or "").lower().startswith("utf")
 
 
-def complain(error: PavaneError) -> None:
-    """An error as a sentence and what to do about it."""
-    heading = Text.assemble(("error", "bold red"), (f"[{error.code}]", "red"), ": ", error.message)
-    say(heading, console=complaints())
+def complain(error: PavaneError, message: str = "") -> None:
+    """An error as a sentence, its own or a shorter `message`, and what to do about it."""
+    said = message or error.message
+    _tell(Text.assemble(("error", "bold red"), (f"[{error.code}]", "red"), ": ", said))
     if error.hint:
-        say(Text.assemble(("  help: ", "green"), error.hint), console=complaints())
+        _tell(Text.assemble(("  help: ", "green"), error.hint))
+
+
+def _tell(line: Text) -> None:
+    """A sentence on the screen of complaints; on a terminal it breaks between words."""
+    console = complaints()
+    if console.is_terminal:
+        console.print(line, markup=False)
+    else:
+        say(line, console=console)
 
 
 def show_diagnostic(
