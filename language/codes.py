@@ -57,6 +57,7 @@ CODES: dict[str, str] = {
     "PV155": "a branch of a `parallel` without statements",
     "PV156": "a message whose fields are named only in part",
     "PV157": "a loop with a condition in which nobody sends",
+    "PV158": "an annotation on a receiver, where it does nothing",
     "PV170": "a role that cannot tell the branches of a choice apart",
     "PV171": "a role that cannot follow the protocol, whatever it is told",
     "PV172": "a note: a selection message is added, so that a role learns the branch",

@@ -29,8 +29,10 @@ PRINTED = {
     ],
     "13_compensating": [
         "Ada: flight-10, car-10, hotel-1",
-        "Bob: compensated; hotel failed: RoleFailed: Agency raised SoldOut: no hotel left; "
-        "undone: car, flight",
+        (
+            "Bob: compensated; hotel failed: RoleFailed: Agency raised SoldOut: no hotel left; "
+            "undone: car, flight"
+        ),
         "left: {'flight': 9, 'car': 9, 'hotel': 0}",
     ],
     "15_resilient": [

@@ -16,6 +16,8 @@ def check_annotations(report: Report, extension_keys: Collection[str]) -> None:
     for _, statement in report.statements():
         for group in _groups(statement):
             _group(report, group, extension_keys)
+        if isinstance(statement, Send):
+            _at_receiver(report, statement)
 
 
 def _groups(statement: Statement) -> Iterator[tuple[Annotation, ...]]:
@@ -42,6 +44,15 @@ def _group(report: Report, group: tuple[Annotation, ...], extension_keys: Collec
             _value(report, annotation)
         elif key not in extension_keys:
             _unknown(report, annotation, [*KEYS, *extension_keys])
+
+
+def _at_receiver(report: Report, send: Send) -> None:
+    """What an effect does, it does where the message is sent."""
+    for annotation in send.receiver_annotations:
+        if annotation.key in KEYS:
+            sentence = f"`{annotation.key}` stands on the receiver; it is kept, and does nothing"
+            hint = "write it on the sender, whose message it is about"
+            report.say("warning", "PV158", sentence, annotation.span, hint)
 
 
 def _value(report: Report, annotation: Annotation) -> None:

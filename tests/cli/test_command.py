@@ -98,9 +98,13 @@ def test_a_pipe_that_was_never_read_is_no_error(market: Path) -> None:
     """The little that is written stays in Python's buffer until the end."""
     reading, writing = os.pipe()
     os.close(reading)
-    command = [COMMAND, "check", market]
     done = subprocess.run(
-        command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, env=environment()
+        [COMMAND, "check", market],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        env=environment(),
     )
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
@@ -120,3 +124,25 @@ def test_the_command_is_there_at_once() -> None:
             - before.children_system
         )
     assert min(seconds) < 0.6
+
+
+def test_a_package_that_is_missing_takes_away_its_verb_alone(tmp_path: Path) -> None:
+    """What one verb needs is not what help, and the others, may fail for."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Gone:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pavane.cli.lsp':\n"
+        "            raise ModuleNotFoundError('gone', name='pygls')\n"
+        "sys.meta_path.insert(0, Gone())\n"
+    )
+    where = environment(PYTHONPATH=str(tmp_path), COLUMNS="80")
+    helped = subprocess.run(
+        [COMMAND, "--help"], capture_output=True, text=True, check=True, env=where
+    )
+    assert "Not available: pygls is not installed." in helped.stdout
+    done = subprocess.run(
+        [COMMAND, "lsp", "--stdio"], capture_output=True, text=True, check=False, env=where
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: pavane lsp needs pygls, which is not installed\n"
