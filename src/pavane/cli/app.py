@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from typing import Annotated
@@ -49,8 +50,27 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     app.callback()(pavane)
     asked = next((a for a in arguments if not a.startswith("-")), None)
     for verb in (asked,) if asked in VERBS else VERBS:
-        import_module(f".{verb}", __package__).install(app)
+        try:
+            install = import_module(f".{verb}", __package__).install
+        except ModuleNotFoundError as missing:
+            _explain(app, verb, missing.name or "")
+        else:
+            install(app)
     return app
+
+
+def _explain(app: typer.Typer, verb: str, package: str) -> None:
+    """In place of a verb that cannot be loaded: the other verbs and the help still work."""
+    if package.startswith("pavane"):
+        raise AssertionError(f"pavane {verb} needs {package}, a part of Pavane that is missing")
+
+    def unavailable() -> None:
+        print(f"error: pavane {verb} needs {package}, which is not installed", file=sys.stderr)
+        raise typer.Exit(2)
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    told = f"Not available: {package} is not installed."
+    app.command(verb, help=told, context_settings=settings)(unavailable)
 
 
 def _version(wanted: bool) -> None:
