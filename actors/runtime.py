@@ -249,11 +249,15 @@ def _playing(choreography: Choreography, roles: Mapping[str, Playing]) -> dict[s
         choreography.require(role)
         if callable(playing):
             found[role] = _taking_an_endpoint(role, playing)
-        elif not isinstance(playing, Mapping):
-            raise Unplayable(role, f"{playing!r:.80} is no function")
         else:
+            _refuse_other(role, playing)
             found[role] = dispatching(role, playing, choreography.devices)
     return found
+
+
+def _refuse_other(role: str, given: object) -> None:
+    if not isinstance(given, Mapping):
+        raise Unplayable(role, f"{str(given)[:80]} is no function")
 
 
 def _taking_an_endpoint(role: str, playing: Implementation) -> Implementation:

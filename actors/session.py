@@ -172,7 +172,9 @@ class Session:
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
         me = Endpoint(seat)
         try:
-            value = await _begun(seat, implementation(me))
+            playing = implementation(me)
+            _refuse_plain(seat, playing)
+            value = await playing
             await me.finish()
             if not seat.monitor.is_final:
                 raise _unfinished(seat)
@@ -335,11 +337,10 @@ class Session:
         return SessionEnded(self.id, self._cast.name, error, time.monotonic() - begun)
 
 
-def _begun(seat: Seat, playing: object) -> Awaitable[Any]:
-    """What a role function returned when it was called; raises `Unplayable` for a plain one."""
+def _refuse_plain(seat: Seat, playing: object) -> None:
+    """Raise `Unplayable` where calling the role function has given nothing to await."""
     if not isinstance(playing, Awaitable):
         raise Unplayable(seat.role, "the function is not async")
-    return playing
 
 
 async def _close(subscriptions: list[Subscription]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -224,13 +225,14 @@ async def test_what_cannot_play_a_role_is_refused_before_anything_is_sent(
         (5, "5 is no function"),
         (without, "too many positional arguments"),
     )
-    for given, words in wrong:
+    for b, words in wrong:
+        given: Mapping[str, Any] = {"A": a, "B": b, "C": c}
         with pytest.raises(Unplayable, match=words):
-            await runtime.run(pavane.load(ASK), A=a, B=given, C=c)
+            await runtime.run(pavane.load(ASK), given)
     assert events == []
-    unaware: Any = plain
+    unaware: Mapping[str, Any] = {"A": a, "B": plain, "C": c}
     with pytest.raises(Unplayable, match="not async"):
-        await runtime.run(pavane.load(ASK), A=a, B=unaware, C=c)
+        await runtime.run(pavane.load(ASK), unaware)
 
 
 async def test_a_session_name_is_not_used_twice_at_once(runtime: pavane.Runtime) -> None:

@@ -62,6 +62,7 @@ async def until_ended(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     except asyncio.CancelledError:
         if not arrived:
             raise
+        raise Terminated(arrived[0]) from None
     finally:
         if arrived:
             ignore()
