@@ -21,6 +21,9 @@ from .tree import Choice, Loop, Protocol, RoleRef
 from .view import View
 
 Key = tuple[object, ...]
+Told = dict[Key, dict[str, bool]]
+"""Which choices are announced to which roles; True if in every branch, also where a message
+would tell: two choices may begin alike, one inside the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ def elaborate(
 
     `diagnostics` holds an error for each role that cannot follow all the same.
     """
-    told: dict[Key, set[str]] = {}
+    told: Told = {}
     plain = tried = attempt(protocol, bindings, {})
     announcements: dict[Key, dict[str, tuple[RoleRef, ...]]] = {}
     while _announced(tried, told, strict=strict):
@@ -67,7 +70,7 @@ def elaborate(
     return Elaborated(announcements, selections, _refusals(tried, strict=strict), tried)
 
 
-def _announced(tried: Attempt, told: dict[Key, set[str]], *, strict: bool) -> bool:
+def _announced(tried: Attempt, told: Told, *, strict: bool) -> bool:
     """Note for every conflict a choice to announce; whether there was a new one."""
     fresh = False
     for who, conflict in tried.conflicts:
@@ -75,27 +78,28 @@ def _announced(tried: Attempt, told: dict[Key, set[str]], *, strict: bool) -> bo
     return fresh
 
 
-def _announce(
-    flow: Flow, who: Class, conflict: Clash, told: dict[Key, set[str]], *, strict: bool
-) -> bool:
-    """Add the outermost choice not yet announced to the role; whether there was one."""
-    for number in conflict.choices:
-        choice = flow.nodes[number]
-        assert isinstance(choice, Branching)
-        if (strict and not choice.looping) or who.role in told.get(choice.key, ()):
-            continue
-        told.setdefault(choice.key, set()).add(who.role)
-        return True
+def _announce(flow: Flow, who: Class, conflict: Clash, told: Told, *, strict: bool) -> bool:
+    """Announce the outermost choice not yet announced to the role, and when there is none, one
+    of them in every branch; whether anything was left to announce."""
+    choices = [n for c in conflict.choices if isinstance(n := flow.nodes[c], Branching)]
+    for everywhere in (False, True):
+        for choice in choices:
+            known = told.get(choice.key, {}).get(who.role)
+            if (strict and not choice.looping) or known is True or known is everywhere:
+                continue
+            told.setdefault(choice.key, {})[who.role] = everywhere
+            return True
     return False
 
 
-def _ways(flow: Flow, key: Key, roles: set[str]) -> dict[str, tuple[RoleRef, ...]]:
+def _ways(flow: Flow, key: Key, roles: Mapping[str, bool]) -> dict[str, tuple[RoleRef, ...]]:
     """Per branch the roles that need a selection: those not told by their own first message."""
     choice = next(n for n in flow.nodes if isinstance(n, Branching) and n.key == key)
     result: dict[str, list[RoleRef]] = {way.label: [] for way in choice.ways}
     for role in flow.protocol.roles:
         if role.name in roles:
-            for label in _needing(flow, choice, role.name):
+            everywhere = roles[role.name]
+            for label in result if everywhere else _needing(flow, choice, role.name):
                 result[label].append(RoleRef(role.name))
     return {label: tuple(refs) for label, refs in result.items()}
 
