@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import signal
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
 from pavane.broker.embedded import Server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Started behind a `&`, a run inherits that Ctrl-C is ignored, and so would all it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
