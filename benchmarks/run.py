@@ -33,9 +33,9 @@ def measure(name: str) -> list[dict[str, Any]]:
 
 def table(figures: list[dict[str, Any]]) -> Table:
     shown = Table(title="Pavane against what it stands on")
-    shown.add_column("figure", no_wrap=True)
+    shown.add_column("figure", overflow="fold")
     for column in ("ours", "to compare", "ratio", "goal", "unit"):
-        shown.add_column(column, justify="left" if column == "unit" else "right")
+        shown.add_column(column, justify="left" if column == "unit" else "right", no_wrap=True)
     for f in figures:
         met = "green" if f["ratio"] >= f["goal"] else "red"
         shown.add_row(
