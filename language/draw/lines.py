@@ -48,7 +48,7 @@ class Line:
 
 def lines(protocol: Protocol, selections: tuple[Selection, ...] = ()) -> Iterator[Line]:
     """Everything that happens, in source order; `selections` stand where they are sent."""
-    drawing = _Drawing(protocol, selections)
+    drawing = _Drawing(selections)
     yield from drawing.block(protocol.body, 0)
     for sub in protocol.subprotocols:
         names = "" if sub.parameters is None else f"({', '.join(sub.parameters)})"
@@ -96,8 +96,7 @@ def message_text(message: Message) -> str:
 
 
 class _Drawing:
-    def __init__(self, protocol: Protocol, selections: tuple[Selection, ...]) -> None:
-        self._everyone = f"{protocol.roles[0].name},{protocol.roles[-1].name}"
+    def __init__(self, selections: tuple[Selection, ...]) -> None:
         self._selections: dict[tuple[int, int, str], list[Selection]] = {}
         for s in selections:
             place = (s.span.line, s.span.column, s.branch)

@@ -26,6 +26,7 @@ async def test_a_store_outlives_kill_and_start(tmp_path: Path) -> None:
     await server.start()
     await server.kill()
     await server.start()
+    assert server.pid is not None
     await server.stop()
 
 
