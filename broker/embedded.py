@@ -2,7 +2,7 @@
 
 It has a port that was free and a store that is removed at the end, unless either is given. It
 does not get the terminal's Ctrl-C, as we still speak to it while we stop; should we be killed,
-the kernel ends it (Linux), though then its store is left to whoever empties the temp directory.
+the kernel ends it, and the next server that starts removes its store (both on Linux).
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,7 +25,7 @@ from typing import Self
 
 from .binary import nats_server
 from .errors import PortInUse, ServerFailed
-from .store import Hold
+from .store import Hold, own_store
 
 HOST = "127.0.0.1"
 _START_TIMEOUT = 10.0
@@ -78,6 +77,7 @@ class Server:
         self._process: subprocess.Popen[bytes] | None = None
         self._stopping: asyncio.Future[None] | None = None
         self._hold: Hold | None = None
+        self._own_hold: Hold | None = None
         self.port = 0
 
     @property
@@ -108,7 +108,8 @@ class Server:
             _check_free(self._fixed_port)
         if self._kept_store is not None and self._hold is None:
             self._hold = Hold(self._kept_store)
-        self._own = self._own or Path(tempfile.mkdtemp(prefix="pavane-nats-"))
+        if self._own is None:
+            self._own, self._own_hold = own_store()
         atexit.register(self._abandon)
         try:
             self._spawn(self._own)
@@ -156,9 +157,10 @@ class Server:
         if self._own is not None:
             shutil.rmtree(self._own, ignore_errors=True)
             self._own = None
-        if self._hold is not None:
-            self._hold.release()
-            self._hold = None
+        for hold in (self._hold, self._own_hold):
+            if hold is not None:
+                hold.release()
+        self._hold = self._own_hold = None
 
     def _abandon(self) -> None:
         """At interpreter exit, when nobody stopped it."""

@@ -7,11 +7,20 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
+import sys
+import tempfile
+import time
 from pathlib import Path
 
 from .errors import StoreInUse, StoreUnusable
 
 LOCK = "pavane.lock"
+OWN = "pavane-nats-"
+"""What the directories of servers without a store of their own are called, before a random part."""
+
+FRESH = 60.0
+"""Seconds in which a new directory may not be locked yet."""
 
 
 class Hold:
@@ -38,3 +47,26 @@ class Hold:
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+def own_store() -> tuple[Path, Hold]:
+    """A new directory in the temp directory, held; those of processes that were killed are
+    removed first."""
+    _sweep(Path(tempfile.gettempdir()))
+    place = Path(tempfile.mkdtemp(prefix=OWN))
+    return place, Hold(place)
+
+
+def _sweep(temp: Path) -> None:
+    """Remove what nobody holds. On Linux alone: elsewhere a server may outlive its parent."""
+    if sys.platform != "linux":
+        return
+    for place in temp.glob(f"{OWN}*"):
+        try:
+            if place.stat().st_uid != os.getuid() or time.time() - place.stat().st_mtime < FRESH:
+                continue
+            hold = Hold(place)
+        except (OSError, StoreInUse, StoreUnusable):
+            continue
+        shutil.rmtree(place, ignore_errors=True)
+        hold.release()

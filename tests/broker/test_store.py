@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +39,35 @@ async def test_a_store_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     options = ConnectOptions(store=str(tmp_path / "file" / "store"))
     with pytest.raises(StoreUnusable, match="cannot be used"):
         await connect("embedded", options=options)
+
+
+KILLED = """
+import asyncio, os, signal
+from pavane.broker.embedded import Server
+
+async def main():
+    async with Server():
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the server may outlive its parent")
+async def test_the_store_of_a_killed_process_is_removed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED)
+    await killed.wait()
+    (left,) = tmp_path.glob("pavane-nats-*")
+    async with Server() as held:
+        assert held.pid is not None
+        assert left.exists(), "it may just be on its way to being locked"
+        for place in tmp_path.glob("pavane-nats-*"):
+            os.utime(place, (0, 0))
+        async with Server():
+            assert not left.exists()
+            assert len(list(tmp_path.glob("pavane-nats-*"))) == 2
+    assert not list(tmp_path.glob("pavane-nats-*"))
