@@ -43,6 +43,36 @@ class Level:
     spent: int
     epoch: int
     revision: int
+    held: tuple[Hold, ...] = ()
+    """What has been reserved and not yet released; all of it counts as spent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """What `account` has drawn from a counter in this epoch, and how much of that it had used
+    when its `owner` last said so. Both count from the account's own beginning."""
+
+    account: str
+    owner: str
+    drawn: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What an account wants to be able to use: see `Broker.reserve`.
+
+    `used` is what it has used in `epoch` until now, `need` what it must get beyond, `ahead` what
+    it would like to have on top. With `take_over` the hold of another owner becomes its own.
+    """
+
+    account: str
+    owner: str
+    epoch: int
+    used: int
+    need: int
+    ahead: int = 0
+    take_over: bool = False
 
 
 class Subscription(Protocol):
@@ -174,8 +204,24 @@ class Broker(Protocol):
         """Undo a `spend` of `epoch`; once that is over there is nothing to be undone."""
         ...
 
+    async def reserve(self, counter: str, claim: Claim) -> Level:
+        """Let an account draw what it needs, and ahead as far as there is plenty.
+
+        It draws up to `used + need` in all, so the same claim twice draws once, from whatever
+        process. Raises `LimitExceeded` (nothing is drawn), `UnknownCounter`, `EpochOver`, or
+        `HoldTaken` where the account has another owner by now.
+        """
+        ...
+
+    async def release(
+        self, counter: str, account: str, *, owner: str, epoch: int, used: int
+    ) -> Level:
+        """Give back what the account has drawn beyond `used`, and forget it. Does nothing where it
+        holds nothing (any more), or for another owner, or another epoch."""
+        ...
+
     async def rotate(self, counter: str) -> Level:
-        """Begin the next epoch with nothing spent."""
+        """Begin the next epoch with nothing spent, and nothing held."""
         ...
 
     async def level(self, counter: str) -> Level | None:

@@ -22,7 +22,9 @@ PavaneError
     └── CounterError
         ├── UnknownCounter
         ├── LimitExceeded      nothing was spent
-        └── NotSpent           more was given back than had been spent
+        ├── NotSpent           more was given back than had been spent
+        ├── EpochOver          the epoch of a reservation is over
+        └── HoldTaken          another process has taken an account over
 """
 
 from __future__ import annotations
@@ -306,3 +308,27 @@ class NotSpent(CounterError):
         )
         self.spent = spent
         self.amount = amount
+
+
+class EpochOver(CounterError):
+    """Nothing was reserved: the counter is in `epoch` by now."""
+
+    code = "PV432"
+
+    def __init__(self, counter: str, epoch: int) -> None:
+        super().__init__(counter, f"its epoch {epoch} has begun", hint="reserve in that epoch")
+        self.epoch = epoch
+
+
+class HoldTaken(CounterError):
+    """Who meets this is stale, and must not use anything of the account any more."""
+
+    code = "PV433"
+
+    def __init__(self, counter: str, account: str) -> None:
+        super().__init__(
+            counter,
+            f"another process has taken over the account {account}",
+            hint="stop this process: its work goes on elsewhere",
+        )
+        self.account = account

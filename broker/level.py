@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .contract import Level
-from .errors import LimitExceeded, NotSpent
+from .contract import Claim, Hold, Level
+from .errors import CounterError, EpochOver, HoldTaken, LimitExceeded, NotSpent
 
 LIMIT_MAX = 2**53 - 1
 """The largest limit: every integer up to it is exact in JSON too."""
+
+
+SHARE = 16
+"""An account draws ahead at most this part of what is left, so that near the limit, where it would
+keep others from using it, nobody draws ahead at all."""
+
+HOLDS = 4096
+"""How many accounts may hold something of one counter; all stand in its record."""
 
 
 def checked(value: int) -> int:
@@ -41,5 +49,39 @@ def given_back(counter: str, level: Level, amount: int, epoch: int) -> Level:
     return replace(level, spent=level.spent - amount)
 
 
+def hold_of(level: Level, account: str) -> Hold | None:
+    return next((hold for hold in level.held if hold.account == account), None)
+
+
+def reserved(counter: str, level: Level, claim: Claim) -> Level:
+    """See `Broker.reserve`. What is drawn is absolute, and so repeating it changes nothing."""
+    if claim.epoch != level.epoch:
+        raise EpochOver(counter, level.epoch)
+    hold = hold_of(level, claim.account)
+    if hold is not None and hold.owner != claim.owner and not claim.take_over:
+        raise HoldTaken(counter, claim.account)
+    before = checked(claim.used) if hold is None else hold.drawn
+    wanted = claim.used + checked(claim.need)
+    needed = max(0, wanted - before)
+    if level.spent + needed > level.limit:
+        raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=needed)
+    plenty = (level.limit - level.spent - needed) // SHARE
+    drawn = max(before, wanted + min(checked(claim.ahead), plenty))
+    others = tuple(other for other in level.held if other is not hold)
+    if len(others) >= HOLDS:
+        raise CounterError(counter, f"{HOLDS} accounts hold a part of it", hint="release some")
+    mine = Hold(claim.account, claim.owner, drawn, claim.used)
+    return replace(level, spent=level.spent + drawn - before, held=(*others, mine))
+
+
+def released(level: Level, account: str, owner: str, epoch: int, used: int) -> Level:
+    hold = hold_of(level, account)
+    if hold is None or hold.owner != owner or epoch != level.epoch:
+        return level
+    rest = max(0, hold.drawn - checked(used))
+    held = tuple(other for other in level.held if other is not hold)
+    return replace(level, spent=level.spent - rest, held=held)
+
+
 def rotated(level: Level) -> Level:
-    return replace(level, spent=0, epoch=level.epoch + 1)
+    return replace(level, spent=0, epoch=level.epoch + 1, held=())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from .. import level as levels
-from ..contract import Deliver, Level, Lost, Record
+from ..contract import Claim, Deliver, Level, Lost, Record
 from ..errors import NotConnected, PayloadTooLarge, UnknownCounter
 from ..subjects import check_pattern, check_subject
 from .hub import Hub
@@ -159,6 +159,15 @@ class MemoryBroker:
     async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
         level = levels.given_back(counter, self._level(counter), amount, epoch)
         return self._hub.write(counter, level)
+
+    async def reserve(self, counter: str, claim: Claim) -> Level:
+        return self._hub.write(counter, levels.reserved(counter, self._level(counter), claim))
+
+    async def release(
+        self, counter: str, account: str, *, owner: str, epoch: int, used: int
+    ) -> Level:
+        level = self._level(counter)
+        return self._hub.write(counter, levels.released(level, account, owner, epoch, used))
 
     async def rotate(self, counter: str) -> Level:
         return self._hub.write(counter, levels.rotated(self._level(counter)))

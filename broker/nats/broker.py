@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
-from ..contract import Deliver, Level, Lost, Record
+from ..contract import Claim, Deliver, Level, Lost, Record
 from ..options import ConnectOptions
 from ..subjects import check_pattern, check_subject, token
 from . import address as addresses
@@ -20,10 +20,14 @@ from .work import Item, Work
 class NatsBroker:
     """Implements `Broker`. `owned` is ended after the connection (an embedded server)."""
 
-    def __init__(self, link: Link, api: Api, replicas: int, owned: AsyncExitStack) -> None:
+    def __init__(
+        self, link: Link, api: Api, options: ConnectOptions, owned: AsyncExitStack
+    ) -> None:
+        scoped = options.is_scoped
         self._link = link
         self._api = api
-        self._streams = Streams(link, api, replicas)
+        self._streams = Streams(link, api, options.replicas, scoped=scoped)
+        self._scoped = scoped
         self._work = Work(link, api, self._streams)
         self._counters = Counters(self._streams)
         self._owned = owned
@@ -78,7 +82,9 @@ class NatsBroker:
             if last is None or last.sequence < start:
                 return
             end = last.sequence
-        reader = Reader(self._link, self._api, stream, subject, start, end)
+        reader = Reader(
+            self._link, self._api, stream, subject, start, end, scoped=self._scoped
+        )
         async with aclosing(reader.records()) as records:
             async for record in records:
                 yield record
@@ -109,6 +115,14 @@ class NatsBroker:
     async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
         return await self._counters.give_back(counter, amount, epoch)
 
+    async def reserve(self, counter: str, claim: Claim) -> Level:
+        return await self._counters.reserve(counter, claim)
+
+    async def release(
+        self, counter: str, account: str, *, owner: str, epoch: int, used: int
+    ) -> Level:
+        return await self._counters.release(counter, account, owner, epoch, used)
+
     async def rotate(self, counter: str) -> Level:
         return await self._counters.rotate(counter)
 
@@ -134,4 +148,4 @@ async def open_nats(url: str, options: ConnectOptions, owned: AsyncExitStack) ->
     except BaseException:
         await link.close()
         raise
-    return NatsBroker(link, api, options.replicas, owned.pop_all())
+    return NatsBroker(link, api, options, owned.pop_all())

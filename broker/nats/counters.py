@@ -21,7 +21,7 @@ import msgspec
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from .. import level as levels
-from ..contract import Level
+from ..contract import Claim, Hold, Level
 from ..errors import CounterError, StreamRefused, UnknownCounter, WrongSequence
 from ..subjects import check_subject
 from . import api as apis
@@ -45,6 +45,7 @@ class Stored(msgspec.Struct, array_like=True):
     spent: int
     epoch: int
     writers: list[tuple[bytes, int]]
+    held: list[tuple[str, str, int, int]] = []
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -84,7 +85,8 @@ class Counter:
             raise CounterError(
                 self._name, f"its record cannot be read: {error}", hint="set it up anew"
             ) from None
-        level = Level(stored.limit, stored.spent, stored.epoch, record.sequence)
+        held = tuple(Hold(*hold) for hold in stored.held)
+        level = Level(stored.limit, stored.spent, stored.epoch, record.sequence, held)
         if self._known is None or self._known.revision < level.revision:
             self._known, self._writers = level, stored.writers
         return level
@@ -170,7 +172,8 @@ class Counter:
         writers = [mine, *(w for w in self._writers if w[0] != self._writer_id)][:_WRITERS]
         loop = asyncio.get_running_loop()
         began = loop.time()
-        payload = _encode(Stored(level.limit, level.spent, level.epoch, writers))
+        held = [(h.account, h.owner, h.drawn, h.used) for h in level.held]
+        payload = _encode(Stored(level.limit, level.spent, level.epoch, writers, held))
         try:
             revision = await self._streams.put(STREAM, self._subject, payload, None, expected)
         except WrongSequence:
@@ -228,6 +231,19 @@ class Counters:
         levels.checked(amount)
         return await self._counter(counter).change(
             lambda level: levels.given_back(counter, _known(counter, level), amount, epoch)
+        )
+
+    async def reserve(self, counter: str, claim: Claim) -> Level:
+        for amount in (claim.used, claim.need, claim.ahead):
+            levels.checked(amount)
+        return await self._counter(counter).change(
+            lambda level: levels.reserved(counter, _known(counter, level), claim)
+        )
+
+    async def release(self, counter: str, account: str, owner: str, epoch: int, used: int) -> Level:
+        levels.checked(used)
+        return await self._counter(counter).change(
+            lambda level: levels.released(_known(counter, level), account, owner, epoch, used)
         )
 
     async def rotate(self, counter: str) -> Level:

@@ -6,11 +6,19 @@ import asyncio
 import subprocess
 import sys
 import time
+from typing import Any
 
 import pytest
 
-from pavane.broker.contract import Broker, Level
-from pavane.broker.errors import BadSubject, LimitExceeded, NotSpent, UnknownCounter
+from pavane.broker.contract import Broker, Claim, Hold, Level
+from pavane.broker.errors import (
+    BadSubject,
+    EpochOver,
+    HoldTaken,
+    LimitExceeded,
+    NotSpent,
+    UnknownCounter,
+)
 
 
 @pytest.fixture
@@ -186,3 +194,59 @@ async def test_a30_what_an_epoch_spent_is_not_given_back_to_the_next(
     await broker.spend(counter, 3)
     assert facts(await broker.give_back(counter, 4, epoch=0)) == (10, 3, 1)
     assert facts(await broker.give_back(counter, 1, epoch=1)) == (10, 2, 1)
+
+
+# reservations -------------------------------------------------------------------------------
+
+
+def claim(account: str = "a", owner: str = "p", *, used: int, need: int, **more: Any) -> Claim:
+    return Claim(account, owner, more.pop("epoch", 0), used, need, **more)
+
+
+async def test_a_reservation_is_drawn_once_however_often_it_is_claimed(
+    broker: Broker, other: Broker, counter: str
+) -> None:
+    await broker.set_limit(counter, 10)
+    assert facts(await broker.reserve(counter, claim(used=0, need=4))) == (10, 4, 0)
+    again = await other.reserve(counter, claim(owner="q", used=0, need=4, take_over=True))
+    assert facts(again) == (10, 4, 0)
+    assert again.held == (Hold("a", "q", 4, 0),)
+    with pytest.raises(HoldTaken):
+        await broker.reserve(counter, claim(used=4, need=1))
+    assert facts(await other.reserve(counter, claim(owner="q", used=4, need=6))) == (10, 10, 0)
+    with pytest.raises(LimitExceeded) as caught:
+        await other.reserve(counter, claim(owner="q", used=10, need=1))
+    assert (caught.value.spent, caught.value.amount) == (10, 1)
+
+
+async def test_a_release_gives_the_rest_back_once_and_to_its_owner_only(
+    broker: Broker, other: Broker, counter: str
+) -> None:
+    await broker.set_limit(counter, 1000)
+    level = await broker.reserve(counter, claim(used=5, need=10, ahead=10_000))
+    assert (level.spent, level.held) == (71, (Hold("a", "p", 76, 5),))
+    assert (await other.release(counter, "a", owner="q", epoch=0, used=5)).spent == 71
+    assert (await other.release(counter, "b", owner="p", epoch=0, used=5)).spent == 71
+    for _ in range(2):
+        level = await broker.release(counter, "a", owner="p", epoch=0, used=15)
+        assert (level.spent, level.held) == (10, ())
+    assert (await broker.reserve(counter, claim(used=15, need=3))).spent == 13
+
+
+async def test_nobody_draws_ahead_near_the_limit(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 100)
+    await broker.spend(counter, 80)
+    level = await broker.reserve(counter, claim(used=0, need=5, ahead=50))
+    assert level.held[0].drawn == 5
+
+
+async def test_a_rotation_ends_what_is_held(broker: Broker, other: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 100)
+    await broker.reserve(counter, claim(used=0, need=50))
+    level = await other.rotate(counter)
+    assert (level.spent, level.held) == (0, ())
+    assert (await broker.release(counter, "a", owner="p", epoch=0, used=20)).spent == 0
+    with pytest.raises(EpochOver) as caught:
+        await broker.reserve(counter, claim(used=20, need=1))
+    assert caught.value.epoch == 1
+    assert (await broker.reserve(counter, claim(epoch=1, used=0, need=1))).spent == 1
