@@ -20,6 +20,9 @@ Lost = Callable[[str], None]
 DEDUPE_WINDOW = 120.0
 """For how many seconds, at least, a stream or a queue knows a message id again."""
 
+LEASE = 30.0
+"""Seconds after which an item that was taken, and of which nothing is heard, goes to another."""
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -49,8 +52,8 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What `account` has drawn from a counter in this epoch, and how much of that it had used
-    when its `owner` last said so. Both count from the account's own beginning."""
+    """What `account` has drawn from a counter in this epoch, and how much of that its `owner` has
+    said it needs: less, if it drew ahead. Both count from the account's own beginning."""
 
     account: str
     owner: str
@@ -174,16 +177,21 @@ class Broker(Protocol):
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = 30.0) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
         """Create the work queue; an item taken and silent for `lease` seconds goes to another."""
         ...
 
-    async def put(self, queue: str, payload: bytes, *, message_id: str | None = None) -> None:
-        """Add an item once; the same `message_id` again adds nothing."""
+    async def put(
+        self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None
+    ) -> None:
+        """Add an item once; the same `message_id` again adds nothing, whatever its topic.
+
+        `topic` is a name, or several joined by dots; it needs no preparation.
+        """
         ...
 
-    async def take(self, queue: str, *, timeout: float) -> WorkItem | None:
-        """The next item, or None after `timeout` seconds."""
+    async def take(self, queue: str, *, topic: str = "", timeout: float) -> WorkItem | None:
+        """The next item of exactly this topic, or None after `timeout` seconds."""
         ...
 
     # bounded counters -----------------------------------------------------------------

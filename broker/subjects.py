@@ -155,6 +155,12 @@ def check_subject(subject: str) -> None:
         raise BadSubject(subject, "names that begin with `$` or `_` belong to the server")
 
 
+def check_topic(topic: str) -> None:
+    """Raise `BadSubject` unless `topic` is empty or consists of names joined by dots."""
+    for name in topic.split(".") if topic else ():
+        token(name)
+
+
 def check_pattern(pattern: str) -> None:
     """As `check_subject`, where `*` may stand for a name and `>` for the rest."""
     names = pattern.split(".")

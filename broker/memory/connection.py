@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from .. import level as levels
-from ..contract import Claim, Deliver, Level, Lost, Record
+from ..contract import LEASE, Claim, Deliver, Level, Lost, Record
 from ..errors import NotConnected, PayloadTooLarge, UnknownCounter
-from ..subjects import check_pattern, check_subject
+from ..subjects import check_pattern, check_subject, check_topic
 from .hub import Hub
 from .queue import Item
 
@@ -133,17 +133,21 @@ class MemoryBroker:
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = 30.0) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
         self._check()
         self._hub.ensure_queue(queue, lease)
 
-    async def put(self, queue: str, payload: bytes, *, message_id: str | None = None) -> None:
+    async def put(
+        self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None
+    ) -> None:
         self._check(payload)
-        self._hub.queue(queue).put(payload, message_id)
+        check_topic(topic)
+        self._hub.queue(queue).put(topic, payload, message_id)
 
-    async def take(self, queue: str, *, timeout: float) -> Item | None:
+    async def take(self, queue: str, *, topic: str = "", timeout: float) -> Item | None:
         self._check()
-        return await self._hub.queue(queue).take(timeout)
+        check_topic(topic)
+        return await self._hub.queue(queue).topic(topic).take(timeout)
 
     # bounded counters -----------------------------------------------------------------
 

@@ -12,8 +12,8 @@ from .log import Ids
 class Item:
     """One delivery of an entry; a new one is made each time it is delivered."""
 
-    def __init__(self, queue: Queue, payload: bytes, attempt: int) -> None:
-        self._queue = queue
+    def __init__(self, topic: Topic, payload: bytes, attempt: int) -> None:
+        self._topic = topic
         self._payload = payload
         self._attempt = attempt
         self._lease: asyncio.TimerHandle | None = None
@@ -40,9 +40,9 @@ class Item:
             return
         if delay > 0:
             loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._queue.offer, self._payload, self._attempt + 1)
+            loop.call_later(delay, self._topic.offer, self._payload, self._attempt + 1)
         else:
-            self._queue.offer(self._payload, self._attempt + 1)
+            self._topic.offer(self._payload, self._attempt + 1)
 
     def _end(self) -> bool:
         """End the lease; False when it had ended already, and so the item is another's."""
@@ -54,26 +54,37 @@ class Item:
 
     def _restart(self) -> None:
         loop = asyncio.get_running_loop()
-        self._lease = loop.call_later(self._queue.lease, self._expire)
+        self._lease = loop.call_later(self._topic.queue.lease, self._expire)
 
     def _expire(self) -> None:
         self._lease = None
-        self._queue.offer(self._payload, self._attempt + 1)
+        self._topic.offer(self._payload, self._attempt + 1)
 
 
 class Queue:
-    """Entries in order; what comes back goes to the end."""
+    """Entries by topic. A message id is known in all of them."""
 
     def __init__(self, lease: float, clock: Callable[[], int]) -> None:
         self.lease = lease
-        self._ready: deque[tuple[bytes, int]] = deque()
-        self._takers: deque[asyncio.Future[Item]] = deque()
+        self._topics: dict[str, Topic] = {}
         self._ids = Ids(clock)
 
-    def put(self, payload: bytes, message_id: str | None) -> None:
+    def topic(self, name: str) -> Topic:
+        return self._topics.setdefault(name, Topic(self))
+
+    def put(self, topic: str, payload: bytes, message_id: str | None) -> None:
         if self._ids.get(message_id) is None:
             self._ids.add(message_id, 0)
-            self.offer(payload, 1)
+            self.topic(topic).offer(payload, 1)
+
+
+class Topic:
+    """Entries in order; what comes back goes to the end."""
+
+    def __init__(self, queue: Queue) -> None:
+        self.queue = queue
+        self._ready: deque[tuple[bytes, int]] = deque()
+        self._takers: deque[asyncio.Future[Item]] = deque()
 
     def offer(self, payload: bytes, attempt: int) -> None:
         self._ready.append((payload, attempt))

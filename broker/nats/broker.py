@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
-from ..contract import Claim, Deliver, Level, Lost, Record
+from ..contract import LEASE, Claim, Deliver, Level, Lost, Record
 from ..options import ConnectOptions
-from ..subjects import check_pattern, check_subject, token
+from ..subjects import check_pattern, check_subject, check_topic, token
 from . import address as addresses
 from .api import Api
 from .counters import Counters
@@ -95,14 +95,18 @@ class NatsBroker:
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = 30.0) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
         await self._work.ensure(queue, lease)
 
-    async def put(self, queue: str, payload: bytes, *, message_id: str | None = None) -> None:
-        await self._work.put(queue, payload, message_id)
+    async def put(
+        self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None
+    ) -> None:
+        check_topic(topic)
+        await self._work.put(queue, payload, topic, message_id)
 
-    async def take(self, queue: str, *, timeout: float) -> Item | None:
-        return await self._work.take(queue, timeout)
+    async def take(self, queue: str, *, topic: str = "", timeout: float) -> Item | None:
+        check_topic(topic)
+        return await self._work.take(queue, topic, timeout)
 
     # bounded counters -----------------------------------------------------------------
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
+from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 
-from ..errors import StreamRefused, Unconfirmed
+from ..contract import LEASE
+from ..errors import BrokerError, StreamRefused, Unconfirmed
 from ..subjects import token
 from . import api as apis
 from .api import Api, status
@@ -15,17 +18,33 @@ from .library import Msg
 from .link import Link
 from .streams import Streams
 
-_CONSUMER = "workers"
+_LEASE = "pavane-lease"
+_PREFIX = 150
+"""How much of a topic stands in its consumer's name, which takes at most 255 characters."""
 _TAKERS = 65_536
+_IDLE = 7 * 24 * 3600
+"""Seconds after which the server forgets a topic that nobody takes from; its items stay."""
 _GRACE = 0.05
 _SHORTEST = 0.01
 _BETWEEN = 0.05
 _EXPIRED = "408"
 
+Missed = Callable[[], Awaitable[None]]
+"""Makes a consumer once more."""
 
-def _subject(queue: str) -> str:
+
+def _subject(queue: str, topic: str = "") -> str:
     # Begins with `_`, where no namespace can.
-    return f"_WORK.{queue}"
+    return f"_WORK.{queue}.{topic}" if topic else f"_WORK.{queue}"
+
+
+def _consumer(topic: str) -> str:
+    if not topic:
+        return "workers"
+    if len(topic) <= _PREFIX:
+        return topic.replace(".", "=")
+    digest = blake2b(topic.encode(), digest_size=8).hexdigest()
+    return f"{topic[:_PREFIX].replace('.', '=')}={digest}"
 
 
 class Item:
@@ -77,13 +96,15 @@ class Takers:
     nobody waits any more is given back at once, and not only when its lease ends.
     """
 
-    def __init__(self, link: Link, queue: str) -> None:
+    def __init__(self, link: Link, queue: str, consumer: str, missed: Missed) -> None:
         self._link = link
-        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{queue}.{_CONSUMER}"
+        self._missed = missed
+        self._missing: asyncio.Task[None] | None = None
+        self._subject = f"$JS.API.CONSUMER.MSG.NEXT.{queue}.{consumer}"
         self._waiting: dict[asyncio.Future[Delivery], float] = {}
         self._requests: deque[float] = deque()
         self._reply = link.inbox.listen(self._on_status)
-        link.inbox.consume(f"{queue}.{_CONSUMER}", self._on_item)
+        link.inbox.consume(f"{queue}.{consumer}", self._on_item)
         link.on_back(self._on_back)
 
     async def take(self, timeout: float) -> Delivery | None:
@@ -130,8 +151,20 @@ class Takers:
         """A request ended without an item: in time, or because of what happens to servers."""
         if self._requests:
             self._requests.popleft()
+        if status(msg) == apis.NO_RESPONDERS and self._missing is None:
+            self._missing = asyncio.create_task(self._miss(), name="pavane-consumer")
         delay = 0.0 if status(msg) == _EXPIRED else _BETWEEN
         asyncio.get_running_loop().call_later(delay, self._request)
+
+    async def _miss(self) -> None:
+        """Nobody answers: between two leaders of a cluster, or the consumer has gone."""
+        try:
+            await self._missed()
+        except BrokerError:
+            # Whoever waits goes on asking, and comes back here.
+            await asyncio.sleep(_BETWEEN)
+        finally:
+            self._missing = None
 
     def _on_back(self) -> None:
         self._requests.clear()
@@ -151,43 +184,59 @@ class Work:
         self._link = link
         self._api = api
         self._streams = streams
-        self._takers: dict[str, Takers] = {}
+        self._takers: dict[tuple[str, str], Takers] = {}
 
     async def ensure(self, queue: str, lease: float) -> None:
-        token(queue)
-        await self._streams.create(queue, [_subject(queue)], retention="workqueue")
+        """The lease stands in the stream's metadata, for whoever takes from it first."""
+        wanted = [_subject(token(queue)), _subject(queue, ">")]
+        metadata = {_LEASE: f"{lease:g}"}
+        await self._streams.create(queue, wanted, retention="workqueue", metadata=metadata)
+        config = await self._streams.config(queue)
+        if config is not None and config.get("metadata", {}).get(_LEASE) != metadata[_LEASE]:
+            config["metadata"] = {**config.get("metadata", {}), **metadata}
+            await self._api.call(f"STREAM.UPDATE.{queue}", config, stream=queue)
+
+    async def put(self, queue: str, payload: bytes, topic: str, message_id: str | None) -> None:
+        subject = _subject(token(queue), topic)
+        try:
+            await self._streams.put(queue, subject, payload, message_id, None)
+        except StreamRefused as error:
+            if error.status == apis.STREAM_MISSING:
+                raise _missing(queue) from None
+            raise
+
+    async def take(self, queue: str, topic: str, timeout: float) -> Item | None:
+        if (queue, topic) not in self._takers:
+            await self._consume(queue, topic)
+            # Not setdefault: while we asked, another taker may have begun.
+            if (queue, topic) not in self._takers:
+                self._takers[queue, topic] = Takers(
+                    self._link, queue, _consumer(topic), lambda: self._consume(queue, topic)
+                )
+        delivery = await self._takers[queue, topic].take(timeout)
+        return None if delivery is None else Item(self._link, delivery)
+
+    async def _consume(self, queue: str, topic: str) -> None:
+        """Make the topic's consumer, which all its takers share. Raises `StreamRefused`."""
+        stream = await self._streams.config(token(queue))
+        if stream is None:
+            raise _missing(queue)
         config = {
-            "durable_name": _CONSUMER,
+            "durable_name": _consumer(topic),
+            "filter_subject": _subject(queue, topic),
             "ack_policy": "explicit",
-            "ack_wait": int(lease * 1e9),
+            "ack_wait": int(float(stream.get("metadata", {}).get(_LEASE, LEASE)) * 1e9),
             "deliver_policy": "all",
             "max_deliver": -1,
             # Per consumer, and so for all workers together: 1000 unless it is lifted.
             "max_ack_pending": -1,
             "max_waiting": _TAKERS,
             "num_replicas": 0,
+            "inactive_threshold": _IDLE * 10**9,
         }
         body = {"stream_name": queue, "config": config}
-        verb = f"CONSUMER.DURABLE.CREATE.{queue}.{_CONSUMER}"
+        verb = f"CONSUMER.DURABLE.CREATE.{queue}.{_consumer(topic)}"
         await self._api.call(verb, body, stream=queue)
-
-    async def put(self, queue: str, payload: bytes, message_id: str | None) -> None:
-        try:
-            await self._streams.put(queue, _subject(token(queue)), payload, message_id, None)
-        except StreamRefused as error:
-            if error.status == apis.STREAM_MISSING:
-                raise _missing(queue) from None
-            raise
-
-    async def take(self, queue: str, timeout: float) -> Item | None:
-        if queue not in self._takers:
-            if await self._streams.config(token(queue)) is None:
-                raise _missing(queue)
-            # Not setdefault: while we asked, another taker may have begun.
-            if queue not in self._takers:
-                self._takers[queue] = Takers(self._link, queue)
-        delivery = await self._takers[queue].take(timeout)
-        return None if delivery is None else Item(self._link, delivery)
 
 
 def _missing(queue: str) -> StreamRefused:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from pavane.broker.contract import Broker, WorkItem
-from pavane.broker.errors import StreamRefused
+from pavane.broker.errors import BadSubject, StreamRefused
 
 LEASE = 0.5
 
@@ -141,3 +141,66 @@ async def test_queues_are_apart_and_must_exist(broker: Broker, queue: str, uniqu
         await broker.put(f"{unique}-none", b"x")
     with pytest.raises(StreamRefused, match="no such queue"):
         await broker.take(f"{unique}-none", timeout=0.05)
+
+
+async def test_each_topic_has_items_of_its_own(broker: Broker, other: Broker, queue: str) -> None:
+    waiting = asyncio.create_task(other.take(queue, topic="Shop.Seller.1f", timeout=5.0))
+    await asyncio.sleep(0.05)
+    await broker.put(queue, b"none")
+    await broker.put(queue, b"buyer", topic="Shop.Buyer.1f")
+    await broker.put(queue, b"seller", topic="Shop.Seller.1f")
+    seller = await waiting
+    assert seller is not None
+    assert seller.payload == b"seller"
+    await seller.done()
+    for topic, payload in (("Shop.Buyer.1f", b"buyer"), ("", b"none")):
+        item = await other.take(queue, topic=topic, timeout=5.0)
+        assert item is not None
+        assert item.payload == payload
+        await item.done()
+    assert await other.take(queue, topic="Shop.Buyer", timeout=0.05) is None
+
+
+async def test_an_item_goes_to_another_within_its_topic(
+    broker: Broker, other: Broker, queue: str
+) -> None:
+    await broker.put(queue, b"x", topic="a")
+    assert await broker.take(queue, topic="a", timeout=5.0) is not None
+    assert await other.take(queue, topic="b", timeout=LEASE * 1.5) is None
+    again = await other.take(queue, topic="a", timeout=5.0)
+    assert again is not None
+    assert (again.attempt, again.payload) == (2, b"x")
+    await again.done()
+
+
+async def test_a_message_id_is_known_in_all_topics(broker: Broker, queue: str) -> None:
+    await broker.put(queue, b"x", topic="a", message_id="one")
+    await broker.put(queue, b"x", topic="b", message_id="one")
+    assert await broker.take(queue, topic="b", timeout=0.05) is None
+    assert await broker.take(queue, topic="a", timeout=5.0) is not None
+
+
+async def test_long_topics_are_apart(broker: Broker, queue: str) -> None:
+    long = ".".join(["x" * 100] * 3)
+    await broker.put(queue, b"x", topic=f"{long}.one")
+    assert await broker.take(queue, topic=f"{long}.two", timeout=0.05) is None
+    assert await broker.take(queue, topic=f"{long}.one", timeout=5.0) is not None
+
+
+@pytest.mark.parametrize("topic", ["a..b", "*", "a.>", " ", "a.b c", "."])
+async def test_a_topic_is_made_of_names(broker: Broker, queue: str, topic: str) -> None:
+    with pytest.raises(BadSubject):
+        await broker.put(queue, b"x", topic=topic)
+    with pytest.raises(BadSubject):
+        await broker.take(queue, topic=topic, timeout=0.05)
+
+
+async def test_the_lease_of_a_queue_can_be_changed(
+    broker: Broker, other: Broker, queue: str
+) -> None:
+    await broker.ensure_queue(queue, lease=0.2)
+    await broker.put(queue, b"x")
+    await taken(broker, queue)
+    began = time.perf_counter()
+    assert (await taken(other, queue)).attempt == 2
+    assert time.perf_counter() - began < 0.45
