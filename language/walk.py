@@ -23,6 +23,8 @@ from .tree import (
 def blocks(statement: Statement) -> tuple[Block, ...]:
     """The blocks directly inside `statement`."""
     match statement:
+        case Send():
+            return ()
         case Choice():
             return tuple(branch.body for branch in statement.branches)
         case Parallel():

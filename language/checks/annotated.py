@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from ..annotations import KEYS, value_text
 from ..spelling import distance
@@ -15,21 +15,22 @@ NEAR = 2
 def check_annotations(report: Report, extension_keys: Collection[str]) -> None:
     for _, statement in report.statements():
         for group in _groups(statement):
-            _group(report, group, extension_keys)
-        if isinstance(statement, Send):
-            _at_receiver(report, statement)
+            if group:
+                _group(report, group, extension_keys)
+    for _, send in report.every(Send):
+        _at_receiver(report, send)
 
 
-def _groups(statement: Statement) -> Iterator[tuple[Annotation, ...]]:
+def _groups(statement: Statement) -> tuple[tuple[Annotation, ...], ...]:
     """Annotations that apply to the same thing: those of a statement are its sender's too."""
     match statement:
         case Send():
-            yield statement.annotations + statement.sender_annotations
-            yield statement.receiver_annotations
+            own = statement.annotations + statement.sender_annotations
+            return (own, statement.receiver_annotations)
         case Continue():
-            pass
+            return ()
         case _:
-            yield statement.annotations
+            return (statement.annotations,)
 
 
 def _group(report: Report, group: tuple[Annotation, ...], extension_keys: Collection[str]) -> None:
@@ -49,7 +50,7 @@ def _group(report: Report, group: tuple[Annotation, ...], extension_keys: Collec
 def _at_receiver(report: Report, send: Send) -> None:
     """What an effect does, it does where the message is sent."""
     for annotation in send.receiver_annotations:
-        if annotation.key in KEYS:
+        if annotation.key in KEYS and annotation.key != "timeout":
             sentence = f"`{annotation.key}` stands on the receiver; it is kept, and does nothing"
             hint = "write it on the sender, whose message it is about"
             report.say("warning", "PV158", sentence, annotation.span, hint)

@@ -11,13 +11,12 @@ from .report import Report, Scope, refs
 
 def check_calls(report: Report) -> None:
     _definitions(report)
-    for scope, statement in report.statements():
-        if isinstance(statement, Call):
-            callee = report.callee(statement.name)
-            if callee is None:
-                _unknown(report, statement)
-            else:
-                _arguments(report, scope, statement, callee)
+    for scope, call in report.every(Call):
+        callee = report.callee(call.name)
+        if callee is None:
+            _unknown(report, call)
+        else:
+            _arguments(report, scope, call, callee)
     if not report.protocol.partial:
         _uncalled(report)
     for call in cyclic_calls(report):
@@ -117,6 +116,8 @@ def _selectors(
 
 def cyclic_calls(report: Report) -> list[Call]:
     """The calls, not in tail position, through which a body comes back to itself."""
+    if not report.every(Call):
+        return []
     bodies = report.bodies
     called = {
         name: {s.name for s in report.within(body) if isinstance(s, Call) and s.name in bodies}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range, Rec, RoleRef
+from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range, Rec, RoleRef, Send
 from ..walk import blocks
 from .report import Report, Scope, head
 from .unfolding import First, Unfolding, resolve, text
@@ -17,6 +17,8 @@ def check_choices(report: Report) -> None:
             for statement in block.statements:
                 inner = recs
                 match statement:
+                    case Send():
+                        continue
                     case Choice():
                         _choice(report, unfolding, scope, statement, recs)
                     case Parallel():
@@ -39,7 +41,7 @@ def _choice(
         span = head(choice.span, len("choice"))
         report.error("PV137", "this choice has no branches", span, "write `label: { ... }`")
     _labels(report, choice)
-    chooser = resolve(choice.chooser, {name: RoleRef(name) for name in scope.roles})
+    chooser = resolve(choice.chooser, scope.references)
     if choice.chooser.role not in scope.roles:
         return
     taken: dict[tuple[RoleRef | None, str], Branch] = {}
@@ -90,7 +92,6 @@ def _same_beginning(
 
 
 def _parallel(report: Report, unfolding: Unfolding, scope: Scope, parallel: Parallel) -> None:
-    roles = {name: RoleRef(name) for name in scope.roles}
     seen: list[dict[tuple[str, str], list[First]]] = []
     for lane in parallel.branches:
         if not lane.statements and not report.protocol.partial:
@@ -98,7 +99,7 @@ def _parallel(report: Report, unfolding: Unfolding, scope: Scope, parallel: Para
             sentence = "a branch of this `parallel` is empty"
             report.error("PV155", sentence, span, "write `parallel { A -> B: M | C -> D: N }`")
         channels: dict[tuple[str, str], list[First]] = {}
-        for send in unfolding.sends(lane, roles):
+        for send in unfolding.sends(lane, scope.references):
             for receiver in _receivers(send, scope):
                 channels.setdefault((send.sender.role, receiver), []).append(send)
         for other in seen:

@@ -35,6 +35,8 @@ def _targets(report: Report, body: Block) -> None:
     while waiting:
         block, labels = waiting.pop()
         for statement in block.statements:
+            if isinstance(statement, Send):
+                continue
             if isinstance(statement, Continue) and statement.label not in labels:
                 near = nearest(statement.label, labels)
                 known = f"only {', '.join(sorted(labels))}" if labels else "no `rec`"
@@ -47,12 +49,10 @@ def _targets(report: Report, body: Block) -> None:
 
 def _owners(report: Report) -> None:
     """The condition of a loop is that of whoever sends first in it."""
-    for _, statement in report.statements():
-        if not isinstance(statement, Loop) or statement.kind != "custom":
-            continue
-        if first_sender(statement.body, report.subprotocols) is None:
+    for _, loop in report.every(Loop):
+        if loop.kind == "custom" and first_sender(loop.body, report.subprotocols) is None:
             sentence = "nobody sends anything in this loop, so nobody can decide about it"
-            span = head(statement.span, len("loop"))
+            span = head(loop.span, len("loop"))
             report.error("PV157", sentence, span, "send something in its body")
 
 
@@ -77,6 +77,8 @@ class _Endings:
 
     def statement(self, statement: Statement) -> bool:
         match statement:
+            case Send():
+                return True
             case Continue():
                 return False
             case Loop(kind="forever"):
@@ -98,7 +100,7 @@ class _Endings:
     def check(self) -> None:
         excused: set[int] = set()
         if cyclic_calls(self.report):
-            excused = {id(s) for _, s in self.report.statements() if isinstance(s, Call)}
+            excused = {id(call) for _, call in self.report.every(Call)}
         for scope in self.report.scopes:
             waiting = [scope.body]
             while waiting:
@@ -155,24 +157,19 @@ class _Silence:
         self.cycles()
 
     def loops(self) -> None:
-        for _, statement in self.report.statements():
-            if isinstance(statement, Rec):
-                jumps: dict[str, Span] = {}
-                self.block(statement.body, {}, jumps)
-                if statement.label in jumps:
-                    self.report.unguarded.add(jumps[statement.label])
-                    sentence = f"`continue {statement.label}` can come back without any message"
-                    hint = f"send something between `rec {statement.label}` and the `continue`"
-                    self.report.error("PV135", sentence, jumps[statement.label], hint)
-            elif self.spins(statement):
+        for _, rec in self.report.every(Rec):
+            jumps: dict[str, Span] = {}
+            self.block(rec.body, {}, jumps)
+            if rec.label in jumps:
+                self.report.unguarded.add(jumps[rec.label])
+                sentence = f"`continue {rec.label}` can come back without any message"
+                hint = f"send something between `rec {rec.label}` and the `continue`"
+                self.report.error("PV135", sentence, jumps[rec.label], hint)
+        for _, loop in self.report.every(Loop):
+            if loop.kind == "forever" and self.block(loop.body, {}, {}):
                 sentence = "this loop can go round without any message"
-                span = head(statement.span, len("loop"))
+                span = head(loop.span, len("loop"))
                 self.report.error("PV135", sentence, span, "send something in its body")
-
-    def spins(self, statement: Statement) -> bool:
-        if not isinstance(statement, Loop) or statement.kind != "forever":
-            return False
-        return self.block(statement.body, {}, {})
 
     def cycles(self) -> None:
         component = components({name: set(calls) for name, calls in self.calls.items()})

@@ -39,7 +39,7 @@ class Vocabulary:
 
 
 def check_guards(report: Report) -> None:
-    if not any(_is_guarded(statement) for _, statement in report.statements()):
+    if not any(_is_guarded(s) for kind in (Choice, Loop) for _, s in report.every(kind)):
         return
     vocabularies = _vocabularies(report)
     everything = vocabularies[""]
@@ -76,15 +76,13 @@ def _vocabularies(report: Report) -> dict[str, Vocabulary]:
     found: dict[str, Vocabulary] = {"": Vocabulary()}
     for declared in report.protocol.roles:
         found[declared.name] = Vocabulary()
-    for scope, statement in report.statements():
-        if not isinstance(statement, Send):
-            continue
-        parties = {statement.sender.role}
-        parties |= {statement.receiver.role} if statement.receiver else set(scope.roles)
+    for scope, send in report.every(Send):
+        parties = {send.sender.role}
+        parties |= {send.receiver.role} if send.receiver else set(scope.roles)
         if parties & scope.parameters:
             parties = set(found)
         for role in (parties & found.keys()) | {""}:
-            _learn(found[role], statement)
+            _learn(found[role], send)
     return found
 
 

@@ -8,15 +8,16 @@ from .report import Report
 
 
 def check_messages(report: Report) -> None:
-    for _, statement in report.statements():
-        if isinstance(statement, Send):
-            _fields(report, statement.message)
-            waiting = [*statement.message.generics]
-            waiting += [f.type for f in statement.message.fields if f.type is not None]
-            while waiting:
-                type_ = waiting.pop()
-                _arity(report, type_)
-                waiting += type_.arguments
+    for _, send in report.every(Send):
+        message = send.message
+        if message.fields:
+            _fields(report, message)
+        waiting = [*message.generics]
+        waiting += [f.type for f in message.fields if f.type is not None]
+        while waiting:
+            type_ = waiting.pop()
+            _arity(report, type_)
+            waiting += type_.arguments
 
 
 def _arity(report: Report, type_: TypeExpr) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TypeVar, cast
 
 from ..errors import Diagnostic, Severity, Span
 from ..tree import (
@@ -20,8 +22,10 @@ from ..tree import (
 )
 from ..walk import statements
 
+Kind = TypeVar("Kind", bound=Statement)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class Scope:
     """A body and the roles that can be named there: a sub-protocol with parameters sees these
     only, one without sees the roles of the protocol."""
@@ -30,6 +34,11 @@ class Scope:
     roles: Mapping[str, RoleDecl]
     sub: SubProtocol | None = None
     parameters: frozenset[str] = field(default=frozenset[str]())
+
+    @cached_property
+    def references(self) -> dict[str, RoleRef]:
+        """The roles, each standing for itself."""
+        return {name: RoleRef(name) for name in self.roles}
 
 
 class Report:
@@ -58,6 +67,7 @@ class Report:
         """The bodies that can be passed without a message; found by the checks of control."""
         self._said: set[tuple[str, str]] = set()
         self._listed: dict[int, tuple[Statement, ...]] = {}
+        self._kinds: dict[type[Statement], list[tuple[Scope, Statement]]] = {}
         self._own = SubProtocol(protocol.name, tuple(own), protocol.body, span=protocol.name_span)
         self.bodies: dict[str, Block] = {protocol.name: protocol.body}
         """What can be called, by name."""
@@ -87,8 +97,15 @@ class Report:
             for statement in self.within(scope.body):
                 yield scope, statement
 
+    def every(self, kind: type[Kind]) -> list[tuple[Scope, Kind]]:
+        """The statements of one kind; most checks are about one, so they are sorted once."""
+        if not self._kinds:
+            for placed in self.statements():
+                self._kinds.setdefault(type(placed[1]), []).append(placed)
+        return cast("list[tuple[Scope, Kind]]", self._kinds.get(kind, []))
+
     def within(self, body: Block) -> tuple[Statement, ...]:
-        """All statements inside `body`; every check asks, so they are listed once."""
+        """All statements inside `body`, listed once."""
         listed = self._listed.get(id(body))
         if listed is None:
             listed = self._listed[id(body)] = tuple(statements(body))
@@ -121,17 +138,14 @@ def head(span: Span, length: int) -> Span:
     return Span(span.line, span.column, span.line, span.column + length)
 
 
-def refs(statement: Statement) -> Iterator[RoleRef]:
+def refs(statement: Statement) -> tuple[RoleRef, ...]:
     """The roles that a statement itself names."""
     match statement:
-        case Send(receiver=None):
-            yield statement.sender
-        case Send(receiver=RoleRef() as receiver):
-            yield statement.sender
-            yield receiver
+        case Send(sender=sender, receiver=receiver):
+            return (sender,) if receiver is None else (sender, receiver)
         case Choice():
-            yield statement.chooser
+            return (statement.chooser,)
         case Loop(decider=RoleRef() as decider):
-            yield decider
+            return (decider,)
         case _:
-            pass
+            return ()

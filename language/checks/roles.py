@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import Span
 from ..machine import INDEX_LIMIT
 from ..spelling import nearest
-from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send, Statement
+from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send
 from .report import Report, Scope, refs
 
 
@@ -15,10 +15,10 @@ def check_roles(report: Report) -> None:
         for ref in refs(statement):
             _reference(report, scope, ref)
         match statement:
-            case Send(receiver=RoleRef()):
+            case Send():
                 _self_send(report, statement)
-            case Call(arguments=tuple() as arguments):
-                for ref in arguments:
+            case Call():
+                for ref in statement.arguments or ():
                     _reference(report, scope, ref, whole=True)
             case Foreach():
                 _foreach(report, scope, statement)
@@ -58,7 +58,7 @@ def _reference(report: Report, scope: Scope, ref: RoleRef, *, whole: bool = Fals
         _unknown(report, scope, ref)
     elif role.name in scope.parameters:
         return
-    elif not role.is_family:
+    elif role.size is None:
         if ref.selector is not None:
             sentence = f"`{ref.role}` is a single role and has no instances to select"
             hint = f"write `{ref.role}`, or declare a family: `roles: {ref.role}[3]`"
@@ -163,7 +163,7 @@ def _foreach(report: Report, scope: Scope, statement: Foreach) -> None:
 
 
 def _unused(report: Report) -> None:
-    if any(_lost(report, statement) for _, statement in report.statements()):
+    if any(_lost(report, call) for _, call in report.every(Call)):
         return
     used = participants(report)
     for role in report.protocol.roles:
@@ -172,11 +172,9 @@ def _unused(report: Report) -> None:
             report.error("PV124", sentence, role.span, "remove it, or let it send or receive")
 
 
-def _lost(report: Report, statement: Statement) -> bool:
+def _lost(report: Report, call: Call) -> bool:
     """Whether a call leads nowhere, so that nobody knows which roles it would have used."""
-    if not isinstance(statement, Call) or statement.arguments is not None:
-        return False
-    return report.callee(statement.name) is None
+    return call.arguments is None and report.callee(call.name) is None
 
 
 def participants(report: Report) -> set[str]:
@@ -210,8 +208,10 @@ def _direct(report: Report, scope: Scope, own: set[str]) -> set[str]:
         match statement:
             case Send(receiver=None):
                 found |= set(scope.parameters or own)
-            case Send() | Loop():
-                found |= {ref.role for ref in refs(statement)}
+            case Send(sender=sender, receiver=RoleRef() as receiver):
+                found |= {sender.role, receiver.role}
+            case Loop(decider=RoleRef() as decider):
+                found.add(decider.role)
             case Call(arguments=tuple() as arguments) if report.callee(statement.name) is None:
                 found |= {ref.role for ref in arguments}
             case _:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from ..tree import (
     All,
@@ -26,8 +26,7 @@ from .report import Report, Scope
 Roles = Mapping[str, RoleRef]
 
 
-@dataclass(frozen=True, slots=True)
-class First:
+class First(NamedTuple):
     """A message with which something can begin; `receiver` None is everyone."""
 
     sender: RoleRef
@@ -35,14 +34,14 @@ class First:
     send: Send
 
 
-@dataclass(slots=True)
 class _Search:
     """One walk. Every call and jump target is entered once, which ends recursion and keeps
     the walk linear; what a second visit would find has been found already."""
 
-    firsts: list[First] = field(default_factory=list[First])
-    visited: set[object] = field(default_factory=set[object])
-    calls: list[tuple[Block, Roles]] = field(default_factory=list[tuple[Block, Roles]])
+    def __init__(self) -> None:
+        self.firsts: list[First] = []
+        self.visited: set[object] = set()
+        self.calls: list[tuple[Block, Roles]] = []
 
 
 class Unfolding:
@@ -53,9 +52,8 @@ class Unfolding:
 
     def firsts(self, block: Block, scope: Scope, recs: Mapping[str, Rec]) -> list[First]:
         """All messages that a block can begin with, and that nothing comes before."""
-        roles = {name: RoleRef(name) for name in scope.roles}
         search = _Search()
-        self._begin(block, roles, recs, search)
+        self._begin(block, scope.references, recs, search)
         while search.calls:
             body, passed = search.calls.pop()
             self._begin(body, passed, {}, search)
@@ -162,7 +160,7 @@ class Unfolding:
 def resolve(ref: RoleRef, roles: Roles) -> RoleRef:
     """The role that a parameter stands for."""
     given = roles.get(ref.role)
-    if given is None:
+    if given is None or (given.role == ref.role and given.selector is None):
         return ref
     return RoleRef(given.role, ref.selector or given.selector, span=ref.span)
 
