@@ -37,10 +37,10 @@ demo: $(RUN) ## run three of the guide's protocols on an embedded NATS server
 	@$(BIN)/pavane journal verify --store $(STORE)
 
 test: $(DEV) ## the tests that CI runs
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 test-long: $(DEV) $(FUZZ) ## all tests, with those that take minutes, and a million texts for the fuzzers
-	@$(BIN)/python -m pytest -q -m ""
+	@$(BIN)/python -m pytest -q -n auto -m ""
 
 check: $(DEV) ## ruff, mypy, pyright and the import floors
 	@$(BIN)/ruff check --quiet .

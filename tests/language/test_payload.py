@@ -123,7 +123,7 @@ BAD: list[tuple[str, Any]] = [
     ("Result<i32, String>", {"Ok": "x"}),
     ("Result<i32, String>", {"Ok": 1, "Err": "x"}),
     ("Result<i32, String>", 1),
-    ("Anything", object()),
+    ("Anything", enum.Enum),
     ("Anything", {"a": {1, 2}}),
     ("Anything", {(1, 2): 3}),
     ("Anything", 2**70),
