@@ -1,0 +1,168 @@
+"""What stands in the log of a durable session besides the frames of its messages.
+
+A word to the session, or a fence, is one struct in msgpack, tagged with its kind. A record of
+a unit's own log is a list of steps, in the order in which they were taken. Fields are only ever
+added at the end, with a default, so that an old log can be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+NIL = b"\xc0"
+
+
+class _Record(msgspec.Struct, array_like=True, frozen=True):
+    """Arrays, as frames are: `[kind, ...]`."""
+
+
+# --- words to the session, and fences ------------------------------------------------------
+
+
+class Started(_Record, frozen=True, tag="started"):
+    """The first record of a session. `blocks` are its units: role, first instance, end.
+
+    `input` is packed; `time` is the starter's, in seconds since 1970.
+    """
+
+    fingerprint: bytes
+    bindings: dict[str, int]
+    blocks: list[tuple[str, int, int]]
+    input: bytes = NIL
+    devices: dict[str, tuple[str, ...]] = {}
+    time: float = 0.0
+
+
+class Cancelled(_Record, frozen=True, tag="cancelled"):
+    """Everyone is to stop at the next step."""
+
+    reason: str
+    time: float = 0.0
+
+
+class Taken(_Record, frozen=True, tag="taken"):
+    """A worker plays the unit from now on. `incarnation` counts from 1."""
+
+    incarnation: int
+    stop: int
+    worker: str = ""
+    time: float = 0.0
+
+
+class Tallied(_Record, frozen=True):
+    """What one instance came to: its value, packed, and its counts."""
+
+    value: bytes = NIL
+    sent: int = 0
+    received: int = 0
+    charged: int = 0
+    facts: list[str] = []
+    denials: list[str] = []
+
+
+class Done(_Record, frozen=True, tag="done"):
+    """Instances of a unit are at their ends. `last` with the last of the unit's."""
+
+    ended: dict[int, Tallied]
+    last: bool = True
+    time: float = 0.0
+
+
+class Failed(_Record, frozen=True, tag="failed"):
+    """The session is over because of `instance`: `error` is what happened there."""
+
+    instance: str
+    code: str
+    reason: str
+    time: float = 0.0
+
+
+Word = Started | Cancelled | Taken | Done | Failed
+
+
+# --- steps of a unit's own log ---------------------------------------------------------------
+#
+# `index` is the instance and `number` counts its steps from 1, in the order they were begun.
+
+
+class Ran(_Record, frozen=True, tag="ran"):
+    """What a call of `me.run` came to: a packed value, or an error by kind and text."""
+
+    index: int
+    number: int
+    name: str
+    value: bytes = NIL
+    error: str = ""
+    reason: str = ""
+
+
+class Looked(_Record, frozen=True, tag="now"):
+    """A look at the clock, in seconds since 1970."""
+
+    index: int
+    number: int
+    time: float
+
+
+class Slept(_Record, frozen=True, tag="sleep"):
+    """A sleep began that ends at `until`."""
+
+    index: int
+    number: int
+    until: float
+
+
+class Read(_Record, frozen=True, tag="read"):
+    """Where several might have spoken, `role[sender]` was heard first."""
+
+    index: int
+    number: int
+    role: str
+    sender: int
+
+
+class Refused(_Record, frozen=True, tag="refused"):
+    """The effects refused a message; the fields of the error by name, as far as they pack."""
+
+    index: int
+    number: int
+    code: str
+    fields: dict[str, Any]
+
+
+class Merged(_Record, frozen=True, tag="merged"):
+    """The journal of a sender was joined to the receiver's."""
+
+    index: int
+    number: int
+    role: str
+    sender: int
+
+
+Step = Ran | Looked | Slept | Read | Refused | Merged
+
+
+def pack(record: Word) -> bytes:
+    return _encoder.encode(record)
+
+
+def unpack_word(data: bytes) -> Word:
+    """Raises `msgspec.MsgspecError` for anything else."""
+    return _words.decode(data)
+
+
+def pack_steps(steps: Sequence[Step]) -> bytes:
+    return _encoder.encode(steps)
+
+
+def unpack_steps(data: bytes) -> list[Step]:
+    """Raises `msgspec.MsgspecError` for anything else."""
+    return _steps.decode(data)
+
+
+_encoder = msgspec.msgpack.Encoder()
+_words = msgspec.msgpack.Decoder(Word)
+_steps = msgspec.msgpack.Decoder(list[Step])
