@@ -61,11 +61,12 @@ def _assemble(
     grants: Mapping[str, Collection[str]] | None,
     budgets: Mapping[str, int] | None,
 ) -> Runtime:
-    driver = BrokerDriver(
-        Verifier(authority.public), Budgets(broker), Journal(broker, signer), signer
-    )
+    shared = Budgets(broker, leases=True)
+    driver = BrokerDriver(Verifier(authority.public), shared, Journal(broker, signer), signer)
     pipeline = Pipeline(registry, driver)
-    return Runtime(broker, pipeline, authority=authority, grants=grants, budgets=budgets)
+    return Runtime(
+        broker, pipeline, shared=shared, authority=authority, grants=grants, budgets=budgets
+    )
 
 
 def for_testing(

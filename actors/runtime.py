@@ -53,13 +53,14 @@ class Runtime:
         broker: Broker,
         pipeline: Pipeline,
         *,
+        shared: Budgets,
         authority: Authority,
         grants: Mapping[str, Collection[str]] | None = None,
         budgets: Mapping[str, int] | None = None,
     ) -> None:
         self.broker = broker
         self.pipeline = pipeline
-        self.budgets = Budgets(broker)
+        self.budgets = shared
         self._authority = authority
         self._grants = Grants(grants or {}, budgets or {})
         self._registered: dict[str, Choreography] = {}

@@ -6,6 +6,7 @@ Payloads are bytes. Subjects are validated by `broker.subjects` before they come
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -76,6 +77,17 @@ class Claim:
     need: int
     ahead: int = 0
     take_over: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """A record is stored only while the last one on `subject` is still number `sequence`.
+
+    `subject` is one that the fenced records themselves are not written on.
+    """
+
+    subject: str
+    sequence: int
 
 
 class Subscription(Protocol):
@@ -159,6 +171,25 @@ class Broker(Protocol):
         it may raise `Unconfirmed`. Concurrent appends may be stored in any order.
         `expected` is the sequence of the last record on this very subject (0 for none);
         if it is another one, raises `WrongSequence` and appends nothing.
+        """
+        ...
+
+    def submit(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        fence: Fence | None = None,
+    ) -> asyncio.Future[int]:
+        """As `append`, without waiting: what is handed over in order is stored in order, as long
+        as the connection lasts. The future has the sequence, or raises `Fenced` (nothing was
+        stored, or it was and then another writer raised the fence), `Unconfirmed`, `StreamRefused`.
+
+        While the connection is gone, or the server does not answer, it is handed over again
+        with all that followed it. So it may then be stored after one that came later. Cancelling
+        the future does not take the record back. Raises `PayloadTooLarge`, `BadSubject`.
         """
         ...
 

@@ -16,7 +16,8 @@ SHARE = 16
 keep others from using it, nobody draws ahead at all."""
 
 HOLDS = 4096
-"""How many accounts may hold something of one counter; all stand in its record."""
+"""How many accounts may hold something of one counter; all stand in its record. Those that have
+drawn nothing ahead make room for others, the oldest first."""
 
 
 def checked(value: int) -> int:
@@ -67,11 +68,18 @@ def reserved(counter: str, level: Level, claim: Claim) -> Level:
         raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=needed)
     plenty = (level.limit - level.spent - needed) // SHARE
     drawn = max(before, wanted + min(checked(claim.ahead), plenty))
-    others = tuple(other for other in level.held if other is not hold)
-    if len(others) >= HOLDS:
-        raise CounterError(counter, f"{HOLDS} accounts hold a part of it", hint="release some")
-    mine = Hold(claim.account, claim.owner, drawn, claim.used)
+    others = _with_room(counter, tuple(other for other in level.held if other is not hold))
+    mine = Hold(claim.account, claim.owner, drawn, min(wanted, drawn))
     return replace(level, spent=level.spent + drawn - before, held=(*others, mine))
+
+
+def _with_room(counter: str, held: tuple[Hold, ...]) -> tuple[Hold, ...]:
+    if len(held) < HOLDS:
+        return held
+    for place, hold in enumerate(held):
+        if hold.drawn <= hold.used:
+            return held[:place] + held[place + 1 :]
+    raise CounterError(counter, f"{HOLDS} accounts have drawn ahead", hint="release some of them")
 
 
 def released(level: Level, account: str, owner: str, epoch: int, used: int) -> Level:

@@ -9,7 +9,7 @@ one with nothing spent. A leakage budget belongs to (context, class of observers
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ..broker import subjects
 from ..broker.contract import Broker, Level
@@ -21,16 +21,21 @@ from .errors import (
     UnknownBudget,
     UnknownLeakage,
 )
+from .keyed import Keyed
+from .leases import Lease, Leases
 from .receipt import Receipt, verify_chain
 
 
 @dataclass(frozen=True, slots=True)
 class Charged:
-    """What was taken from a counter; `level` is the counter right after."""
+    """What was taken from a counter; `level` is the counter right after, without what this
+    process has drawn ahead, as far as it knows. `lease` has the charge, if one has."""
 
     counter: str
     amount: int
     level: Level
+    lease: Lease | None = field(default=None, repr=False, compare=False)
+    key: str = ""
 
 
 def flow_counter(context: str, peer: str) -> str:
@@ -50,11 +55,16 @@ class Budgets:
     """The budgets on one broker. `spent + cost <= limit` holds under any concurrency.
 
     A write whose outcome the broker could not tell counts as spent: a budget can be
-    charged too much then, never too little.
+    charged too much then, never too little; a charge with a key is exact even so.
+
+    With `leases` a budget that is charged often is drawn from ahead, so that most charges are
+    local; `close` gives back what is left, and who does not close loses it until the next epoch.
     """
 
-    def __init__(self, broker: Broker) -> None:
+    def __init__(self, broker: Broker, *, leases: bool = False) -> None:
         self._broker = broker
+        self._leases = Leases(broker, ahead=leases)
+        self._keyed = Keyed(broker)
 
     # flow -----------------------------------------------------------------------------
 
@@ -63,16 +73,44 @@ class Budgets:
 
         Raises `LimitExceeded` where more than `limit` is spent already.
         """
-        return await self._broker.set_limit(flow_counter(context, peer), limit)
-
-    async def level(self, context: str, peer: str) -> Level | None:
-        return await self._broker.level(flow_counter(context, peer))
-
-    async def charge(self, context: str, peer: str, cost: int) -> Charged:
-        """Take `cost`. Raises `BudgetExhausted` (nothing is taken) or `UnknownBudget`."""
         counter = flow_counter(context, peer)
         try:
-            return Charged(counter, cost, await self._broker.spend(counter, cost))
+            return await self._broker.set_limit(counter, limit)
+        except LimitExceeded:
+            # Some of it may only be drawn ahead.
+            await self._leases.recall(counter)
+            return await self._broker.set_limit(counter, limit)
+
+    async def level(self, context: str, peer: str) -> Level | None:
+        """The budget as it is now. What other processes have drawn ahead (see `Level.held`) counts
+        as spent, what this one has does not."""
+        counter = flow_counter(context, peer)
+        level = await self._broker.level(counter)
+        return level and replace(
+            level, spent=level.spent - self._leases.unused(counter, level.epoch)
+        )
+
+    async def charge(
+        self, context: str, peer: str, cost: int, *, key: str = "", account: str = ""
+    ) -> Charged:
+        """Take `cost`. Raises `BudgetExhausted` (nothing is taken) or `UnknownBudget`.
+
+        With a `key` the cost is taken once: also when the same key is charged again by another
+        process, after the first was killed between the charge and whatever records it. That
+        holds until `settle`, and ends with the epoch. So who charges under a key first stores,
+        in one append with what depends on it, that the charge was made, and settles it then;
+        and who comes after looks there before charging.
+
+        An `account` that was opened charges from what it has drawn, usually without asking the
+        broker. It is exact in the same way: see `open_account`.
+        """
+        counter = flow_counter(context, peer)
+        try:
+            if key:
+                return await self._once(counter, cost, key)
+            lease = self._leases.opened(counter, account)
+            level, leased = await self._leases.charge(lease, cost)
+            return Charged(counter, cost, level, lease if leased else None)
         except LimitExceeded as error:
             raise BudgetExhausted(
                 context, peer, limit=error.limit, spent=error.spent, cost=cost
@@ -80,12 +118,52 @@ class Budgets:
         except UnknownCounter:
             raise UnknownBudget(context, peer) from None
 
-    async def rotate(self, context: str, peer: str) -> Level:
-        """Begin the next epoch: nothing is spent, and the receipts until now are void."""
+    async def _once(self, counter: str, cost: int, key: str) -> Charged:
+        async def charge() -> Level:
+            return await self._keyed.charge(counter, cost, key)
+
         try:
-            return await self._broker.rotate(flow_counter(context, peer))
+            level = await charge()
+        except LimitExceeded:
+            level = await self._leases.insist(charge, counter)
+        return Charged(counter, cost, level, key=key)
+
+    def open_account(
+        self, context: str, peer: str, account: str, *, used: int = 0, epoch: int = 0
+    ) -> None:
+        """Let `account` charge in this process: the account of one role instance, say.
+
+        `used` is the sum of its charges that are stored, in `epoch`. What a process drew for it
+        that was killed is not lost: the next one draws it again, and it counts once. The other,
+        should it live after all, can draw no more. Each charge is to be settled when it is stored.
+        """
+        counter = flow_counter(context, peer)
+        self._leases.account(counter, account, used=used, epoch=epoch, lasting=True)
+
+    async def close_account(self, context: str, peer: str, account: str) -> None:
+        """Give back what an account has drawn ahead; nothing more will be charged to it here."""
+        await self._leases.forget(flow_counter(context, peer), account)
+
+    def settle(self, charged: Charged) -> None:
+        """The charge is stored elsewhere: the budget need not remember its key."""
+        if charged.key:
+            self._keyed.settle(charged.counter, charged.key, charged.amount, charged.level.epoch)
+        elif charged.lease is not None:
+            charged.lease.settle()
+
+    async def rotate(self, context: str, peer: str) -> Level:
+        """Begin the next epoch: nothing is spent, and the receipts until now are void.
+
+        Processes with a lease learn of it at once; one that is cut off charges the old epoch
+        for `leases.FRESH` seconds at most.
+        """
+        counter = flow_counter(context, peer)
+        try:
+            level = await self._broker.rotate(counter)
         except UnknownCounter:
             raise UnknownBudget(context, peer) from None
+        self._leases.notify(counter)
+        return level
 
     async def verify(
         self,
@@ -142,4 +220,15 @@ class Budgets:
 
     async def give_back(self, charged: Charged) -> None:
         """Undo a charge exactly. One of an epoch that is over has nothing to be undone."""
-        await self._broker.give_back(charged.counter, charged.amount, epoch=charged.level.epoch)
+        epoch = charged.level.epoch
+        if charged.key:
+            await self._keyed.give_back(charged.counter, charged.key, epoch)
+        elif charged.lease is not None:
+            await charged.lease.give_back(charged.amount, epoch)
+        else:
+            await self._broker.give_back(charged.counter, charged.amount, epoch=epoch)
+
+    async def close(self) -> None:
+        """Give back what was drawn ahead, and settle what is to be settled."""
+        await self._keyed.close()
+        await self._leases.close()

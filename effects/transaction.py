@@ -67,7 +67,10 @@ class BrokerDriver:
         await self.journal.finish(identity)
 
     async def close(self) -> None:
-        await self.journal.close()
+        try:
+            await self.budgets.close()
+        finally:
+            await self.journal.close()
 
 
 class BrokerTransaction:

@@ -210,7 +210,7 @@ async def test_a_reservation_is_drawn_once_however_often_it_is_claimed(
     assert facts(await broker.reserve(counter, claim(used=0, need=4))) == (10, 4, 0)
     again = await other.reserve(counter, claim(owner="q", used=0, need=4, take_over=True))
     assert facts(again) == (10, 4, 0)
-    assert again.held == (Hold("a", "q", 4, 0),)
+    assert again.held == (Hold("a", "q", 4, 4),)
     with pytest.raises(HoldTaken):
         await broker.reserve(counter, claim(used=4, need=1))
     assert facts(await other.reserve(counter, claim(owner="q", used=4, need=6))) == (10, 10, 0)
@@ -224,7 +224,7 @@ async def test_a_release_gives_the_rest_back_once_and_to_its_owner_only(
 ) -> None:
     await broker.set_limit(counter, 1000)
     level = await broker.reserve(counter, claim(used=5, need=10, ahead=10_000))
-    assert (level.spent, level.held) == (71, (Hold("a", "p", 76, 5),))
+    assert (level.spent, level.held) == (71, (Hold("a", "p", 76, 15),))
     assert (await other.release(counter, "a", owner="q", epoch=0, used=5)).spent == 71
     assert (await other.release(counter, "b", owner="p", epoch=0, used=5)).spent == 71
     for _ in range(2):

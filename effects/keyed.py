@@ -1,0 +1,64 @@
+"""Charges under a key, which count once whoever makes them, however often."""
+
+from __future__ import annotations
+
+import asyncio
+
+from ..broker.contract import Broker, Claim, Level
+from ..broker.errors import EpochOver
+
+OWNER = "key"
+PAUSE = 0.05
+"""Seconds that settlements are gathered for, to be written together."""
+
+_Settlement = tuple[str, str, int, int]
+
+
+class Keyed:
+    """Each key is an account of its own on the counter, with one charge; `close` it in the end."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._epochs: dict[str, int] = {}
+        self._settled: list[_Settlement] = []
+        self._settling: asyncio.Task[None] | None = None
+
+    async def charge(self, counter: str, cost: int, key: str) -> Level:
+        """Raises as `Broker.spend`."""
+        while True:
+            epoch = self._epochs.get(counter, 0)
+            try:
+                claim = Claim(key, OWNER, epoch, 0, cost)
+                return await self._broker.reserve(counter, claim)
+            except EpochOver as over:
+                self._epochs[counter] = over.epoch
+
+    async def give_back(self, counter: str, key: str, epoch: int) -> None:
+        await self._broker.release(counter, key, owner=OWNER, epoch=epoch, used=0)
+
+    def settle(self, counter: str, key: str, cost: int, epoch: int) -> None:
+        self._settled.append((counter, key, cost, epoch))
+        if self._settling is None or self._settling.done():
+            self._settling = asyncio.create_task(self._settle_later())
+
+    async def _settle_later(self) -> None:
+        while self._settled:
+            await asyncio.sleep(PAUSE)
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """One that fails is settled with the epoch: nothing but its room is lost."""
+        settled, self._settled = self._settled, []
+        await asyncio.gather(
+            *(
+                self._broker.release(counter, key, owner=OWNER, epoch=epoch, used=cost)
+                for counter, key, cost, epoch in settled
+            ),
+            return_exceptions=True,
+        )
+
+    async def close(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
+            await asyncio.wait([self._settling])
+        await self._settle()
