@@ -28,14 +28,14 @@ class Grants:
             return self._capabilities[role]
         return cast.guards[role]
 
-    async def fund(self, budgets: Budgets, cast: Cast) -> None:
-        """Make sure that every role that is charged has a budget; once for each role.
+    async def fund(self, budgets: Budgets, cast: Cast, played: Collection[str]) -> None:
+        """Make sure that every role `played` here that is charged has a budget; once for each.
 
         A limit given is set; without one, a budget that exists stays as it is.
         """
         context = f"{cast.namespace or DEFAULT_NAMESPACE}.{cast.name}"
         for role in cast.charged:
-            if (context, role) in self._funded:
+            if (context, role) in self._funded or not (role in played or role in self._limits):
                 continue
             limit = self._limits.get(role)
             if limit is not None or await budgets.level(context, role) is None:

@@ -146,7 +146,7 @@ class Runtime:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
         cast = self._cast(choreography, bindings or {})
-        await self._grants.fund(self.budgets, cast)
+        await self._grants.fund(self.budgets, cast, playing.keys())
         fitting(choreography.devices, cast.sizes)
         played = Session(
             session or secrets.token_hex(6),

@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from .errors import BadAddress
+from .subjects import token
+
+INBOX = "_INBOX"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +18,10 @@ class ConnectOptions:
     """Credentials are one of: a `.creds` file, an nkey seed file, user and password, a token.
 
     `ca` is a file of certificates to trust; `tls` a whole context, which overrules it.
+    `certificate` and `certificate_key` are files for servers that want to see one from us.
     `inbox` is what the subjects of answers begin with, so that permissions can tell them apart.
+    `scoped` is for credentials with permissions as `pavane permissions` prints them: nothing is
+    asked that reaches further, and streams have to be there. By default, whoever has an inbox of his own.
     `allow_remote` permits an address beyond loopback without TLS or credentials.
     `replicas` is for the streams that are created: 3 where the servers are a cluster.
     `store` and `port` are for `embedded`: a directory that is kept, and a fixed port.
@@ -24,12 +30,15 @@ class ConnectOptions:
     name: str = "pavane"
     tls: ssl.SSLContext | None = None
     ca: str | None = None
+    certificate: str | None = None
+    certificate_key: str | None = None
     credentials: str | None = None
     nkey: str | None = None
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
-    inbox: str = "_INBOX"
+    inbox: str = INBOX
+    scoped: bool | None = None
     allow_remote: bool = False
     replicas: int = 1
     store: str | None = None
@@ -37,7 +46,11 @@ class ConnectOptions:
 
     @property
     def has_credentials(self) -> bool:
-        return any((self.credentials, self.nkey, self.user, self.token))
+        return any((self.credentials, self.nkey, self.user, self.token, self.certificate))
+
+    @property
+    def is_scoped(self) -> bool:
+        return self.inbox != INBOX if self.scoped is None else self.scoped
 
 
 def from_environment(
@@ -45,7 +58,8 @@ def from_environment(
 ) -> ConnectOptions:
     """`options`, with what they leave open taken from PAVANE_NATS_CREDS, PAVANE_NATS_NKEY,
     PAVANE_NATS_USER, PAVANE_NATS_PASSWORD, PAVANE_NATS_TOKEN, PAVANE_NATS_CA,
-    PAVANE_ALLOW_REMOTE=1 and PAVANE_REPLICAS."""
+    PAVANE_NATS_CERT, PAVANE_NATS_CERT_KEY, PAVANE_NATS_INBOX, PAVANE_ALLOW_REMOTE=1 and
+    PAVANE_REPLICAS."""
     if not options.has_credentials:
         options = replace(
             options,
@@ -58,9 +72,20 @@ def from_environment(
     return replace(
         options,
         ca=options.ca or environment.get("PAVANE_NATS_CA"),
+        certificate=options.certificate or environment.get("PAVANE_NATS_CERT"),
+        certificate_key=options.certificate_key or environment.get("PAVANE_NATS_CERT_KEY"),
+        inbox=_inbox(options.inbox, environment.get("PAVANE_NATS_INBOX")),
         allow_remote=options.allow_remote or environment.get("PAVANE_ALLOW_REMOTE") == "1",
         replicas=_replicas(environment.get("PAVANE_REPLICAS"), options.replicas),
     )
+
+
+def _inbox(chosen: str, given: str | None) -> str:
+    if chosen != INBOX or not given:
+        return chosen
+    for name in given.split("."):
+        token(name)
+    return given
 
 
 def _replicas(text: str | None, chosen: int) -> int:

@@ -38,6 +38,11 @@ _TURN = 10
 Step = Callable[[Level | None], Level]
 
 
+def stored_on(counter: str) -> str:
+    """The subject of a counter's record in `STREAM`."""
+    return f"{_PREFIX}.{counter}"
+
+
 class Stored(msgspec.Struct, array_like=True):
     """`writers` are those of the last writes, newest first, each with the number of its last."""
 
@@ -58,7 +63,7 @@ class Counter:
     def __init__(self, streams: Streams, name: str) -> None:
         self._streams = streams
         self._name = name
-        self._subject = f"{_PREFIX}.{name}"
+        self._subject = stored_on(name)
         self._known: Level | None = None
         self._writers: list[tuple[bytes, int]] = []
         self._writer_id = secrets.token_bytes(8)

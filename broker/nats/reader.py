@@ -34,8 +34,17 @@ class Reader:
     """One iteration over the records on `pattern` from `start` on, up to `end` if given."""
 
     def __init__(
-        self, link: Link, api: Api, stream: str, pattern: str, start: int, end: int | None
+        self,
+        link: Link,
+        api: Api,
+        stream: str,
+        pattern: str,
+        start: int,
+        end: int | None,
+        *,
+        scoped: bool = False,
     ) -> None:
+        self._scoped = scoped
         self._link = link
         self._api = api
         self._stream = stream
@@ -93,10 +102,12 @@ class Reader:
             "num_replicas": 1,
             "inactive_threshold": int(_FORGET * 1e9),
         }
-        if self._pattern != ">":
-            config["filter_subject"] = self._pattern
-        body = {"stream_name": self._stream, "config": config, "action": "create"}
         verb = f"CONSUMER.CREATE.{self._stream}.{self._consumer}"
+        if self._pattern != ">":
+            # In the subject too, so that permissions can tell what is to be read.
+            config["filter_subject"] = self._pattern
+            verb = f"{verb}.{self._pattern}"
+        body = {"stream_name": self._stream, "config": config, "action": "create"}
         try:
             await self._api.call(verb, body, stream=self._stream)
         except StreamRefused as error:
@@ -151,7 +162,8 @@ class Reader:
         self._link.inbox.unlisten(self._reply)
         self._link.inbox.forgo(f"{self._stream}.{self._consumer}")
         self._reply = ""
-        if self._link.is_connected:
+        # Who may not delete the consumers of others may delete none: the server forgets ours.
+        if self._link.is_connected and not self._scoped:
             self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
 
 

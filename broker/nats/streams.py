@@ -16,7 +16,8 @@ from ..errors import StreamRefused, Unconfirmed, WrongSequence
 from ..subjects import check_pattern, check_subject, covers, joined, matches, token
 from . import api as apis
 from .api import Ack, Api
-from .inbox import NoAnswer
+from .glance import glance
+from .inbox import Delivery, NoAnswer
 from .link import Link
 
 _SEQUENCE = re.compile(r"wrong last sequence: (\d+)")
@@ -24,10 +25,14 @@ _BETWEEN = 0.05
 
 
 class Streams:
-    def __init__(self, link: Link, api: Api, replicas: int) -> None:
+    """`scoped` is for a connection that may use streams, and only the subjects that are its own,
+    but not make them: it takes them for made, and looks at records by their subjects alone."""
+
+    def __init__(self, link: Link, api: Api, replicas: int, *, scoped: bool = False) -> None:
         self._link = link
         self._api = api
         self._replicas = replicas
+        self._scoped = scoped
         self._wanted: dict[str, list[str]] = {}
 
     # making -------------------------------------------------------------------------
@@ -43,6 +48,8 @@ class Streams:
 
     async def create(self, stream: str, patterns: list[str], **settings: Any) -> None:
         """As `ensure`, for our own subjects too."""
+        if self._scoped:
+            return
         while True:
             config = await self.config(stream)
             if config is None:
@@ -151,12 +158,16 @@ class Streams:
             now = asyncio.get_running_loop().time()
             deadline = deadline or now + apis.PATIENCE
             if now >= deadline:
+                if self._scoped:
+                    raise missing(stream, scoped=True)
                 raise Unconfirmed(f"append to {stream}", apis.PATIENCE)
             await asyncio.sleep(_BETWEEN)
         raise AssertionError("unreachable: the count has no end")
 
     async def _explain(self, stream: str, subject: str) -> None:
         """Nobody took the record. Return if it may be tried again, else say why not."""
+        if self._scoped:
+            return  # Whether it is there at all is not for us to see.
         config = await self.config(stream)
         if config is None:
             raise missing(stream)
@@ -169,6 +180,10 @@ class Streams:
 
     async def _stored(self, refusal: WrongSequence, message_id: str) -> int | None:
         """The sequence of our record, if it is the one that came after what was expected."""
+        if self._scoped:
+            found = await self._glance(refusal.stream, refusal.subject, refusal.expected + 1)
+            same = found is not None and (found.msg.headers or {}).get("Nats-Msg-Id") == message_id
+            return found.sequence if found is not None and same else None
         body = {"seq": refusal.expected + 1, "next_by_subj": refusal.subject}
         message = await self._message(refusal.stream, body)
         if message is None:
@@ -190,6 +205,9 @@ class Streams:
 
     async def last(self, stream: str, pattern: str) -> Record | None:
         """Asked of the leader: a direct get may be answered by a replica that lags behind."""
+        if self._scoped:
+            found = await self._glance(stream, pattern)
+            return None if found is None else _record(found)
         message = await self._message(stream, {"last_by_subj": pattern})
         if message is None:
             return None
@@ -199,6 +217,14 @@ class Streams:
             payload=base64.b64decode(message.get("data", "")),
             time=_nanoseconds(message["time"]),
         )
+
+    async def _glance(self, stream: str, pattern: str, start: int | None = None) -> Delivery | None:
+        try:
+            return await glance(self._link, self._api, stream, pattern, start)
+        except StreamRefused as error:
+            if error.status == apis.STREAM_MISSING:
+                raise missing(stream, scoped=True) from None
+            raise
 
     async def _message(self, stream: str, body: dict[str, Any]) -> dict[str, Any] | None:
         try:
@@ -213,13 +239,15 @@ class Streams:
         return message
 
 
-def missing(stream: str) -> StreamRefused:
-    return StreamRefused(
-        stream,
-        "there is no such stream",
-        status=apis.STREAM_MISSING,
-        hint="call ensure_stream first",
-    )
+def missing(stream: str, *, scoped: bool = False) -> StreamRefused:
+    hint = "call ensure_stream first"
+    if scoped:
+        hint = "have the streams made: `pavane permissions FILE --prepare`, as the operator"
+    return StreamRefused(stream, "there is no such stream", status=apis.STREAM_MISSING, hint=hint)
+
+
+def _record(found: Delivery) -> Record:
+    return Record(found.msg.subject, found.sequence, found.msg.data, found.time)
 
 
 def _nanoseconds(text: str) -> int:

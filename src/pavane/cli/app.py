@@ -24,6 +24,7 @@ VERBS = (
     "journal",
     "budget",
     "server",
+    "permissions",
     "lsp",
 )
 

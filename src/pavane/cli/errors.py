@@ -3,10 +3,13 @@
 PavaneError
 ├── UsageError       the command was given something it cannot work with: exit code 2
 ├── Refused          a protocol was refused, and its diagnostics are already written: 1
+├── KeysUnusable     a directory or file for keys cannot be used: 3
 └── RunFailed        a run ended badly, and the reason is already written: 3
 """
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from ..language.errors import PavaneError
 
@@ -21,6 +24,19 @@ class Refused(PavaneError):
     """At least one protocol was refused. The verb has shown why; nothing is left to write."""
 
     code = "PV601"
+
+
+class KeysUnusable(PavaneError):
+    """A directory or file for keys that cannot be read or written."""
+
+    code = "PV620"
+
+    def __init__(self, place: Path, reason: str) -> None:
+        super().__init__(
+            f"{place} cannot be used for keys: {reason}",
+            hint="name a directory that is yours alone: --keys DIR",
+        )
+        self.place = place
 
 
 class RunFailed(PavaneError):
