@@ -109,7 +109,7 @@ class Inbox:
     def forgo(self, consumer: str) -> None:
         self._consuming.pop(consumer, None)
 
-    async def on_message(self, msg: Msg) -> None:
+    def on_message(self, msg: Msg) -> None:
         token = msg.subject[self._at :]
         asked = self._asked.pop(token, None)
         if asked is not None:

@@ -2,19 +2,25 @@
 
 Two kinds of call are left out on purpose. `flush`, `rtt` and `drain` kill the reader when they
 are cancelled or time out. Iterators and `next_msg` lose a message when they are cancelled.
+
+And the two that every message takes are gone about in an unusual way, each a turn of the event
+loop shorter. A subscription is given a future in place of a callback, which the library resolves
+where it reads: no task and no queue for each subscription, and so nothing that could overflow.
+A publish is a coroutine that only hands over, so it is run to its end where it is called.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
+import types
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, Protocol, cast
 
 import nats.errors as library_errors
 from nats.aio.client import Client as _Client
 
 LibraryError: type[Exception] = library_errors.Error
-SlowConsumerError: type[Exception] = library_errors.SlowConsumerError
 AuthorizationError: type[Exception] = library_errors.AuthorizationError
 
 
@@ -27,7 +33,7 @@ class Msg(Protocol):
     def headers(self) -> dict[str, str] | None: ...
 
 
-OnMessage = Callable[[Msg], Awaitable[None]]
+OnMessage = Callable[[Msg], None]
 OnEvent = Callable[[], Awaitable[None]]
 OnError = Callable[[Exception], Awaitable[None]]
 
@@ -54,8 +60,6 @@ class Version(Protocol):
 
 
 class LibrarySubscription(Protocol):
-    @property
-    def pending_msgs(self) -> int: ...
     async def unsubscribe(self, limit: int = 0) -> None: ...
 
 
@@ -96,12 +100,12 @@ class LibraryClient(Protocol):
         nkeys_seed: str | None,
     ) -> None: ...
 
-    async def publish(
+    def publish(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None
-    ) -> None: ...
+    ) -> Coroutine[Any, Any, None]: ...
 
     async def subscribe(
-        self, subject: str, *, cb: OnMessage, pending_msgs_limit: int, pending_bytes_limit: int
+        self, subject: str, *, future: asyncio.Future[Msg]
     ) -> LibrarySubscription: ...
 
     async def close(self) -> None: ...
@@ -118,6 +122,42 @@ def drop_transport(client: LibraryClient) -> None:
         transport.close()
 
 
-def overflowed(error: Exception) -> object | None:
-    """The subscription that dropped messages, if that is what `error` says."""
-    return getattr(error, "sub", None) if isinstance(error, SlowConsumerError) else None
+class Tap(asyncio.Future[Msg]):
+    """A future that is never done: each result is handed to `on_message` at once.
+
+    The library sets it from the loop that reads the socket, which an exception would end; one
+    is said aloud instead.
+    """
+
+    def __init__(self, on_message: OnMessage) -> None:
+        super().__init__()
+        self._on_message = on_message
+
+    def set_result(self, result: Msg, /) -> None:
+        try:
+            self._on_message(result)
+        except Exception as error:  # noqa: BLE001
+            self.get_loop().call_exception_handler(
+                {"message": f"a subscriber to {result.subject} raised", "exception": error}
+            )
+
+
+def run_now(publishing: Coroutine[Any, Any, None]) -> Awaitable[None] | None:
+    """Run a coroutine as far as it goes by itself. None if that was to its end; else what is
+    left of it, to be awaited by a task that nobody cancels. Raises what it raises."""
+    try:
+        waiting = publishing.send(None)
+    except StopIteration:
+        return None
+    return _rest(publishing, waiting)
+
+
+@types.coroutine
+def _rest(publishing: Coroutine[Any, Any, None], waiting: Any) -> Generator[Any, Any, None]:
+    """Wait for what `publishing` waits for, and go on with it."""
+    while True:
+        yield waiting
+        try:
+            waiting = publishing.send(None)
+        except StopIteration:
+            return

@@ -1,8 +1,8 @@
 """A connection to a NATS server that comes back by itself.
 
-What is sent goes through one list and one writer task that nobody cancels, as a cancelled
-publish may be swallowed by the library; whoever calls never waits. Nothing here flushes: a
-fence is a message to ourselves, which comes back when the server has seen all before it.
+What is sent is with the library when `send` returns: no one waits, and so no one can be
+cancelled while the library would swallow it. Nothing here flushes: a fence is a message to
+ourselves, which comes back when the server has seen all before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..contract import Deliver, Lost
@@ -25,10 +26,12 @@ from .library import (
     LibraryError,
     LibrarySubscription,
     Msg,
+    OnMessage,
     PoolServer,
+    Tap,
     drop_transport,
     new_client,
-    overflowed,
+    run_now,
 )
 from .tls import context
 
@@ -39,8 +42,6 @@ PING_INTERVAL = 2.0
 RECONNECT_WAIT = 0.1
 _FENCE_TIMEOUT = 10.0
 _PATIENCE = 10.0
-_PENDING_MESSAGES = 4 * 1024 * 1024
-_PENDING_BYTES = 512 << 20
 _CHECKED_LIMIT = 65_536
 _DENIED = re.compile(
     r'permissions violation for (subscription to|publish to) "([^"]+)"', re.IGNORECASE
@@ -60,15 +61,9 @@ class LinkSubscription:
         self._deliver = deliver
         self._open = True
 
-    async def on_message(self, msg: Msg) -> None:
+    def on_message(self, msg: Msg) -> None:
         if self._open:
-            try:
-                self._deliver(msg.subject, msg.data)
-            except Exception as error:  # noqa: BLE001
-                # A bug of the subscriber is said aloud; the library would swallow it.
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"a subscriber to {msg.subject} raised", "exception": error}
-                )
+            self._deliver(msg.subject, msg.data)
 
     async def close(self) -> None:
         if self._open:
@@ -77,7 +72,7 @@ class LinkSubscription:
 
 
 class Link:
-    """One connection, its writer, its inbox. Belongs to the event loop it was opened on."""
+    """One connection and its inbox. Belongs to the event loop it was opened on."""
 
     def __init__(self, address: addresses.Address, options: ConnectOptions) -> None:
         self.shown = address.shown
@@ -89,8 +84,7 @@ class Link:
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._closing = False
-        self._outgoing: list[Outgoing] = []
-        self._wake = asyncio.Event()
+        self._late: deque[Outgoing] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._checked: set[str] = set()
@@ -105,7 +99,6 @@ class Link:
         """Raises `InsecureAddress` or, within about two seconds, `ServerUnreachable`."""
         addresses.check(self._address, self._options)
         await self._dial()
-        self._writer = asyncio.create_task(self._write(), name="pavane-writer")
 
     async def close(self) -> None:
         """Let what was published out and what came in be delivered, then disconnect."""
@@ -127,8 +120,6 @@ class Link:
         try:
             async with asyncio.timeout(2.0):
                 await self.fence()
-                while any(s.inner and s.inner.pending_msgs for s in self._subscriptions):
-                    await asyncio.sleep(0.001)
         except (TimeoutError, NotConnected):
             log.debug("%s: closed with messages still on their way", self.shown)
 
@@ -243,7 +234,7 @@ class Link:
     def _on_disconnected(self) -> None:
         self._connected.clear()
         self._reason = "the connection was cut"
-        self._outgoing.clear()
+        self._late.clear()
         self.inbox.interrupt()
         if not self._closing:
             log.warning("%s: %s", self.shown, self._reason)
@@ -278,12 +269,7 @@ class Link:
 
     async def _on_error(self, error: Exception) -> None:
         # Called by the library's reader: to raise here would end it.
-        dropped = overflowed(error)
-        if dropped is not None:
-            for subscription in self._subscriptions:
-                if subscription.inner is dropped and subscription.lost is not None:
-                    subscription.lost("more messages came than could be held")
-        elif denied := _DENIED.search(str(error)):
+        if denied := _DENIED.search(str(error)):
             self._denied[denied.group(2)] = None
             self.inbox.deny(denied.group(2), Forbidden(self.shown, str(error)))
             log.warning("%s: %s", self.shown, error)
@@ -301,7 +287,7 @@ class Link:
     # sending ----------------------------------------------------------------------------
 
     def publish(self, subject: str, payload: bytes) -> None:
-        """For the floors above: checked. Goes out at the end of this turn of the loop."""
+        """For the floors above: checked. Goes out within a turn of the loop."""
         if subject not in self._checked:
             check_subject(subject)
             if len(self._checked) >= _CHECKED_LIMIT:
@@ -316,22 +302,34 @@ class Link:
             raise PayloadTooLarge(len(payload), self.max_payload)
         if not self._connected.is_set():
             raise self._gone()
-        if not self._outgoing:
-            self._wake.set()
-        self._outgoing.append((subject, payload, reply, headers))
+        if self._writer is not None:
+            self._late.append((subject, payload, reply, headers))
+            return
+        try:
+            rest = run_now(self._client.publish(subject, payload, reply, headers))
+        except Exception as error:  # noqa: BLE001 (whatever the library raises)
+            self._not_sent(subject, error)
+            return
+        if rest is not None:
+            self._writer = asyncio.create_task(self._write(subject, rest), name="pavane-writer")
 
-    async def _write(self) -> None:
+    async def _write(self, subject: str, rest: Awaitable[None]) -> None:
+        """Finish a publish that had to wait, and then what was to be sent after it. As the
+        library is used here none has to, in any of the versions that we know."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            outgoing, self._outgoing = self._outgoing, []
-            publish = self._client.publish
-            for subject, payload, reply, headers in outgoing:
-                try:
-                    await publish(subject, payload, reply, headers)
-                except Exception as error:  # noqa: BLE001 (the writer must live)
-                    # Cut in the middle: `lost` is told, and requests are repeated by who waits.
-                    log.debug("%s: not sent to %s: %s", self.shown, subject, error)
+            try:
+                await rest
+            except Exception as error:  # noqa: BLE001 (the writer must live)
+                self._not_sent(subject, error)
+            if not self._late:
+                self._writer = None
+                return
+            subject, payload, reply, headers = self._late.popleft()
+            rest = self._client.publish(subject, payload, reply, headers)
+
+    def _not_sent(self, subject: str, error: Exception) -> None:
+        # Cut in the middle: `lost` is told, and requests are repeated by who waits.
+        log.debug("%s: not sent to %s: %s", self.shown, subject, error)
 
     async def fence(self) -> None:
         """Return when the server has seen everything sent so far. Raises `NotConnected`."""
@@ -359,13 +357,8 @@ class Link:
             raise
         return subscription
 
-    async def _attach(self, pattern: str, on_message: Any) -> LibrarySubscription:
-        return await self._client.subscribe(
-            pattern,
-            cb=on_message,
-            pending_msgs_limit=_PENDING_MESSAGES,
-            pending_bytes_limit=_PENDING_BYTES,
-        )
+    async def _attach(self, pattern: str, on_message: OnMessage) -> LibrarySubscription:
+        return await self._client.subscribe(pattern, future=Tap(on_message))
 
     async def _resubscribe(self) -> None:
         """On a new connection: our inbox, and what there was before."""

@@ -69,22 +69,47 @@ async def test_a_connection_that_the_server_ended_for_good_is_opened_again(
     await other.close()
 
 
-async def test_an_overflow_is_told(
-    nats_url: str, unique: str, until: Until, monkeypatch: pytest.MonkeyPatch
+async def test_a_burst_is_delivered_where_it_is_read_and_nothing_is_dropped(
+    nats_url: str, unique: str, until: Until
 ) -> None:
-    """The library drops what a subscription cannot hold, and goes on as if nothing were."""
-    monkeypatch.setattr("pavane.broker.nats.link._PENDING_MESSAGES", 10)
+    """The library's own queue would drop what it cannot hold, and go on as if nothing were."""
     broker, other = await connect(nats_url), await connect(nats_url)
     got: list[bytes] = []
     lost: list[str] = []
     await broker.subscribe(unique, lambda _s, p: got.append(p), lost=lost.append)
-    for _ in range(5000):
-        other.publish(unique, b"x" * 20)
-    await until(lambda: bool(lost))
-    assert "more messages" in lost[0]
-    assert len(got) < 5000
+    sent = [str(number).encode() for number in range(100_000)]
+    for payload in sent:
+        other.publish(unique, payload)
+    await until(lambda: len(got) == len(sent))
+    assert got == sent and not lost
     await broker.close()
     await other.close()
+
+
+async def test_a_publish_that_has_to_wait_keeps_its_place(
+    nats_url: str, unique: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No release of the library makes one wait that never buffers; the next might."""
+    broker = await connect(nats_url)
+    got: list[bytes] = []
+    await broker.subscribe(unique, lambda _s, p: got.append(p))
+    publish = Client.publish
+
+    async def hesitating(self: Client, subject: str, payload: bytes, *rest: Any) -> None:
+        await asyncio.sleep(0.001 if payload in (b"0", b"5") else 0)
+        if payload == b"7":
+            raise OSError("out of order")
+        await publish(self, subject, payload, *rest)
+
+    monkeypatch.setattr(Client, "publish", hesitating)
+    for number in range(10):
+        broker.publish(unique, str(number).encode())
+    await until(lambda: len(got) == 9)
+    monkeypatch.undo()
+    broker.publish(unique, b"last")
+    await until(lambda: len(got) == 10)
+    assert got == [b"0", b"1", b"2", b"3", b"4", b"5", b"6", b"8", b"9", b"last"]
+    await broker.close()
 
 
 async def test_appends_survive_cuts_exactly_once_in_order(
