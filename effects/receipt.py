@@ -69,12 +69,21 @@ def first_hash(context: str, peer: str, epoch: int, writer: str) -> bytes:
 
 
 class ReceiptChain:
-    """Issues the receipts of one writer, in the order of its charges."""
+    """Issues the receipts of one writer, in the order of its charges.
+
+    The writer is a role instance, not a process: one that goes on elsewhere resumes its chain.
+    """
 
     def __init__(self, signer: Signer, writer: str) -> None:
         self._signer = signer
         self._writer = writer
         self._last: dict[tuple[str, str, int], tuple[int, bytes]] = {}
+
+    def resume(self, receipts: Iterable[Receipt]) -> None:
+        """Go on after `receipts`: those of this writer that are stored, in order."""
+        for receipt in receipts:
+            key = (receipt.context, receipt.peer, receipt.epoch)
+            self._last[key] = (receipt.number, receipt.hash)
 
     def issue(
         self, context: str, peer: str, epoch: int, *, cost: int, spent: int, step: int

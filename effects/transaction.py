@@ -46,12 +46,17 @@ class BrokerDriver:
     def require(self, holder: Identity, token: bytes, capability: str) -> None:
         self.verifier.require(holder, token, capability)
 
-    def receipts(self, identity: Identity) -> ReceiptChain:
+    async def receipts(self, identity: Identity) -> ReceiptChain:
+        """The chain of one instance, which goes on after the last receipt in its journal."""
         chain = self._receipts.get(identity)
-        if chain is None:
-            name = ".".join(identity.tokens())
-            chain = self._receipts[identity] = ReceiptChain(self.signer, name)
-        return chain
+        if chain is not None:
+            return chain
+        chain = ReceiptChain(self.signer, ".".join(identity.tokens()))
+        if (await self.journal.writer(identity)).count:
+            issued, _ = await self.journal.receipts(identity)
+            chain.resume(issued)
+        # Another send of the instance may have been quicker meanwhile.
+        return self._receipts.setdefault(identity, chain)
 
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         drafts = [await self.merged(action, peer)]
@@ -137,14 +142,15 @@ class BrokerTransaction:
         # Receipt and entries take their places in their chains without an await between
         # them, so that a receipt is issued if and only if a `sent` entry carries it.
         writer = await self._driver.journal.writer(self._identity)
-        self._issue()
+        chain = await self._driver.receipts(self._identity)
+        self._issue(chain)
         self.entries = await writer.add([*self._merges, self._sent(), *self._fact_drafts()])
 
-    def _issue(self) -> None:
+    def _issue(self, chain: ReceiptChain) -> None:
         if not self._flow:
             return
         level = self._flow[-1].level
-        self.receipt = self._driver.receipts(self._identity).issue(
+        self.receipt = chain.issue(
             self._snapshot.context.budget_context,
             self._identity.role,
             level.epoch,
