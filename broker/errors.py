@@ -17,7 +17,8 @@ PavaneError
     ├── NotPackable            a value that the wire cannot carry
     ├── FrameError             bytes of a peer that are no frame or no payload
     ├── StreamRefused          the server or the driver refused a stream operation
-    │   └── WrongSequence      another writer was first
+    │   ├── WrongSequence      another writer was first
+    │   └── Fenced             another writer has raised the fence
     ├── Unconfirmed            no answer in time: the write may have happened or not
     └── CounterError
         ├── UnknownCounter
@@ -250,6 +251,21 @@ class WrongSequence(StreamRefused):
         self.subject = subject
         self.expected = expected
         self.actual = actual
+
+
+class Fenced(StreamRefused):
+    """The last record on `fence` is no longer the one that the writer knows: it is not its turn."""
+
+    code = "PV560"
+
+    def __init__(self, stream: str, subject: str, fence: str) -> None:
+        super().__init__(
+            stream,
+            f"a record on {subject} was refused, as another writer has taken {fence}",
+            hint="stop writing: the other goes on from what is stored",
+        )
+        self.subject = subject
+        self.fence = fence
 
 
 class Unconfirmed(BrokerError):

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from .. import level as levels
-from ..contract import LEASE, Claim, Deliver, Level, Lost, Record
-from ..errors import NotConnected, PayloadTooLarge, UnknownCounter
+from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
+from ..errors import BrokerError, NotConnected, PayloadTooLarge, UnknownCounter
 from ..subjects import check_pattern, check_subject, check_topic
 from .hub import Hub
 from .queue import Item
@@ -117,6 +117,28 @@ class MemoryBroker:
         check_subject(subject)
         log = self._hub.stream(stream)
         return self._hub.append(log, subject, payload, message_id, expected)
+
+    def submit(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        fence: Fence | None = None,
+    ) -> asyncio.Future[int]:
+        check_subject(subject)
+        if len(payload) > MAX_PAYLOAD:
+            raise PayloadTooLarge(len(payload), MAX_PAYLOAD)
+        submitted: asyncio.Future[int] = self._loop.create_future()
+        try:
+            self._check()
+            log = self._hub.stream(stream)
+            log.check(subject, fence)
+            submitted.set_result(self._hub.append(log, subject, payload, message_id, None))
+        except BrokerError as error:
+            submitted.set_exception(error)
+        return submitted
 
     async def read(
         self, stream: str, subject: str = ">", *, start: int = 1, follow: bool = False

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 
-from ..contract import DEDUPE_WINDOW, Record
-from ..errors import StreamRefused, WrongSequence
+from ..contract import DEDUPE_WINDOW, Fence, Record
+from ..errors import Fenced, StreamRefused, WrongSequence
 from ..subjects import matches
 
 
@@ -68,6 +68,14 @@ class Log:
         self._ids.add(message_id, record.sequence)
         self._wake()
         return record.sequence, True
+
+    def check(self, subject: str, fence: Fence | None) -> None:
+        """Raise `Fenced` unless the fence stands where its writer thinks."""
+        if fence is None:
+            return
+        last = self._last.get(fence.subject)
+        if fence.sequence != (0 if last is None else last.sequence):
+            raise Fenced(self.name, subject, fence.subject)
 
     def accept(self, subject: str, payload: bytes) -> None:
         """Store what was published live on a captured subject."""

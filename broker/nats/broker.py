@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
-from ..contract import LEASE, Claim, Deliver, Level, Lost, Record
+from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
 from ..options import ConnectOptions
 from ..subjects import check_pattern, check_subject, check_topic, token
 from . import address as addresses
@@ -14,6 +15,7 @@ from .counters import Counters
 from .link import Link, LinkSubscription
 from .reader import Reader
 from .streams import Streams
+from .submit import Submitter
 from .work import Item, Work
 
 
@@ -29,6 +31,7 @@ class NatsBroker:
         self._streams = Streams(link, api, options.replicas, scoped=scoped)
         self._scoped = scoped
         self._work = Work(link, api, self._streams)
+        self._submitter = Submitter(link)
         self._counters = Counters(self._streams)
         self._owned = owned
 
@@ -70,6 +73,17 @@ class NatsBroker:
         expected: int | None = None,
     ) -> int:
         return await self._streams.append(stream, subject, payload, message_id, expected)
+
+    def submit(
+        self,
+        stream: str,
+        subject: str,
+        payload: bytes,
+        *,
+        message_id: str,
+        fence: Fence | None = None,
+    ) -> asyncio.Future[int]:
+        return self._submitter.submit(stream, subject, payload, message_id, fence)
 
     async def read(
         self, stream: str, subject: str = ">", *, start: int = 1, follow: bool = False
@@ -139,6 +153,7 @@ class NatsBroker:
         try:
             await self._link.close()
         finally:
+            self._submitter.close()
             await self._owned.aclose()
 
 
