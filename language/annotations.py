@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from .tree import Annotation, Scalar
 
 COST_LIMIT = 2**53 - 1
 DEFAULT_COST = 100
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h)")
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
 LEAK = re.compile(r"[A-Za-z0-9_-]{1,64}(\s*:\s*[0-9]{1,15})?")
-SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+LONGEST = 366 * 86400.0
+"""Seconds; what waits longer is no timeout."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,19 @@ def seconds(value: Scalar) -> float | None:
     return float(value)
 
 
+def is_time(value: Scalar) -> bool:
+    """Whether it can be a timeout."""
+    return 0 < (seconds(value) or 0) <= LONGEST
+
+
+def timeout(annotations: Iterable[Annotation]) -> float:
+    """The seconds of the `timeout` among them; 0 where there is none."""
+    for annotation in annotations:
+        if annotation.key == "timeout":
+            return seconds(annotation.value) or 0.0
+    return 0.0
+
+
 KEYS: dict[str, Key] = {
     "guard_capability": Key(_name, "a string", 'guard_capability = "send_request"'),
     "flow_cost": Key(
@@ -69,7 +84,7 @@ KEYS: dict[str, Key] = {
         "classes of observers with whole numbers",
         'leak = "external: 3, neighbour: 1"',
     ),
-    "timeout": Key(lambda value: (seconds(value) or 0) > 0, "a time above zero", "timeout = 250ms"),
+    "timeout": Key(is_time, "a time above zero, and at most 366d", "timeout = 250ms"),
     "retry": Key(lambda value: _whole(value, 1000), "a number from 0 to 1000", "retry = 3"),
     "priority": Key(
         lambda value: _name(value) or _whole(value, COST_LIMIT),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from .annotations import seconds
 from .build_terms import BuildTerms, Children, Party, between, integer, nodes
 from .errors import Span
 from .lexing import Token
@@ -17,6 +18,7 @@ from .tree import (
     Call,
     Choice,
     Continue,
+    Duration,
     Expr,
     Foreach,
     Index,
@@ -201,9 +203,15 @@ class Build(BuildTerms):
 
     def branch(self, children: Children) -> Branch:
         label = children[0]
-        parts = nodes(children[1:])
-        guard = parts[0] if len(parts) == 2 else None
-        return Branch(label.text, guard, parts[-1], span=between(label, parts[-1]))
+        *before, block = nodes(children[1:])
+        time = next((part for part in before if isinstance(part, Duration)), None)
+        guard = next((part for part in before if part is not time), None)
+        return Branch(label.text, guard, block, time, span=between(label, block))
+
+    def time(self, children: Children) -> Duration:
+        token: Token = children[1]
+        value = self.value([token])
+        return Duration(seconds(value) or 0.0, token.text, span=token.span)
 
     def loop(self, children: Children) -> Loop:
         span = between(children[0], children[-1])

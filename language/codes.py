@@ -1,6 +1,6 @@
 """Every diagnostic of the language, with its meaning. Codes are stable and never reused.
 
-PV101 to PV119 are about the text, PV120 to PV159 about what it says, PV170 to PV179 about who
+PV101 to PV119 are about the text, PV120 to PV169 about what it says, PV170 to PV179 about who
 knows which branch was taken, PV180 to PV199 about what the counts and the graph allow.
 """
 
@@ -58,6 +58,13 @@ CODES: dict[str, str] = {
     "PV156": "a message whose fields are named only in part",
     "PV157": "a loop with a condition in which nobody sends",
     "PV158": "an annotation on a receiver, where it does nothing",
+    "PV160": "a branch with a time that is not called `timeout`, or a time that is none",
+    "PV161": "a choice with two timeout branches",
+    "PV162": "a choice that is nothing but a timeout branch",
+    "PV163": "a timeout branch with a guard",
+    "PV164": "a timeout branch that can never be taken",
+    "PV165": "a timeout that can never pass, because the block around it has less time",
+    "PV166": "an annotation on a block that is about messages",
     "PV170": "a role that cannot tell the branches of a choice apart",
     "PV171": "a role that cannot follow the protocol, whatever it is told",
     "PV172": "a note: a selection message is added, so that a role learns the branch",

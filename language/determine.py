@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from msgspec import structs
 
-from .graph import Branching, Comm, Count, Fork, Join
+from .graph import Branching, Comm, Count, Fork, Join, Way
 from .machine import Action, Counter
 from .merge import Alternative, Clash, Move, merge
+from .timing import Bound, windowed
 from .tree import Expr
 from .view import OVER, Decisions, Head, Heads, Product, View
 
@@ -35,6 +36,31 @@ class Raw:
     finals: set[int] = field(default_factory=set[int])
     counters: dict[int, Counter] = field(default_factory=dict[int, Counter])
     conflicts: list[Clash] = field(default_factory=list[Clash])
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What the first step of a branch decides: labels, guards and times, outermost first."""
+
+    labels: tuple[str, ...] = ()
+    guards: tuple[Expr, ...] = ()
+    opens: tuple[Bound, ...] = ()
+    closes: tuple[Bound, ...] = ()
+
+    def then(self, choice: Branching, way: Way) -> Taken:
+        guards = self.guards if way.guard is None else (*self.guards, way.guard)
+        limit = () if choice.limit is None else (choice.limit,)
+        opens, closes = (limit, ()) if way.late else ((), limit)
+        labels = (*self.labels, way.label)
+        return Taken(labels, guards, self.opens + opens, self.closes + closes)
+
+    def beginning(self, action: Action) -> Action:
+        return structs.replace(
+            action,
+            branches=(*self.labels, *action.branches),
+            guards=(*self.guards, *action.guards),
+            timing=windowed(action.timing, self.opens, self.closes),
+        )
 
 
 class TooLarge(Exception):
@@ -90,8 +116,10 @@ class Determinisation:
 
     def _straight(self, number: int, heads: Heads) -> bool:
         """Most states: one message, and nothing to merge."""
-        (head, *others) = heads
-        node = None if others or not isinstance(head, int) else self._view.node(head)
+        if len(heads) != 1:
+            return False
+        (head,) = heads
+        node = self._view.node(head) if isinstance(head, int) else None
         if not isinstance(node, Comm):
             return False
         after = self._view.heads(node.next)
@@ -203,29 +231,30 @@ class Determinisation:
     def _flattened(self, choice: int, border: int) -> Alternative:
         result = Alternative()
         seen = {choice}
-        waiting = [(choice, tuple[str, ...](), tuple[Expr, ...]())]
+        waiting = [(choice, Taken())]
         while waiting:
-            number, labels, guards = waiting.pop()
+            number, before = waiting.pop()
             node = self._view.node(number)
             assert isinstance(node, Branching)
             for way in node.ways:
                 heads = self._view.heads(way.entry, border)
-                taken = (*labels, way.label)
-                needed = guards if way.guard is None else (*guards, way.guard)
+                taken = before.then(node, way)
                 inner = self._nested(frozenset(heads), border)
                 if inner is None:
-                    self._first_steps(result, heads, border, taken, needed, looping=node.looping)
+                    self._first_steps(result, heads, border, taken, looping=node.looping)
                 elif inner in seen:
                     result.clash = _SILENT
                 else:
                     seen.add(inner)
-                    waiting.append((inner, taken, needed))
+                    waiting.append((inner, taken))
         return result
 
     def _nested(self, heads: Heads, border: int) -> int | None:
         """The own choice that is all there is at `heads`."""
-        (head, *others) = heads
-        if others or not isinstance(head, int) or head == border:
+        if len(heads) != 1:
+            return None
+        (head,) = heads
+        if not isinstance(head, int) or head == border:
             return None
         return head if isinstance(self._view.node(head), Branching) else None
 
@@ -234,8 +263,7 @@ class Determinisation:
         result: Alternative,
         heads: dict[Head, Decisions],
         border: int,
-        labels: tuple[str, ...],
-        guards: tuple[Expr, ...],
+        taken: Taken,
         *,
         looping: bool,
     ) -> None:
@@ -243,9 +271,7 @@ class Determinisation:
         result.ends |= inner.ends
         result.clash = result.clash or inner.clash
         for move in inner.moves:
-            branches = (*labels, *move.action.branches)
-            held = (*guards, *move.action.guards)
-            action = structs.replace(move.action, branches=branches, guards=held)
+            action = taken.beginning(move.action)
             result.moves.append(Move(action, move.target, move.onwards))
             if not action.sends:
                 # It stops a loop that it decides by going on to what another sends.
@@ -345,5 +371,7 @@ def _sorted(heads: Heads) -> list[Head]:
     """A fixed order, so that the same protocol always gives the same machine."""
     if len(heads) == 1:
         return list(heads)
-    numbers = sorted(head for head in heads if isinstance(head, int))
+    numbers = sorted([head for head in heads if isinstance(head, int)])
+    if len(numbers) == len(heads):
+        return list(numbers)
     return [*numbers, *sorted((h for h in heads if isinstance(h, Product)), key=repr)]

@@ -7,12 +7,12 @@ recursion; calls wait in a list, so that long chains of them need no Python stac
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
-from .indices import Fixed, Meaning, Own, Turn, is_paired, length, less, mixed, offsets, rounds
+from .indices import Fixed, Own, Turn, is_paired, length, less, mixed, offsets, rounds
 from .instances import Instances
+from .limits import Times
 from .machine import Peer
 from .scope import Announcements, Scope, Site, refuse
 from .tree import (
@@ -50,6 +50,7 @@ class Flow:
         self.protocol = protocol
         self.instances = instances
         self.nodes: list[GlobalNode] = [End()]
+        self.times = Times()
         self._announcements = announcements
         self._steps = {id(s): n for n, s in enumerate(sends_in_order(protocol), start=1)}
         self._subprotocols = {s.name: s for s in protocol.subprotocols}
@@ -60,7 +61,7 @@ class Flow:
         self._loops = 0
         self.cyclic = False
         scope = Scope({role.name: RoleRef(role.name) for role in protocol.roles})
-        self.entry = self._call(self._own(), tuple(scope.roles.values()), 0)
+        self.entry = self._call(self._own(), scope, tuple(scope.roles.values()), 0)
         self._finish()
 
     # nodes --------------------------------------------------------------------------
@@ -88,20 +89,18 @@ class Flow:
         return SubProtocol(self.protocol.name, names, self.protocol.body)
 
     def _call(
-        self,
-        called: SubProtocol,
-        arguments: tuple[RoleRef, ...],
-        after: int,
-        indices: Mapping[str, Meaning] | None = None,
+        self, called: SubProtocol, place: Scope, arguments: tuple[RoleRef, ...], after: int
     ) -> int:
-        key = (called.name, arguments, after, tuple(sorted((indices or {}).items())))
+        indices = tuple(sorted(place.indices.items()))
+        key = (called.name, arguments, after, indices, place.bounds, place.lane)
         self.cyclic |= key in self._calls
         if key not in self._calls:
             names = called.parameters
             if names is None:
                 names = tuple(role.name for role in self.protocol.roles)
             number = self._calls[key] = self._add(Goto(0))
-            scope = Scope(dict(zip(names, arguments, strict=True)), {}, indices or {})
+            roles = dict(zip(names, arguments, strict=True))
+            scope = replace(place, roles=roles, targets={})
             self._waiting.append((number, called.body, scope, after))
         return self._calls[key]
 
@@ -130,6 +129,14 @@ class Flow:
         return grouped
 
     def _statement(self, statement: Statement, scope: Scope, after: int) -> int:
+        bound = self.times.block(statement, scope)
+        if bound is None:
+            return self._untimed(statement, scope, after)
+        known = (b for b in scope.bounds if b.clock != bound.clock)
+        inside = replace(scope, bounds=(*known, bound))
+        return self._add(Goto(self._untimed(statement, inside, after), bound.clock))
+
+    def _untimed(self, statement: Statement, scope: Scope, after: int) -> int:
         match statement:
             case Send():
                 return self._send(statement, scope, after)
@@ -159,12 +166,14 @@ class Flow:
                 arguments = tuple(scope.roles[p] for p in called.parameters)
         else:
             arguments = tuple(self._substituted(ref, scope) for ref in statement.arguments)
-        return self._call(called, arguments, after, scope.indices)
+        return self._call(called, scope, arguments, after)
 
     # messages -------------------------------------------------------------------------
 
     def _substituted(self, ref: RoleRef, scope: Scope) -> RoleRef:
         given = scope.roles.get(ref.role, ref)
+        if given.role == ref.role and given.selector is None:
+            return ref
         return RoleRef(given.role, ref.selector or given.selector, span=ref.span)
 
     def _send(self, statement: Send, scope: Scope, after: int) -> int:
@@ -198,11 +207,12 @@ class Flow:
         if left.is_empty or right.is_empty:
             return after
         step = self._steps.get(id(statement), 0)
-        comm = Comm(left, right, statement, step, after, broadcast=broadcast)
+        limits = self.times.message(statement, scope)
+        comm = Comm(left, right, statement, step, after, broadcast=broadcast, timing=limits)
         if sender.role == receiver.role and left.is_collective and right.is_collective:
             comm.sends = False
             after = self._add(comm)
-            comm = Comm(left, right, statement, step, after, receives=False)
+            comm = Comm(left, right, statement, step, after, receives=False, timing=limits)
         return self._add(comm)
 
     # blocks ---------------------------------------------------------------------------
@@ -215,8 +225,9 @@ class Flow:
         for branch in statement.branches:
             entry = self._block(branch.body, scope, after)
             entry = self._told(key, chooser, branch.label, scope, entry)
-            ways.append(Way(branch.label, branch.guard, entry))
-        return self._add(Branching(peer, tuple(ways), key, statement, indexed=bool(scope.indices)))
+            ways.append(Way(branch.label, branch.guard, entry, branch.timeout is not None))
+        limit, indexed = self.times.choice(statement, scope), bool(scope.indices)
+        return self._add(Branching(peer, tuple(ways), key, statement, indexed=indexed, limit=limit))
 
     def _told(
         self, key: tuple[object, ...], chooser: RoleRef, label: str, scope: Scope, entry: int
@@ -315,7 +326,7 @@ class Flow:
 
     def _foreach(self, statement: Foreach, scope: Scope, after: int) -> int:
         self.cyclic = True
-        site = Site(statement, Scope(scope.roles, {}, scope.indices), after)
+        site = Site(statement, replace(scope, targets={}), after)
         used = offsets(statement.body, statement.variable)
         other = mixed(statement.body, statement.variable, used)
         if other is not None:
@@ -354,9 +365,11 @@ class Flow:
 
     def _parallel(self, statement: Parallel, scope: Scope, after: int) -> int:
         join = self._add(Join(after))
-        inside = replace(scope, targets={})
-        entries = tuple(self._block(b, inside, join) for b in statement.branches)
-        return self._add(Fork(entries, join))
+        entries = list[int]()
+        for place, branch in enumerate(statement.branches):
+            inside = replace(scope, targets={}, lane=(*scope.lane, (join, place)))
+            entries.append(self._block(branch, inside, join))
+        return self._add(Fork(tuple(entries), join))
 
     def _rec(self, statement: Rec, scope: Scope, after: int) -> int:
         head = self._add(Goto(0))
@@ -374,26 +387,3 @@ class Flow:
             )
         self.cyclic = True
         return scope.targets[statement.label]
-
-    def parties(self) -> list[Peer]:
-        """Every peer that the graph mentions by its own index."""
-        found = list[Peer]()
-        for node in self.nodes:
-            match node:
-                case Comm():
-                    found += (node.sender, node.receiver)
-                case Branching():
-                    found.append(node.chooser)
-                case Each():
-                    found += (p for role in node.offsets for p in in_rounds(node, role))
-                case _:
-                    pass
-        return [peer for peer in found if not peer.relative and not peer.register]
-
-
-def in_rounds(each: Each, role: str) -> list[Peer]:
-    """For each offset the instances of `role` that a round names with it, highest offset first."""
-    return [
-        Peer(role, less(each.start, -offset), less(each.stop, -offset))
-        for offset in sorted(each.offsets[role], reverse=True)
-    ]

@@ -9,12 +9,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from .machine import Peer
+from .timing import Bound, Lane
 from .tree import Expr, Node, Send
 
 
 @dataclass(slots=True)
-class Comm:
+class Limits:
+    """The times until which the sender and the receiver must have done their parts of a message,
+    and the branches of `parallel` that it is in."""
+
+    sender: tuple[Bound, ...]
+    receiver: tuple[Bound, ...]
+    lane: Lane
+
+
+class Comm(Struct):
     """`sender -> receiver`. `sends` or `receives` is off in the halves of a message that a
     family sends to itself: there every instance first sends and then receives."""
 
@@ -26,21 +38,21 @@ class Comm:
     sends: bool = True
     receives: bool = True
     broadcast: bool = False
+    timing: Limits | None = None
 
 
-@dataclass(slots=True)
-class Way:
-    """One branch of a choice."""
+class Way(Struct):
+    """One branch of a choice. `late` marks the one for which its clock has to have passed."""
 
     label: str
     guard: Expr | None
     entry: int
+    late: bool = False
 
 
-@dataclass(slots=True)
-class Branching:
+class Branching(Struct):
     """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides,
-    `indexed` a choice inside a `foreach`."""
+    `indexed` a choice inside a `foreach`. `limit` is set where one of the ways is a timeout."""
 
     chooser: Peer
     ways: tuple[Way, ...]
@@ -48,6 +60,7 @@ class Branching:
     statement: Node
     looping: bool = False
     indexed: bool = False
+    limit: Bound | None = None
 
 
 @dataclass(slots=True)
@@ -94,7 +107,10 @@ class Join:
 
 @dataclass(slots=True)
 class Goto:
+    """`clock`, where it is set, is that of a block, which is entered here."""
+
     next: int
+    clock: int = 0
 
 
 @dataclass(slots=True)

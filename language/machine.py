@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
+from .timing import Timing
 from .tree import Annotation, Expr, Message
 
 INDEX_LIMIT = 10_000
@@ -59,7 +60,7 @@ class Peer:
         return self.role if self.start is None else f"{self.role}[{self.start}]"
 
 
-class Action(msgspec.Struct, frozen=True):
+class Action(msgspec.Struct, frozen=True, gc=False):
     """One step of a role: send `message` to `peer`, or receive it from there.
 
     A message that the compiler added so that `peer` learns the branch has `selection` set, the
@@ -68,7 +69,8 @@ class Action(msgspec.Struct, frozen=True):
     first; `guards` what must hold at the chooser for it to be taken. `annotations` are
     those of the sender and the statement; a receive carries its sender's, so that the
     receiver can check them again. `broadcast` marks one of the consecutive sends of `A ->* : M`,
-    which all have the same `step`.
+    which all have the same `step`. `timing` is None where no time is bounded, nor could be
+    through this step.
     """
 
     sends: bool
@@ -81,6 +83,7 @@ class Action(msgspec.Struct, frozen=True):
     receiver_annotations: tuple[Annotation, ...] = ()
     selection: bool = False
     broadcast: bool = False
+    timing: Timing | None = None
 
     @property
     def label(self) -> str:
@@ -90,8 +93,7 @@ class Action(msgspec.Struct, frozen=True):
         return f"{self.peer}{'!' if self.sends else '?'}{self.label}"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(msgspec.Struct, frozen=True, gc=False):
     source: int
     action: Action
     target: int

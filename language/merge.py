@@ -10,19 +10,19 @@ Wies and Zufferey, Complete Multiparty Session Type Projection with Automata, CA
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .machine import Action, Peer
+from .timing import UNTIMED, joined
 from .tree import Message
 from .view import Heads
 
 Key = tuple[bool, Peer, str]
 
 
-@dataclass(slots=True)
-class Move:
+class Move(Struct, frozen=True):
     """An action and the heads that the class can be at after it.
 
     `onwards` is the graph node after the message: where the target's decisions are looked up.
@@ -30,12 +30,12 @@ class Move:
 
     action: Action
     target: Heads
-    onwards: int = field(default=-1, compare=False)
-    key: Key = field(init=False, compare=False)
+    onwards: int = -1
 
-    def __post_init__(self) -> None:
+    @property
+    def key(self) -> Key:
         action = self.action
-        self.key = (action.sends, action.peer, action.message.label)
+        return (action.sends, action.peer, action.message.label)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +53,13 @@ class Clash:
     hint: str = ""
 
 
-@dataclass(slots=True)
-class Alternative:
+class Alternative(Struct):
     """One continuation: what can be done, and whether the role's part may be over.
 
     `clash` is set where its own beginning does not merge.
     """
 
-    moves: list[Move] = field(default_factory=list[Move])
+    moves: list[Move] = []
     ends: bool = False
     interleaved: bool = False
     clash: Clash | None = None
@@ -68,39 +67,38 @@ class Alternative:
 
 def merge(alternatives: Sequence[Alternative]) -> Alternative:
     """All alternatives as one, with the clash if they do not merge."""
-    if len(alternatives) == 1 and len(alternatives[0].moves) < 2:
-        return alternatives[0]
     first, *others = alternatives
-    for other in alternatives:
-        clash = other.clash or (_clash(first, other) if others else None)
-        if clash:
-            return Alternative(clash=clash)
+    if not others and (len(first.moves) < 2 or _all_differ(first.moves)):
+        return first
+    clash = first.clash
+    for other in others:
+        clash = clash or other.clash or _clash(first, other)
+    if clash:
+        return Alternative(clash=clash)
     moves: dict[Key, Move] = {}
     for alternative in alternatives:
         for move in _distinct(alternative.moves):
             if isinstance(move, Clash):
                 return Alternative(clash=move)
-            known = moves.get(move.key)
-            if known is None:
-                moves[move.key] = move
-                continue
-            joined = _joined(known, move)
+            key = move.key
+            known = moves.get(key)
+            joined = move if known is None else _joined(known, move)
             if isinstance(joined, Clash):
                 return Alternative(clash=joined)
-            moves[move.key] = joined
+            moves[key] = joined
     interleaved = any(a.interleaved for a in alternatives)
     return Alternative(list(moves.values()), any(a.ends for a in alternatives), interleaved)
 
 
 def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
     """The moves, or a clash where two branches of one's own choice begin alike."""
-    if len({move.key for move in moves}) == len(moves):
+    if len(moves) < 2 or _all_differ(moves):
         return moves
     seen: dict[Key, Move] = {}
     result = list[Move | Clash]()
     for move in moves:
         twin = seen.get(move.key)
-        if twin is not None and twin != move:
+        if twin is not None and (twin.action, twin.target) != (move.action, move.target):
             result.append(
                 Clash(
                     "two branches begin with the same message", str(twin.action), str(move.action)
@@ -109,6 +107,10 @@ def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
         seen[move.key] = move
         result.append(move)
     return result
+
+
+def _all_differ(moves: Sequence[Move]) -> bool:
+    return len({move.key for move in moves}) == len(moves)
 
 
 def _clash(one: Alternative, other: Alternative) -> Clash | None:
@@ -136,12 +138,21 @@ def _joined(one: Move, other: Move) -> Move | Clash:
         return Clash("one message has two payload types", text_of(left), text_of(right))
     if left.annotations != right.annotations or left.guards != right.guards:
         return Clash("one message has two sets of annotations", text_of(left), text_of(right))
+    if not _same_windows(left, right):
+        return Clash("one message has two sets of times", text_of(left), text_of(right))
+    timing = joined(left.timing, right.timing)
     branches = left.branches if left.branches == right.branches else ()
     step = min(left.step, right.step)
     action = left
-    if (step, branches) != (left.step, left.branches):
-        action = structs.replace(left, step=step, branches=branches)
+    if (step, branches, timing) != (left.step, left.branches, left.timing):
+        action = structs.replace(left, step=step, branches=branches, timing=timing)
     return Move(action, one.target | other.target)
+
+
+def _same_windows(one: Action, other: Action) -> bool:
+    """Whether two steps are the first of branches that may be taken at the same times."""
+    left, right = one.timing or UNTIMED, other.timing or UNTIMED
+    return (left.opens, left.closes) == (right.opens, right.closes)
 
 
 def _declared(message: Message) -> tuple[object, ...]:

@@ -14,7 +14,8 @@ from .determine import Raw
 from .instances import Class
 from .machine import Action, Counter, Machine, Transition
 
-Edges = list[list[tuple[Hashable, int]]]
+Edges = list[list[tuple[int, int]]]
+"""For every state the edges that leave it: a number for the step, and the state after it."""
 
 
 def minimise(raw: Raw, who: Class) -> Machine:
@@ -29,13 +30,18 @@ def _key(action: Action) -> Hashable:
     message = action.message
     shape = (message.label, message.generics, message.fields)
     where = (action.sends, action.peer, action.branches, action.broadcast and action.step)
-    return (where, shape, effects, action.guards)
+    return (where, shape, effects, action.guards, action.timing)
 
 
 def _keyed_edges(raw: Raw) -> Edges:
-    edges: Edges = [[(_key(action), to) for action, to in leaving] for leaving in raw.edges]
+    numbers: dict[Hashable, int] = {}
+
+    def number(key: Hashable) -> int:
+        return numbers.setdefault(key, len(numbers))
+
+    edges = [[(number(_key(action)), to) for action, to in leaving] for leaving in raw.edges]
     for state, counter in raw.counters.items():
-        edges[state] = [("body", counter.body), ("exit", counter.exit)]
+        edges[state] = [(number("body"), counter.body), (number("exit"), counter.exit)]
     return edges
 
 
@@ -64,7 +70,7 @@ def _blocks(edges: Edges, kinds: list[Hashable]) -> list[int]:
     return block_of
 
 
-def _arriving(edges: Edges) -> list[list[tuple[Hashable, int]]]:
+def _arriving(edges: Edges) -> Edges:
     arriving: Edges = [[] for _ in edges]
     for source, leaving in enumerate(edges):
         for key, target in leaving:
@@ -78,7 +84,7 @@ def _refine(blocks: list[set[int]], block_of: list[int], arriving: Edges) -> Non
     while waiting:
         splitter = waiting.popleft()
         queued.discard(splitter)
-        sources: dict[Hashable, set[int]] = defaultdict(set)
+        sources: dict[int, set[int]] = defaultdict(set)
         for state in blocks[splitter]:
             for key, source in arriving[state]:
                 sources[key].add(source)

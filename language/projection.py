@@ -11,6 +11,7 @@ from .instances import Bound, Class, Instances, Unordered
 from .machine import Machine
 from .merge import Clash
 from .minimise import minimise
+from .parties import parties
 from .scope import Announcements, refuse
 from .tree import Protocol
 from .view import View
@@ -57,7 +58,7 @@ def attempt(
     instances = Instances(protocol, bindings)
     flow = Flow(protocol, instances, announcements)
     try:
-        instances.cut(flow.parties())
+        instances.cut(parties(flow.nodes))
     except Unordered as unordered:
         bounds = ", ".join(map(str, unordered.bounds))
         raise refuse(

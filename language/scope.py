@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from .errors import ChoreographyError, Diagnostic, Span
 from .indices import Meaning
+from .timing import Bound, Lane
 from .tree import Foreach, Loop, RoleRef
 
 Announcements = Mapping[tuple[object, ...], Mapping[str, tuple[RoleRef, ...]]]
@@ -21,11 +22,14 @@ def refuse(code: str, message: str, span: Span, hint: str) -> ChoreographyError:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What names mean at a place: role parameters, jump targets, index variables."""
+    """What names mean at a place: role parameters, jump targets, index variables. `bounds` are the
+    times of the blocks around it, `lane` the branches of `parallel`."""
 
     roles: Mapping[str, RoleRef]
     targets: Mapping[str, int] = field(default_factory=dict[str, int])
     indices: Mapping[str, Meaning] = field(default_factory=dict[str, Meaning])
+    bounds: tuple[Bound, ...] = ()
+    lane: Lane = ()
 
     def arguments(self) -> tuple[RoleRef, ...]:
         return tuple(self.roles.values())

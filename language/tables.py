@@ -176,5 +176,5 @@ class Parse:
         if token.line == before.line:
             return False
         if rule == "branch":
-            return after in ("COLON", "WHEN", "LBRACE")
+            return after in ("COLON", "WHEN", "LBRACE", "LPAR")
         return token.type in BEGINNERS or (token.type == "NAME" and after in ("ARROW", "LBRACKET"))

@@ -165,10 +165,22 @@ class Send(Node):
 
 
 @dataclass(frozen=True, slots=True)
+class Duration(Node):
+    """`5s`: a time, in seconds and as it is written."""
+
+    seconds: float
+    written: str = field(default="", compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Branch(Node):
+    """`timeout` is set in `timeout(5s) { }`: the branch that its chooser takes when it has
+    begun no other within that time, and may not take before."""
+
     label: str
     guard: Expr | None
     body: Block
+    timeout: Duration | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .flow import Flow, in_rounds
+from .flow import Flow
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, successors
 from .instances import Class
 from .machine import Action
+from .parties import in_rounds
+from .timing import Bound, Timing
 
 OVER = 0
 """The head of a role that never acts again: the number of the graph's end."""
@@ -45,6 +47,7 @@ class View:
         self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
         self._concerned: dict[int, bool] = {}
         self._entries: dict[int, tuple[int, ...]] = {}
+        self._starts: dict[int, tuple[int, ...]] = {}
 
     def node(self, number: int) -> GlobalNode:
         return self.flow.nodes[number]
@@ -146,14 +149,18 @@ class View:
         which the class never acts again leads to `OVER`.
         """
         key = (start, border)
-        if key not in self._closures:
-            self._closures[key] = self._closure(start, border)
-        return self._closures[key]
+        found = self._closures.get(key)
+        if found is None:
+            found = self._closures[key] = self._closure(start, border)
+        return found
 
     def _closure(self, start: int, border: int) -> dict[Head, Decisions]:
+        start = self._past_others(start)
+        if start == border or self.is_head(start):
+            return {self._entered(start, border): {}}
         found: dict[Head, Decisions] = {}
-        seen = set[int]()
-        waiting: list[tuple[int, Decisions]] = [(start, {})]
+        seen = {start}
+        waiting = list(self._onwards(start, {}, found))
         while waiting:
             number, decisions = waiting.pop()
             number = self._past_others(number)
@@ -240,4 +247,50 @@ class View:
             receiver_annotations=said.receiver_annotations,
             selection=said.selection,
             broadcast=comm.broadcast,
+            timing=self._timing(comm, sends=sends) if self.flow.times else None,
         )
+
+    def _timing(self, comm: Comm, *, sends: bool) -> Timing | None:
+        starts, limits = self._started(comm.next), comm.timing
+        if limits is None:
+            return Timing(starts=starts) if starts else None
+        bounds = limits.sender if sends else limits.receiver
+        if not (bounds or starts or limits.lane):
+            return None
+        return Timing(bounds, starts=starts, lane=limits.lane)
+
+    def _started(self, number: int) -> tuple[int, ...]:
+        """The clocks of all that can become possible once the class has come to a node."""
+        if number not in self._starts:
+            self._starts[number] = tuple(sorted(self._starting(number)))
+        return self._starts[number]
+
+    def _starting(self, start: int) -> Iterator[int]:
+        seen = set[int]()
+        waiting = [start]
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            match self.node(number):
+                case Comm() as comm if self.sends(comm) or self.receives(comm):
+                    yield from self._own_clock(comm)
+                    continue
+                case Goto(clock=clock) if clock:
+                    yield clock
+                case Branching(limit=Bound() as limit) as choice if self.chooses(choice):
+                    yield limit.clock
+                case _:
+                    pass
+            waiting.extend(self._after(number))
+
+    def _own_clock(self, comm: Comm) -> Iterator[int]:
+        limits = comm.timing
+        if limits is not None:
+            bounds = limits.sender if self.sends(comm) else limits.receiver
+            yield from (bound.clock for bound in bounds if not bound.block)
+
+    def _after(self, number: int) -> tuple[int, ...]:
+        node = self.node(number)
+        return self.silent(number) if isinstance(node, Each | Fork) else successors(node)

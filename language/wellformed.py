@@ -13,6 +13,7 @@ from .checks.guards import check_guards
 from .checks.messages import check_messages
 from .checks.report import Report
 from .checks.roles import check_roles
+from .checks.times import check_times
 from .errors import Diagnostic
 from .tree import Protocol
 
@@ -34,6 +35,7 @@ def check(protocol: Protocol, *, extension_keys: Collection[str] = ()) -> tuple[
     check_calls(report)
     check_control(report)
     check_choices(report)
+    check_times(report)
     check_guards(report)
     return report.sorted()
 

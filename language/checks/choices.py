@@ -62,7 +62,7 @@ def _labels(report: Report, choice: Choice) -> None:
     seen: dict[str, Branch] = {}
     for branch in choice.branches:
         first = seen.setdefault(branch.label, branch)
-        if first is not branch:
+        if first is not branch and branch.timeout is None:
             sentence = f"the label `{branch.label}` is used twice; first on line {first.span.line}"
             span = head(branch.span, len(branch.label))
             report.error("PV138", sentence, span, "give each branch a label of its own")

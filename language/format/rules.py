@@ -213,11 +213,15 @@ class Rules:
         return [*self.spaced(children[:opener]), SPACE, *block]
 
     def branch(self, children: Sequence[Child]) -> Sequence[Item]:
-        *head, block = children
+        label, *head, block = children
         colon: Item = COLON
-        if _is(head[-1], "COLON"):
+        if head and _is(head[-1], "COLON"):
             colon = head.pop()
-        return [*self.spaced(head), colon, SPACE, block]
+        items: list[Item] = [label]
+        for child in head:
+            timed = isinstance(child, Part) and child.rule == "time"
+            items += (child,) if timed else (SPACE, child)
+        return [*items, colon, SPACE, block]
 
     def loop(self, children: Sequence[Child]) -> Sequence[Item]:
         keyword, *kind, block = children
@@ -291,6 +295,7 @@ RULES: dict[str, Callable[[Rules, Sequence[Child]], Sequence[Item]]] = {
     "arguments": Rules.bracketed,
     "choice": Rules.choice,
     "branch": Rules.branch,
+    "time": Rules.glued,
     "guard": Rules.spaced,
     "loop": Rules.loop,
     "loop_kind": Rules.labelled,
