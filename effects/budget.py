@@ -135,7 +135,7 @@ class Budgets:
 
         `used` is the sum of its charges that are stored, in `epoch`. What a process drew for it
         that was killed is not lost: the next one draws it again, and it counts once. The other,
-        should it live after all, can draw no more. Each charge is to be settled when it is stored.
+        should it live after all, can draw no more. Each charge is to be settled when it is stored, or given back.
         """
         counter = flow_counter(context, peer)
         self._leases.account(counter, account, used=used, epoch=epoch, lasting=True)

@@ -49,12 +49,15 @@ class SendContext:
 
     `token` is its Biscuit token, empty if it holds none. `budget` is the context that its
     flow is charged in, `namespace.protocol` if empty: all sessions of a protocol then share
-    the budget of a role.
+    the budget of a role. A `durable` instance may be played on by another process: it has an
+    account of its own in the budget, from which it is charged once for each message that its
+    journal has, whatever becomes of its processes.
     """
 
     identity: Identity
     token: bytes = b""
     budget: str = ""
+    durable: bool = False
 
     @property
     def budget_context(self) -> str:

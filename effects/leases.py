@@ -156,7 +156,6 @@ class Lease:
 
     async def give_back(self, cost: int, epoch: int) -> None:
         """Undo a charge of this lease."""
-        self.settle()
         async with self._lock:
             if epoch != self.epoch:
                 return
@@ -165,7 +164,7 @@ class Lease:
             self.used -= cost
 
     def settle(self) -> None:
-        """One charge of a lasting account is recorded elsewhere, or undone."""
+        """One charge of a lasting account is stored elsewhere, or was given back."""
         self.open_charges -= self.lasting
 
     def is_idle(self, now: float) -> bool:

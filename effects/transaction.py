@@ -30,6 +30,7 @@ class BrokerDriver:
         self.journal = journal
         self.signer = signer
         self._receipts: dict[Identity, ReceiptChain] = {}
+        self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
 
     def begin(self, snapshot: Snapshot) -> BrokerTransaction:
         return BrokerTransaction(self, snapshot)
@@ -58,6 +59,24 @@ class BrokerDriver:
         # Another send of the instance may have been quicker meanwhile.
         return self._receipts.setdefault(identity, chain)
 
+    async def account(self, context: SendContext) -> str:
+        """The account of a durable instance, opened with what its journal says it was charged."""
+        identity, where = context.identity, context.budget_context
+        opening = self._accounts.get(identity)
+        if opening is None or (opening.done() and opening.exception()):
+            opening = asyncio.create_task(self._open_account(identity, where))
+            self._accounts[identity] = opening
+        return (await asyncio.shield(opening))[1]
+
+    async def _open_account(self, identity: Identity, where: str) -> tuple[str, str]:
+        issued, void = await self.journal.receipts(identity)
+        mine = [r for r in issued if (r.context, r.peer) == (where, identity.role)]
+        epoch = max((r.epoch for r in mine), default=0)
+        used = sum(r.cost for r in mine if r.epoch == epoch and r.hash not in void)
+        name = ".".join(identity.tokens())
+        self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch)
+        return where, name
+
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         drafts = [await self.merged(action, peer)]
         await self.journal.add(context.identity, [d for d in drafts if d.count])
@@ -69,6 +88,10 @@ class BrokerDriver:
 
     async def finish(self, identity: Identity) -> None:
         self._receipts.pop(identity, None)
+        opened = self._accounts.pop(identity, None)
+        if opened is not None:
+            where, name = await opened
+            await self.budgets.close_account(where, identity.role, name)
         await self.journal.finish(identity)
 
     async def close(self) -> None:
@@ -118,7 +141,10 @@ class BrokerTransaction:
         if not amount:
             return "0"
         context, role = self._snapshot.context.budget_context, self._identity.role
-        charged = await self._driver.budgets.charge(context, role, amount)
+        account = ""
+        if self._snapshot.context.durable:
+            account = await self._driver.account(self._snapshot.context)
+        charged = await self._driver.budgets.charge(context, role, amount, account=account)
         self._flow.append(charged)
         return f"{amount} ({charged.level.spent} of {charged.level.limit})"
 
@@ -145,6 +171,8 @@ class BrokerTransaction:
         chain = await self._driver.receipts(self._identity)
         self._issue(chain)
         self.entries = await writer.add([*self._merges, self._sent(), *self._fact_drafts()])
+        for charged in self._flow:
+            self._driver.budgets.settle(charged)
 
     def _issue(self, chain: ReceiptChain) -> None:
         if not self._flow:
@@ -187,9 +215,13 @@ class BrokerTransaction:
     async def withdraw(self, reason: str) -> None:
         """Every step is tried, whatever the others come to; the first failure is raised."""
         sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
-        undoing = [self._driver.budgets.give_back(c) for c in [*self._flow, *self._leaks]]
+        budgets = self._driver.budgets
+        undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
+        flow = [] if self.entries else self._flow
         self._flow, self._leaks = [], []
         results = await asyncio.gather(*undoing, return_exceptions=True)
+        for charged in flow:
+            budgets.settle(charged)
         if sent is not None:
             writer = await self._driver.journal.writer(self._identity)
             await writer.retract(sent, reason)

@@ -20,8 +20,6 @@ from pavane.effects.errors import (
     UnknownLeakage,
 )
 from pavane.effects.handlers import standard_registry
-from pavane.effects.journal import Journal
-from pavane.effects.keys import Signer
 from pavane.effects.pipeline import Pipeline
 from pavane.effects.receipt import unpack, verify_chain
 from pavane.effects.registry import ExtensionRegistry
@@ -254,30 +252,6 @@ async def test_a31_the_receipts_of_a_session_are_one_chain_in_its_journal(
         signers=[desk.signer.public],
     )
     assert total == sum(range(1, 21)) == await desk.spent()
-
-
-async def test_a31_a_worker_that_takes_over_goes_on_with_the_chain(
-    desk: Desk, action: Callable[..., Action]
-) -> None:
-    await desk.fund(10_000)
-    context = desk.context()
-    signers: list[bytes] = []
-    for cost in (1, 2, 3):
-        signer = Signer()
-        signers.append(signer.public)
-        budgets, journal = Budgets(desk.broker), Journal(desk.broker, signer)
-        driver = BrokerDriver(desk.verifier, budgets, journal, signer)
-        worker = Pipeline(standard_registry(), driver)
-        sends = [worker.before_send(context, action(flow_cost=cost)) for _ in range(2)]
-        await asyncio.gather(*sends)
-        await worker.finish(context)
-    receipts, _ = await desk.journal.receipts(context.identity)
-    assert [receipt.number for receipt in receipts] == [1, 2, 3, 4, 5, 6]
-    writer = ".".join(context.identity.tokens())
-    total = await desk.budgets.verify(
-        receipts, context.budget_context, "Admin", writer=writer, signers=signers
-    )
-    assert total == 12 == await desk.spent()
 
 
 async def test_a37_one_exhausted_class_of_observers_refuses_its_messages_only(

@@ -1,0 +1,80 @@
+"""A role instance that goes on in another process: one chain of receipts, each charge once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pavane.broker.errors import HoldTaken
+from pavane.effects.budget import Budgets
+from pavane.effects.errors import JournalBroken
+from pavane.effects.handlers import standard_registry
+from pavane.effects.journal import Journal
+from pavane.effects.keys import Signer
+from pavane.effects.leases import IDLE
+from pavane.effects.pipeline import Pipeline
+from pavane.effects.transaction import BrokerDriver
+from pavane.language.machine import Action
+
+if TYPE_CHECKING:
+    from .conftest import Desk
+
+
+async def test_a31_a_worker_that_takes_over_goes_on_with_the_chain(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund(10_000)
+    context = desk.context()
+    signers: list[bytes] = []
+    for cost in (1, 2, 3):
+        signer = Signer()
+        signers.append(signer.public)
+        budgets, journal = Budgets(desk.broker), Journal(desk.broker, signer)
+        driver = BrokerDriver(desk.verifier, budgets, journal, signer)
+        worker = Pipeline(standard_registry(), driver)
+        sends = [worker.before_send(context, action(flow_cost=cost)) for _ in range(2)]
+        await asyncio.gather(*sends)
+        await worker.finish(context)
+    receipts, _ = await desk.journal.receipts(context.identity)
+    assert [receipt.number for receipt in receipts] == [1, 2, 3, 4, 5, 6]
+    writer = ".".join(context.identity.tokens())
+    total = await desk.budgets.verify(
+        receipts, context.budget_context, "Admin", writer=writer, signers=signers
+    )
+    assert total == 12 == await desk.spent()
+
+
+async def test_a_durable_instance_is_charged_once_for_what_its_journal_has(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    """Three workers, each killed after a charge that it did not store."""
+    await desk.fund(10_000)
+    context = replace(desk.context(), durable=True)
+    workers: list[Pipeline] = []
+    for _ in range(3):
+        signer = Signer()
+        budgets, journal = Budgets(desk.broker, leases=True), Journal(desk.broker, signer)
+        driver = BrokerDriver(desk.verifier, budgets, journal, signer)
+        workers.append(Pipeline(standard_registry(), driver))
+        for cost in range(1, 21):
+            passed = await workers[-1].before_send(context, action(flow_cost=cost))
+            if cost == 20:
+                await passed.abandon("not connected")
+        account = await driver.account(context)
+        await budgets.charge(context.budget_context, "Admin", 500, account=account)
+    assert await desk.spent() > 3 * 190
+    last = Pipeline(standard_registry(), desk.pipeline.driver)
+    await last.before_send(context, action(flow_cost=1))
+    await last.finish(context)
+    assert await desk.spent() == 3 * 190 + 1
+    for worker in workers:
+        with pytest.raises((HoldTaken, JournalBroken)):
+            for _ in range(100):
+                await worker.before_send(context, action(flow_cost=500))
+    # What a stale worker drew before its journal was refused comes back when it is idle.
+    await asyncio.sleep(3 * IDLE)
+    assert await desk.spent() == 3 * 190 + 1
