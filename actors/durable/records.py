@@ -164,5 +164,5 @@ def unpack_steps(data: bytes) -> list[Step]:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_words = msgspec.msgpack.Decoder(Word)
+_words: msgspec.msgpack.Decoder[Word] = msgspec.msgpack.Decoder(Word)
 _steps = msgspec.msgpack.Decoder(list[Step])
