@@ -137,5 +137,5 @@ def _smallest(bounds: Sequence[Bound]) -> Bound:
 def is_paired(send: Send) -> str:
     """The free variable that ties the two sides of a message together, as in `W[i] -> V[i]` or
     `W[i] -> W[i+1]`; nothing where it only means each instance."""
-    left, right = variable(send.sender), variable(send.receiver)
-    return left if left and left == right else ""
+    name = variable(send.sender)
+    return name if name and name == variable(send.receiver) else ""

@@ -91,6 +91,8 @@ class Instances:
         """
         bounds: dict[str, set[Bound]] = {}
         for peer in parties:
+            if peer.start is None:
+                continue
             used = bounds.setdefault(peer.role, set())
             used.update(b for b in (peer.start, peer.stop) if b is not None)
             if peer.stop is None and isinstance(peer.start, int):
@@ -108,12 +110,14 @@ class Instances:
 
     def covers(self, peer: Peer, who: Class) -> bool:
         """Whether the instances of `who` are among those that `peer` means."""
-        if peer.role != who.role or peer.register:
+        if peer.role != who.role:
+            return False
+        if who.start is None or peer.every:
+            return True
+        if peer.register:
             return False
         if peer.relative:
             return peer.start == 0
-        if who.start is None or peer.every:
-            return True
         cuts = self._cuts[who.role]
         start = peer.start
         assert start is not None

@@ -133,6 +133,8 @@ def _first_labels(view: View, entry: int, chooser: Peer) -> set[str] | None:
 def _selections(
     flow: Flow, announcements: Mapping[Key, Mapping[str, tuple[RoleRef, ...]]]
 ) -> tuple[Selection, ...]:
+    if not announcements:
+        return ()
     choices = {n.key: n for n in flow.nodes if isinstance(n, Branching)}
     sizes = flow.instances.sizes
 
