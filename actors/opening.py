@@ -13,6 +13,7 @@ from ..broker.options import ConnectOptions
 from ..effects.budget import Budgets
 from ..effects.capability import Authority
 from ..effects.handlers import standard_registry
+from ..effects.history.keyfile import own_signer
 from ..effects.journal import Journal
 from ..effects.keys import Signer
 from ..effects.pipeline import Pipeline
@@ -38,12 +39,15 @@ async def open(  # the name the user knows: pavane.open
 
     `grants` replace the capabilities of the roles they name (the default is what a role's own
     steps ask for), `budgets` the flow limits. `registry` has the handlers of effects;
-    `authority` issues the capability tokens and `signer` signs receipts and journal heads: both
-    are new for each runtime unless they are given. Raises a `BrokerError` that says what to do.
+    `authority` issues the capability tokens; it is new for each runtime unless it is given.
+    `signer` signs receipts and journal heads; unless it is given, it is new where they end with
+    the runtime, and else that of `PAVANE_KEY` or the user's own (`effects/history/keyfile.py`).
+    Raises a `BrokerError` that says what to do.
     """
+    signer = signer or _signer(url, options)
     broker = await connect(url, options=options)
     runtime = _assemble(
-        broker, registry or standard_registry(), authority or Authority(), signer or Signer(),
+        broker, registry or standard_registry(), authority or Authority(), signer,
         grants, budgets,
     )  # fmt: skip
     try:
@@ -51,6 +55,13 @@ async def open(  # the name the user knows: pavane.open
     finally:
         with anyio.CancelScope(shield=True):
             await runtime.close()
+
+
+def _signer(url: str, options: ConnectOptions | None) -> Signer:
+    """A key that is kept, for what is kept."""
+    scheme = url.partition("://")[0]
+    is_kept = scheme not in ("memory", "embedded") or bool(options and options.store)
+    return own_signer() if is_kept else Signer()
 
 
 def _assemble(
@@ -62,11 +73,13 @@ def _assemble(
     budgets: Mapping[str, int] | None,
 ) -> Runtime:
     shared = Budgets(broker, leases=True)
-    driver = BrokerDriver(Verifier(authority.public), shared, Journal(broker, signer), signer)
+    journal = Journal(broker, signer)
+    driver = BrokerDriver(Verifier(authority.public), shared, journal, signer)
     pipeline = Pipeline(registry, driver)
     return Runtime(
-        broker, pipeline, shared=shared, authority=authority, grants=grants, budgets=budgets
-    )
+        broker, pipeline, journal, shared=shared, authority=authority, grants=grants,
+        budgets=budgets,
+    )  # fmt: skip
 
 
 def for_testing(

@@ -17,6 +17,7 @@ from ..effects.audit import Audit
 from ..effects.budget import Budgets
 from ..effects.capability import Authority
 from ..effects.identity import Identity
+from ..effects.journal import Journal
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .cast import Cast
@@ -52,6 +53,7 @@ class Runtime:
         self,
         broker: Broker,
         pipeline: Pipeline,
+        journal: Journal,
         *,
         shared: Budgets,
         authority: Authority,
@@ -60,6 +62,7 @@ class Runtime:
     ) -> None:
         self.broker = broker
         self.pipeline = pipeline
+        self.journal = journal
         self.budgets = shared
         self._authority = authority
         self._grants = Grants(grants or {}, budgets or {})

@@ -8,7 +8,9 @@ from typing import Literal
 from . import entry as entries
 from .entry import Entry
 
-FaultKind = Literal["unreadable", "missing", "order", "altered", "truncated", "head"]
+FaultKind = Literal[
+    "unreadable", "missing", "order", "altered", "truncated", "headless", "head", "key"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Chain:
     @classmethod
     def of(cls, subject: str) -> Chain:
         return cls(0, entries.first_hash(subject))
+
+    @classmethod
+    def joined_at(cls, entry: Entry) -> Chain:
+        """A chain whose beginning is not looked at: `entry` is taken as its next."""
+        return cls(entry.number - 1, entry.previous)
 
     def follow(self, entry: Entry) -> Fault | None:
         """Take `entry` as the next one, and say what is wrong with it. After a fault the walk

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -48,8 +49,7 @@ class Draft:
     count: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True, gc=False):
     """One entry in the journal of the instance `writer`.
 
     `number` counts the writer's entries from 1. `time` is the writer's clock in ns since
@@ -136,12 +136,17 @@ def unpack(writer: Identity, data: bytes) -> tuple[Entry, ...]:
     if version != VERSION or not rows:
         raise ValueError("not a journal record of this version")
     if plain:
-        writer = replace(writer, index=None)
+        writer = _plain(writer)
     entries: list[Entry] = []
     for fields, last in rows:
         entries.append(Entry(writer, *fields, previous, last))
         previous = last
     return tuple(entries)
+
+
+@lru_cache(maxsize=4096)
+def _plain(writer: Identity) -> Identity:
+    return replace(writer, index=None)
 
 
 _encoder = msgspec.msgpack.Encoder()

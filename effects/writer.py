@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
-from ..broker.contract import Broker
+from ..broker.contract import Broker, Record
 from ..broker.errors import BrokerError, NotConnected, Unconfirmed, WrongSequence
 from . import entry as entries
 from . import head as heads
 from .entry import Draft, Entry
 from .errors import JournalBroken
+from .head import Head
+from .history.records import breathing
+from .history.walking import Chains
 from .identity import Identity
 from .keys import Signer
 from .places import HEADS, JOURNAL, head_subject, journal_subject
@@ -58,22 +62,59 @@ class Writer:
         self._broken: JournalBroken | None = None
 
     async def resume(self) -> None:
-        """Go on after what this instance wrote before, if it did. Raises `JournalBroken`."""
+        """Go on after what this instance wrote before, whichever process did.
+
+        Two that do so at once both begin at the same entry; the first to append goes on, the
+        other is fenced at its next `add`. Raises `JournalBroken` for a chain that is shorter
+        than its head says or departs from it, and for a head whose signature does not fit.
+        """
+        head = await self._last_head()
         last = await self._broker.last(JOURNAL, self.subject)
-        known = await self._broker.last(HEADS, head_subject(self.identity))
-        try:
-            end = entries.unpack(self.identity, last.payload)[-1] if last else None
-            head = heads.unpack(self.subject, known.payload) if known else None
-        except ValueError as error:
-            raise JournalBroken(self.identity.instance, str(error)) from None
+        end = self._end_of(last)
         count = end.number if end else 0
         if head is not None and head.count > count:
-            why = f"it ends at entry {count}, but its head says {head.count}"
-            raise JournalBroken(self.identity.instance, why)
+            self._refuse(f"it ends at entry {count}, but its head says {head.count}")
+        self._unsent = list(head.unsent) if head else []
         if last is not None and end is not None:
+            if head is None or head.count < count:
+                await self._behind_head(head)
+            elif head.hash != end.hash:
+                self._refuse(f"entry {count} is not the one that its head says")
             self.count, self.hash, self._sequence = end.number, end.hash, last.sequence
             self._stored = (end.number, end.hash)
-        self._unsent = list(head.unsent) if head else []
+        self._headed = head.count if head else 0
+
+    async def _last_head(self) -> Head | None:
+        known = await self._broker.last(HEADS, head_subject(self.identity))
+        if known is None:
+            return None
+        try:
+            head = heads.unpack(self.subject, known.payload)
+        except ValueError as error:
+            self._refuse(str(error))
+        if not head.is_signed:
+            self._refuse("its head's signature does not fit")
+        return head
+
+    def _end_of(self, last: Record | None) -> Entry | None:
+        try:
+            return entries.unpack(self.identity, last.payload)[-1] if last else None
+        except ValueError as error:
+            self._refuse(str(error))
+
+    async def _behind_head(self, head: Head | None) -> None:
+        """The last writer was ended before it wrote its head: check what it left, and keep the
+        marks that its next head would have had."""
+        chains = Chains()
+        async for record in breathing(self._broker.read(JOURNAL, self.subject)):
+            for entry in chains.follow(record):
+                if head is not None and entry.number == head.count and entry.hash != head.hash:
+                    self._refuse(f"entry {entry.number} is not the one that its head says")
+                if entry.kind == "unsent" and entry.count not in self._unsent:
+                    self._unsent.append(entry.count)
+
+    def _refuse(self, why: str) -> NoReturn:
+        raise JournalBroken(self.identity.instance, why) from None
 
     async def add(self, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Append drafts next to each other; returns once they are stored.

@@ -18,6 +18,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def state_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Signing keys and known journals that are not the user's own, here and in what is started."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        patch.delenv("PAVANE_KEY", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def nats_server() -> Iterator[Server]:
     """A nats-server with JetStream on loopback. Shared: do not stop it."""

@@ -63,7 +63,7 @@ class Desk:
         return [e async for e in self.journal.entries(namespace=self.namespace, role=role)]
 
     async def facts(self, role: str = "", fact: str = "") -> list[str]:
-        found = self.journal.read(namespace=self.namespace, role=role, fact=fact)
+        found = self.journal.query(namespace=self.namespace, role=role, fact=fact)
         return [entry.name async for entry in found]
 
 

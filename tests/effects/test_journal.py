@@ -54,11 +54,11 @@ async def test_a_journal_is_queried_by_role_and_session_and_fact(desk: Desk) -> 
     assert len(await desk.facts()) == 8
     assert await desk.facts(role="W") == ["x", "of_W[0]", "x", "of_W[1]"]
     assert await desk.facts(fact="x") == ["x"] * 4
-    found = desk.journal.read(namespace=desk.namespace, session="s2", protocol="Proto")
+    found = desk.journal.query(namespace=desk.namespace, session="s2", protocol="Proto")
     assert [(f.name, f.session, f.writer.index) async for f in found] == [
         *(("x", "s2", None), ("of_A", "s2", None))
     ]
-    assert [f async for f in desk.journal.read(namespace=desk.namespace, protocol="Other")] == []
+    assert [f async for f in desk.journal.query(namespace=desk.namespace, protocol="Other")] == []
 
 
 async def test_a_writer_goes_on_where_the_one_before_it_ended(desk: Desk) -> None:
@@ -178,7 +178,7 @@ async def test_a_query_streams_and_does_not_load(desk: Desk) -> None:
         await asyncio.gather(*(desk.journal.add(who, drafts) for _ in range(5)))
     tracemalloc.start()
     counted = 0
-    async for _ in desk.journal.read(namespace=desk.namespace):
+    async for _ in desk.journal.query(namespace=desk.namespace):
         counted += 1
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -220,7 +220,7 @@ def moment(nanoseconds: int) -> datetime:
 
 async def query(journal: Journal, query: Query, json: bool) -> None:
     """The facts that hold, as they come from the stream."""
-    found = journal.read(
+    found = journal.query(
         namespace=query.namespace,
         protocol=query.protocol,
         session=query.session,

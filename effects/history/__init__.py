@@ -1,0 +1,1 @@
+"""Journals read back: selected, followed, verified, reduced, compared, joined and exported."""
