@@ -6,7 +6,9 @@ are cancelled or time out. Iterators and `next_msg` lose a message when they are
 And the two that every message takes are gone about in an unusual way, each a turn of the event
 loop shorter. A subscription is given a future in place of a callback, which the library resolves
 where it reads: no task and no queue for each subscription, and so nothing that could overflow.
-A publish is a coroutine that only hands over, so it is run to its end where it is called.
+A publish is a coroutine that only hands over, so it is run to its end where it is called; and
+the first of a turn of the loop is written to the socket past the library's queue, if that is
+empty (`socket_writer`), since whoever waits for an answer would wait for a turn more.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from typing import Any, Protocol, cast
 
 import nats.errors as library_errors
 from nats.aio.client import Client as _Client
+from nats.aio.transport import TcpTransport
 
 LibraryError: type[Exception] = library_errors.Error
 AuthorizationError: type[Exception] = library_errors.AuthorizationError
@@ -68,6 +71,11 @@ class LibraryClient(Protocol):
     def is_connected(self) -> bool: ...
     @property
     def is_closed(self) -> bool: ...
+    @property
+    def pending_data_size(self) -> int:
+        """Bytes that wait in the library for their turn to be written."""
+        ...
+
     @property
     def max_payload(self) -> int: ...
     @property
@@ -120,6 +128,13 @@ def drop_transport(client: LibraryClient) -> None:
     transport = getattr(client, "_transport", None)
     if transport is not None:
         transport.close()
+
+
+def socket_writer(client: LibraryClient) -> Callable[[bytes], None] | None:
+    """What a connected client writes to its socket with, or None where the library is not built
+    as we know it. It never waits; after a cut it writes to nowhere."""
+    transport = getattr(client, "_transport", None)
+    return transport.write if isinstance(transport, TcpTransport) else None
 
 
 class Tap(asyncio.Future[Msg]):

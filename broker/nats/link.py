@@ -32,6 +32,7 @@ from .library import (
     drop_transport,
     new_client,
     run_now,
+    socket_writer,
 )
 from .tls import context
 
@@ -84,6 +85,9 @@ class Link:
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._closing = False
+        self._loop = asyncio.get_running_loop()
+        self._straight: Callable[[bytes], None] | None = None
+        self._sent = 0
         self._late: deque[Outgoing] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._reopening: asyncio.Task[None] | None = None
@@ -141,6 +145,7 @@ class Link:
         self._client = client
         self.max_payload = client.max_payload
         await self._resubscribe()
+        self._straight = socket_writer(client)
         self._connected.set()
 
     async def _connect(self, client: LibraryClient) -> None:
@@ -270,8 +275,9 @@ class Link:
     async def _on_error(self, error: Exception) -> None:
         # Called by the library's reader: to raise here would end it.
         if denied := _DENIED.search(str(error)):
-            self._denied[denied.group(2)] = None
-            self.inbox.deny(denied.group(2), Forbidden(self.shown, str(error)))
+            subject = denied.group(2).lower()
+            self._denied[subject] = None
+            self.inbox.deny(subject, Forbidden(self.shown, str(error)))
             log.warning("%s: %s", self.shown, error)
         else:
             log.debug("%s: %s", self.shown, error)
@@ -306,12 +312,32 @@ class Link:
             self._late.append((subject, payload, reply, headers))
             return
         try:
+            if self._goes_straight() and not reply and self._straight is not None:
+                self._straight(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+                return
             rest = run_now(self._client.publish(subject, payload, reply, headers))
         except Exception as error:  # noqa: BLE001 (whatever the library raises)
             self._not_sent(subject, error)
             return
         if rest is not None:
             self._writer = asyncio.create_task(self._write(subject, rest), name="pavane-writer")
+
+    def _goes_straight(self) -> bool:
+        """Whether this is the first message of a turn of the loop, and the turn before had not
+        many: a lone message goes at once, and many go together in one call of the system."""
+        self._sent += 1
+        if self._sent != 1:
+            return False
+        self._loop.call_soon(self._turned)
+        return not self._client.pending_data_size and self._client.is_connected
+
+    def _turned(self) -> None:
+        """A turn of the loop is over."""
+        if self._sent > 1:
+            self._sent = 1
+            self._loop.call_soon(self._turned)
+        else:
+            self._sent = 0
 
     async def _write(self, subject: str, rest: Awaitable[None]) -> None:
         """Finish a publish that had to wait, and then what was to be sent after it. As the
@@ -349,8 +375,8 @@ class Link:
         try:
             subscription.inner = await self._attach(pattern, subscription.on_message)
             await self.fence()
-            if pattern in self._denied:
-                del self._denied[pattern]
+            if pattern.lower() in self._denied:
+                del self._denied[pattern.lower()]
                 raise Forbidden(self.shown, f"subscribe to {pattern}")
         except BaseException:
             await subscription.close()

@@ -17,6 +17,7 @@ from pavane.broker.connect import connect
 from pavane.broker.contract import Level
 from pavane.broker.embedded import Server, cluster
 from pavane.broker.errors import LimitExceeded, NotConnected
+from pavane.broker.nats.library import socket_writer
 from pavane.broker.options import ConnectOptions
 
 Until = Callable[..., Awaitable[None]]
@@ -84,6 +85,41 @@ async def test_a_burst_is_delivered_where_it_is_read_and_nothing_is_dropped(
     assert got == sent and not lost
     await broker.close()
     await other.close()
+
+
+@pytest.mark.parametrize("straight", [True, False])
+async def test_order_holds_whichever_way_messages_take_to_the_socket(
+    straight: bool, nats_url: str, unique: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lone message is written at once, a crowd by the library, all of it where it must be."""
+    written: list[bytes] = []
+
+    def writer(client: Any) -> Callable[[bytes], None] | None:
+        found = socket_writer(client)
+        assert found is not None, "the library is built otherwise: every message takes a turn more"
+
+        def write(data: bytes) -> None:
+            written.append(data)
+            found(data)
+
+        return write if straight else None
+
+    monkeypatch.setattr("pavane.broker.nats.link.socket_writer", writer)
+    broker = await connect(nats_url)
+    got: list[bytes] = []
+    await broker.subscribe(unique, lambda _s, p: got.append(p))
+    rng = random.Random(7)
+    number = 0
+    while number < 3000:
+        for _ in range(rng.choice((1, 1, 1, 2, 30))):
+            broker.publish(unique, str(number).encode())
+            number += 1
+        for _ in range(rng.randrange(4)):
+            await asyncio.sleep(0)
+    await until(lambda: len(got) == number)
+    assert got == [str(each).encode() for each in range(number)]
+    assert bool(written) == straight
+    await broker.close()
 
 
 async def test_a_publish_that_has_to_wait_keeps_its_place(
