@@ -9,7 +9,7 @@ from ..broker import subjects
 from ..broker.errors import BadSubject, FrameError
 from ..broker.frame import Ack, Control, Frame, decode
 from ..language.errors import PavaneError, ProtocolViolation
-from .errors import SessionAborted
+from .errors import aborted
 from .inlet import Lane
 from .seat import Seat
 
@@ -18,6 +18,14 @@ LINES = 100_000
 
 TO_ALL = "all"
 """The control verb of a frame whose ack speaks of the lane to the whole family."""
+
+
+class Reflected(Exception):
+    """Internal: an answer of the server, which is JSON or nothing. Whoever may ask it anything can
+    have it sent to any subject, and so it says nothing of the sender that stands there."""
+
+    def __init__(self) -> None:
+        super().__init__("an answer of the server, which was asked to send it here")
 
 
 class Line:
@@ -73,6 +81,8 @@ class Post:
                 return
         try:
             self._sort(line, self._read(line, data), len(data))
+        except Reflected as reflected:
+            self._desk.refused(subject, str(reflected))
         except PavaneError as error:
             self._desk.fail(error, line.name)
 
@@ -105,6 +115,8 @@ class Post:
         try:
             frame = decode(data)
         except FrameError as error:
+            if not data or data.startswith(b"{"):
+                raise Reflected from None
             raise ProtocolViolation(
                 f"{line.name} sent bytes that are no frame: {error.message}",
                 role=line.name,
@@ -133,7 +145,7 @@ class Post:
             self._desk.heard(line.role, frame.control)
         if frame.abort is not None:
             who = frame.abort.role or line.name
-            raise SessionAborted(self._session, who, frame.abort.reason)
+            raise aborted(self._session, who, frame.abort.reason, frame.abort.code)
 
     def _credit(self, line: Line, ack: Ack, *, to_all: bool) -> None:
         for seat, _ in line.lanes:

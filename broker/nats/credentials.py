@@ -15,12 +15,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-import nkeys
+import nkeys  # pyright: ignore[reportMissingTypeStubs]  # it has none
 from nacl.signing import SigningKey
 
 from .allowed import Allowed
 
-_nkeys: Any = nkeys  # it has no annotations
+_nkeys: Any = nkeys
 
 Kind = Literal["operator", "account", "user"]
 

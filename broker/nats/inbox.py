@@ -128,8 +128,8 @@ class Inbox:
         self._fail(lambda _deadline, _subject: True, NoAnswer("the connection was cut"))
 
     def deny(self, subject: str, error: BrokerError) -> None:
-        """The server does not let us publish on `subject`."""
-        self._fail(lambda _deadline, asked: asked == subject, error)
+        """The server does not let us publish on `subject`, which the library has in small letters."""
+        self._fail(lambda _deadline, asked: asked.lower() == subject, error)
 
     def _token(self) -> str:
         return f"{next(self._tokens):x}"

@@ -121,7 +121,7 @@ async def _still_alive(stage: Stage) -> bool:
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"garbage", b"\xdc\xff\xff", b"\x80" * 1000, b"\xc4\x02ab"], ids=range(5)
+    "data", [b"\0", b"garbage", b"\xdc\xff\xff", b"\x80" * 1000, b"\xc4\x02ab"], ids=range(5)
 )
 async def test_a51_garbage_in_a_mailbox_is_a_violation_of_its_sender(
     stage: Stage, data: bytes
