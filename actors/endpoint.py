@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from random import Random
+from typing import Any, TypeVar, overload
 
 from ..broker.payload import pack, unpack
+from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
+from . import calls
 from .inlet import Inlet
 from .listener import Listener, Received, unfit
 from .outlet import Outlet
 from .part import Move
 from .seat import Seat
 from .speaker import Speaker, whom
+
+
+T = TypeVar("T")
 
 
 class Endpoint:
@@ -23,8 +29,8 @@ class Endpoint:
     When the session fails elsewhere, the next use raises why.
     """
 
-    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_moves", "_outlets", "_seat",
-                 "_speaker", "_tally")  # fmt: skip
+    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_moves", "_outlets", "_random",
+                 "_seat", "_speaker", "_tally")  # fmt: skip
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
@@ -32,6 +38,7 @@ class Endpoint:
         self._mailbox = seat.mailbox
         self._moves = seat.part.moves
         self._tally = seat.tally
+        self._random: Random | None = None
         self._speaker = Speaker(seat)
         self._listener = Listener(seat)
         self._outlets: list[Outlet | None] = [None] * len(self._moves)
@@ -191,6 +198,65 @@ class Endpoint:
         while not self._monitor.is_final and self._monitor.state.selects:
             if self._monitor.state.sends or not await self._listener.narrow():
                 return
+
+    # --- the world -----------------------------------------------------------------------
+
+    @property
+    def input(self) -> Any:
+        """What the session was started with, the same for all roles; None if nothing."""
+        return self._seat.session.input
+
+    @overload
+    async def run(
+        self, function: Callable[..., Awaitable[T]], *args: Any, retry: Retry | None = None,
+        timeout: float | None = None, name: str = "",
+    ) -> T: ...  # fmt: skip
+    @overload
+    async def run(
+        self, function: Callable[..., T], *args: Any, retry: Retry | None = None,
+        timeout: float | None = None, name: str = "",
+    ) -> T: ...  # fmt: skip
+    async def run(
+        self,
+        function: Callable[..., Any],
+        *args: Any,
+        retry: Retry | None = None,
+        timeout: float | None = None,
+        name: str = "",
+    ) -> Any:
+        """Call `function`, async or not, and return what it returns, as its return annotation
+        says, or in plain builtins. For everything whose result is not always the same.
+
+        A durable session records the result. A role that is played again gets it from the log,
+        and the call is not made again, unless the worker died while it was made: then it is made
+        once more. `name` tells it from others in the log; the function's own if empty. Raises
+        `CallFailed` for what it raised in the last attempt, which is recorded as well, and
+        `NotRecordable`.
+        """
+        self._seat.check()
+        name = name or calls.named(function)
+        around = calls.around(retry, timeout)
+        made = self._seat.session.calls
+        data = await made.run(self._seat, name, lambda: function(*args), around)
+        return calls.unpacked(data, function, name)
+
+    async def now(self) -> float:
+        """The time in seconds since 1970; recorded as by `run`."""
+        self._seat.check()
+        return await self._seat.session.calls.now(self._seat)
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait. In a durable session it is the moment of waking that is recorded: however often
+        the role is played again meanwhile, it sleeps no longer."""
+        self._seat.check()
+        await self._seat.session.calls.sleep(self._seat, seconds)
+        self._seat.check()
+
+    def random(self) -> Random:
+        """Random numbers that are the same whenever this instance of this session is played."""
+        if self._random is None:
+            self._random = calls.seeded(self.session, self.name)
+        return self._random
 
     @property
     def values(self) -> Mapping[str, Any]:

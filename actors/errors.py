@@ -17,6 +17,8 @@ PavaneError
     ├── RoleFailed            a role function raised: what `run` raises from it
     ├── Unhandled             an annotation that nothing acts on yet
     ├── Absent                a role that another process should play is not there
+    ├── CallFailed            what a role called with `me.run` raised
+    ├── NotRecordable         a value that a log cannot hold
     ├── SessionLost           messages were lost beyond repair
     └── RuntimeClosed         used after its end
 """
@@ -173,6 +175,41 @@ class RoleFailed(ActorError):
             f"{role} raised {type(cause).__name__}{said}",
             hint=f"mend the function that plays {role.partition('[')[0]}; "
             "what it raised is this error's __cause__",
+        )
+
+
+class CallFailed(ActorError):
+    """What `who` called as `name` with `me.run` raised `kind`, in the last of its attempts.
+
+    In a durable session this is recorded, and the call is not made again. Only where it was
+    made has this error a `__cause__`.
+    """
+
+    code = "PV562"
+
+    def __init__(self, who: str, name: str, kind: str, reason: str) -> None:
+        self.who = who
+        self.name = name
+        self.kind = kind
+        self.reason = reason
+        said = f": {reason}" if reason else ""
+        super().__init__(
+            f"{who}: {name} raised {kind}{said}",
+            hint="catch CallFailed where the role can go on without it, or give run a retry",
+        )
+
+
+class NotRecordable(ActorError):
+    """`what` came to a value that a log cannot hold, or not give back as it was declared."""
+
+    code = "PV563"
+
+    def __init__(self, what: str, reason: str) -> None:
+        self.what = what
+        self.reason = reason
+        super().__init__(
+            f"what {what} came to cannot be recorded: {reason}",
+            hint="return builtins, dataclasses, msgspec structs, dates, decimals or UUIDs",
         )
 
 

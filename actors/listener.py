@@ -13,7 +13,7 @@ from ..language.monitor import Whom
 from ..language.table import Step
 from .events import MessageReceived
 from .inlet import Inlet
-from .seat import Seat
+from .seat import Seat, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +69,46 @@ class Listener:
     async def _next(self, label: str | None, sender: Whom | None) -> tuple[Step, list[Inlet]]:
         """Wait for a step of which everything has arrived: one inlet, or all of a gather."""
         seat = self._seat
+        settled: Source | None = None
         while True:
             seat.check()
             wanted = self._wanted(label, sender)
+            if seat.settle is not None and settled is None and self._is_open(wanted):
+                settled = await seat.settle(lambda: self._speaking(label, sender))
+                continue
+            if settled is not None:
+                wanted = [step for step in wanted if step.meets(*settled, seat.index)]
             if len(wanted) == 1 and wanted[0].collective:
                 return wanted[0], await self._gather(wanted[0])
-            for step in wanted:
-                inlets = self._inlets(step)
-                if step.collective:
-                    if all(self._head(inlet, step) for inlet in inlets):
-                        return step, inlets
-                elif inlets[0].queue:
-                    return self._matching(inlets[0], label, wanted), inlets
+            ready = self._ready(label, wanted)
+            if ready is not None:
+                return ready
             await seat.mailbox.arrival()
+
+    def _ready(self, label: str | None, wanted: list[Step]) -> tuple[Step, list[Inlet]] | None:
+        """The first of `wanted` of which everything has arrived."""
+        for step in wanted:
+            inlets = self._inlets(step)
+            if step.collective:
+                if all(self._head(inlet, step) for inlet in inlets):
+                    return step, inlets
+            elif inlets[0].queue:
+                return self._matching(inlets[0], label, wanted), inlets
+        return None
+
+    def _is_open(self, wanted: list[Step]) -> bool:
+        """Whether it is for the senders to settle which of `wanted` comes first."""
+        first = wanted[0].partners(self._seat.role, self._seat.index)
+        return any(
+            step.peer_role != wanted[0].peer_role
+            or step.partners(self._seat.role, self._seat.index) != first
+            for step in wanted[1:]
+        )
+
+    def _speaking(self, label: str | None, sender: Whom | None) -> Source | None:
+        """Who is heard if nobody else is waited for."""
+        ready = self._ready(label, self._wanted(label, sender))
+        return None if ready is None else (ready[1][0].role, ready[1][0].index)
 
     async def _gather(self, step: Step) -> list[Inlet]:
         """Wait for one sender after the other, so that each arrival is looked at once."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.monitor import Monitor
 from ..language.table import Step
+from .calls import Calls
 from .events import Event
 from .guard import names_in
 from .mailbox import Mailbox
@@ -26,10 +27,21 @@ class Host(Protocol):
     def pipeline(self) -> Pipeline: ...
     @property
     def devices(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def calls(self) -> Calls: ...
+    @property
+    def input(self) -> Any: ...
 
     def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
         """The lane from `seat` to one instance of `role`, or to all with None."""
         ...
+
+
+Source = tuple[str, int]
+"""An instance that is heard: role and index."""
+
+Settle = Callable[[Callable[[], Source | None]], Awaitable[Source]]
+"""Settles who is heard first where several may be: `await settle(who_is_ready_now)`."""
 
 
 class Seat:
@@ -37,6 +49,7 @@ class Seat:
 
     `observe` is None when nobody watches. `chosen` is the branch that the role has announced
     and not yet begun. `values` are the names that guards may use.
+    `settle` is None where who is heard first is a matter of who comes first.
     """
 
     __slots__ = (
@@ -51,6 +64,7 @@ class Seat:
         "part",
         "role",
         "session",
+        "settle",
         "tally",
         "values",
     )
@@ -76,6 +90,7 @@ class Seat:
         self.observe = observe
         self.context = context
         self.chosen = ""
+        self.settle: Settle | None = None
         self.values: dict[str, Any] = {}
         self.tally = Tally()
 

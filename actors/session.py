@@ -20,7 +20,9 @@ from ..broker.frame import Abort, Ack, Control, Frame, Message, encode
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
+from .calls import LiveCalls
 from .cast import Cast
+from .clock import LoopClock
 from .devices import Devices
 from .endpoint import Endpoint
 from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished, Unplayable
@@ -54,7 +56,8 @@ are cancelled, and may still clean up."""
 class Session:
     """Plays the `implementations` of some or all roles of `cast`. Use it once: `await run()`.
 
-    `tokens` are the instances' capability tokens by instance name.
+    `tokens` are the instances' capability tokens by instance name; `given` is the input that
+    all roles can read.
     """
 
     def __init__(
@@ -68,8 +71,11 @@ class Session:
         tokens: Callable[[Identity], bytes],
         observe: Callable[[Event], None] | None = None,
         devices: Devices | None = None,
+        given: Any = None,
     ) -> None:
         self.id = subjects.token(session)
+        self.input = given
+        self.calls = LiveCalls(LoopClock())
         self.devices: Devices = devices or {}
         self.pipeline = pipeline
         self.failure: PavaneError | None = None
