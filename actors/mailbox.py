@@ -108,19 +108,17 @@ class Mailbox:
 
     # --- waiting -----------------------------------------------------------------------
 
-    async def arrival(self) -> None:
-        """Wait until something arrives, or raise the session's failure.
+    def arrival(self) -> asyncio.Future[None]:
+        """What to await until something arrives; it raises the session's failure.
 
-        Who waits has said what it has to say: its frames need not wait for the end of the tick.
+        Who waits has said what it has to say: its frames need not wait for the end of the turn.
         """
         if self.failure is not None:
             raise self.failure
         self._flush()
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
-        await waiter
-        if self.failure is not None:
-            raise self.failure
+        return waiter
 
     def wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -134,4 +132,7 @@ class Mailbox:
             self.failure = failure
             for inlet in self.inlets.values():
                 inlet.queue.clear()
-            self.wake()
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_exception(failure)

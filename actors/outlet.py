@@ -7,13 +7,13 @@ message waits for nothing but the end of the turn.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from itertools import takewhile
 
 from ..broker.errors import PayloadTooLarge
 from ..broker.frame import MESSAGES_LIMIT, Message, Parts
 from .inlet import BYTES, WINDOW
+from .turn import Soon
 
 FRAME_BYTES = 128 * 1024
 """A frame is closed when it reaches about this; larger payloads travel alone."""
@@ -22,13 +22,9 @@ ENVELOPE = 32
 """What a message takes in a frame besides its payload, about."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """A frame that is out and not acknowledged; `order` counts the sender's frames."""
-
-    order: int
-    last: int
-    data: bytes
+Sent = tuple[int, int, bytes, int]
+"""A frame that is out: its number among the sender's frames, the number of its last message, the
+frame, the bytes of its payloads."""
 
 
 class Outlet:
@@ -41,10 +37,12 @@ class Outlet:
     __slots__ = (
         "_arrived",
         "_credits",
+        "_everywhere",
         "_flying",
         "_full",
         "_limit",
         "_lowest",
+        "_slowest",
         "_unread",
         "_waiters",
         "batch",
@@ -55,7 +53,6 @@ class Outlet:
         "room",
         "size",
         "subject",
-        "unacknowledged",
     )
 
     def __init__(
@@ -75,14 +72,15 @@ class Outlet:
         self.room = WINDOW
         self.batch: list[Message] | None = None
         self.size = 0
-        self.unacknowledged: deque[Sent] = deque()
         self._limit = limit
         self._full = min(FRAME_BYTES, limit // 2)
         self._lowest = WINDOW
+        self._everywhere = 0
         self._flying = 0
-        self._unread: deque[tuple[int, int]] = deque()
+        self._unread: list[Sent] = []
         self._credits = dict.fromkeys(listeners, WINDOW)
-        self._arrived = dict.fromkeys(listeners, 0)
+        self._arrived: dict[int, int] = {}
+        self._slowest = len(self._credits)
         self._waiters: list[asyncio.Future[None]] = []
 
     def put(
@@ -115,31 +113,50 @@ class Outlet:
 
     def acknowledged(self, index: int, received: int, credit: int) -> None:
         """Listener `index` has the messages up to `received` and allows those up to `credit`."""
-        if index not in self._credits:
+        before = self._credits.get(index)
+        if before is None:
             return
-        was_lowest = self._credits[index] == self._lowest
-        self._arrived[index] = max(self._arrived[index], received)
         # Nobody can have read more than was sent, whatever it says.
-        self._credits[index] = max(self._credits[index], min(credit, self.next - 1 + WINDOW))
-        if was_lowest:
+        credit = max(before, min(credit, self.next - 1 + WINDOW))
+        if len(self._credits) == 1:
+            self._everywhere = max(self._everywhere, received)
+            self._lowest = self._credits[index] = credit
+            self._reckon()
+            return
+        self._arrived[index] = max(self._arrived.get(index, 0), received)
+        if credit > before:
+            self._credits[index] = credit
+            self._slowest -= before == self._lowest
+        if not self._slowest:
+            self._find_slowest()
             self._reckon()
 
+    def _find_slowest(self) -> None:
+        """Look at all the listeners, which is done only when the last of the slowest has moved."""
+        credits = self._credits.values()
+        self._lowest = min(credits)
+        self._slowest = sum(credit == self._lowest for credit in credits)
+        if len(self._arrived) == len(self._credits):
+            self._everywhere = min(self._arrived.values())
+
     def _reckon(self) -> None:
-        """See what all the listeners have received and read."""
-        self._lowest = min(self._credits.values())
-        everywhere = min(self._arrived.values())
-        while self.unacknowledged and self.unacknowledged[0].last <= everywhere:
-            self.unacknowledged.popleft()
-        while self._unread and self._unread[0][0] <= self._lowest - WINDOW:
-            self._flying -= self._unread.popleft()[1]
+        """Forget the frames that all the listeners have read, and see how much room there is."""
+        read = self._lowest - WINDOW
+        done = list(takewhile(lambda sent: sent[1] <= read, self._unread))
+        del self._unread[: len(done)]
+        self._flying -= sum(size for *_, size in done)
         self.room = self._lowest - (self.next - 1) if self._flying <= BYTES else 0
         if self.room > 0:
             self.wake()
 
-    def departed(self, sent: Sent, size: int) -> None:
-        """A frame with payloads of `size` bytes is out."""
-        self.unacknowledged.append(sent)
-        self._unread.append((sent.last, size))
+    def departed(self, sent: Sent) -> None:
+        """A frame is out."""
+        self._unread.append(sent)
+
+    @property
+    def unacknowledged(self) -> list[Sent]:
+        """The frames that some listener may not have received."""
+        return [sent for sent in self._unread if sent[1] > self._everywhere]
 
     def wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -161,18 +178,18 @@ class Outbox:
     message on the one kind of lane closes the open frames of the other.
     """
 
-    __slots__ = ("_begun", "_encode", "_frames", "_loop", "_order", "_publish", "outlets")
+    __slots__ = ("_encode", "_frames", "_kinds", "_order", "_publish", "_turn", "outlets")
 
     def __init__(
         self,
         encode: Callable[[list[Message]], bytes],
         publish: Callable[[str, bytes], None],
-        loop: asyncio.AbstractEventLoop,
+        turn: Soon,
     ) -> None:
         self._encode = encode
         self._publish = publish
-        self._loop = loop
-        self._begun: dict[tuple[str, bool], list[Outlet]] = {}
+        self._turn = turn
+        self._kinds: dict[tuple[str, bool], None] = {}
         self._frames: list[tuple[Outlet, list[Message]]] = []
         self._order = 0
         self.outlets: dict[tuple[str, int | None], Outlet] = {}
@@ -180,9 +197,10 @@ class Outbox:
     def open(self, outlet: Outlet) -> list[Message]:
         """Begin a frame for `outlet` in this tick."""
         if not self._frames:
-            self._loop.call_soon(self.flush)
-        self._close_others(outlet)
-        self._begun.setdefault((outlet.role, outlet.index is None), []).append(outlet)
+            self._turn.call_soon(self.flush)
+        elif (outlet.role, outlet.index is not None) in self._kinds:
+            self._close_others(outlet)
+        self._kinds[outlet.role, outlet.index is None] = None
         batch: list[Message] = []
         outlet.batch = batch
         outlet.size = 0
@@ -190,27 +208,29 @@ class Outbox:
         return batch
 
     def _close_others(self, outlet: Outlet) -> None:
-        """Close the frames of this tick to the same role that are of the other kind."""
-        other = (outlet.role, outlet.index is not None)
-        for begun in self._begun.pop(other, ()):
-            begun.batch = None
+        """Close the frames of this turn to the same role that are of the other kind."""
+        to_all = outlet.index is None
+        del self._kinds[outlet.role, not to_all]
+        for other, _ in self._frames:
+            if other.role == outlet.role and (other.index is None) != to_all:
+                other.batch = None
 
     def flush(self) -> None:
-        """Publish the frames of this tick, if there are any left."""
+        """Publish the frames of this turn, if there are any left."""
         if not self._frames:
             return
         frames, self._frames = self._frames, []
-        self._begun.clear()
+        self._kinds.clear()
         for outlet, batch in frames:
             outlet.batch = None
             self._order += 1
             data = self._encode(batch)
-            size = sum(len(message.payload) for message in batch)
-            outlet.departed(Sent(self._order, batch[-1].sequence, data), size)
+            size = sum([len(message.payload) for message in batch])
+            outlet.departed((self._order, batch[-1].sequence, data, size))
             self._publish(outlet.subject, data)
 
     def send_again(self) -> None:
         """Publish every frame that is not acknowledged once more, in the first order."""
         frames = [(sent, o.subject) for o in self.outlets.values() for sent in o.unacknowledged]
-        for sent, subject in sorted(frames, key=lambda pair: pair[0].order):
-            self._publish(subject, sent.data)
+        for (_, _, data, _), subject in sorted(frames, key=lambda frame: frame[0][0]):
+            self._publish(subject, data)
