@@ -11,7 +11,7 @@ from collections import Counter as Counts
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from .graph import Branching, Comm, Count, Fork, Join, Way
 from .machine import Action, Counter
@@ -38,8 +38,7 @@ class Raw:
     conflicts: list[Clash] = field(default_factory=list[Clash])
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(Struct, frozen=True):
     """What the first step of a branch decides: labels, guards and times, outermost first."""
 
     labels: tuple[str, ...] = ()

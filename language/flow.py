@@ -233,6 +233,8 @@ class Flow:
         self, key: tuple[object, ...], chooser: RoleRef, label: str, scope: Scope, entry: int
     ) -> int:
         """`entry`, after the selections that say which branch was taken."""
+        if not self._announcements:
+            return entry
         for receiver in reversed(self._announcements.get(key, {}).get(label, ())):
             message = Message(f"@{label}")
             selection = Send(chooser, receiver, message, selection=True)

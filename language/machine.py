@@ -45,9 +45,11 @@ class Peer:
     @property
     def is_empty(self) -> bool:
         """Whether it means nobody, as a range does whose bounds are bound alike."""
+        if self.stop is None:
+            return False
         if isinstance(self.start, int) and isinstance(self.stop, int):
             return self.start >= self.stop
-        return self.stop is not None and self.start == self.stop
+        return self.start == self.stop
 
     def __str__(self) -> str:
         if self.every:

@@ -61,12 +61,13 @@ def _blocks(edges: Edges, kinds: list[Hashable]) -> list[int]:
     numbers: dict[Hashable, int] = {}
     block_of = list[int]()
     for kind, leaving in zip(kinds, edges, strict=True):
-        offered = (kind, frozenset(key for key, _ in leaving))
+        offered = (kind, frozenset([key for key, _ in leaving]))
         block_of.append(numbers.setdefault(offered, len(numbers)))
     blocks = [set[int]() for _ in numbers]
     for state, block in enumerate(block_of):
         blocks[block].add(state)
-    _refine(blocks, block_of, _arriving(edges))
+    if len(blocks) < len(edges):
+        _refine(blocks, block_of, _arriving(edges))
     return block_of
 
 

@@ -41,7 +41,9 @@ class View:
     def __init__(self, flow: Flow, who: Class) -> None:
         self.flow = flow
         self.who = who
+        self._nodes = flow.nodes
         self._covers = flow.instances.covers
+        self._single = who.start is None
         self._live: set[int] | None = None
         self._known = 0
         self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
@@ -50,13 +52,15 @@ class View:
         self._starts: dict[int, tuple[int, ...]] = {}
 
     def node(self, number: int) -> GlobalNode:
-        return self.flow.nodes[number]
+        return self._nodes[number]
 
     # which nodes are heads --------------------------------------------------------------
 
     def sends(self, comm: Comm) -> bool:
         """Whether the class sends in `comm`. The one instance that gathers from a family it
         belongs to does not send to itself."""
+        if self._single:
+            return comm.sender.role == self.who.role
         if not comm.sends or not self._covers(comm.sender, self.who):
             return False
         alone = not comm.receiver.is_collective
@@ -64,6 +68,8 @@ class View:
 
     def receives(self, comm: Comm) -> bool:
         """Whether the class receives in `comm`; see `sends`."""
+        if self._single:
+            return comm.receiver.role == self.who.role
         if not comm.receives or not self._covers(comm.receiver, self.who):
             return False
         alone = not comm.sender.is_collective
@@ -74,7 +80,7 @@ class View:
 
     def is_head(self, number: int) -> bool:
         """Whether the class acts, decides, counts or joins at this node."""
-        match self.node(number):
+        match self._nodes[number]:
             case Comm() as comm:
                 return self.sends(comm) or self.receives(comm)
             case Branching() as choice:
@@ -175,7 +181,7 @@ class View:
 
     def _past_others(self, number: int) -> int:
         """The first node from here on that is not a message between others."""
-        nodes, role = self.flow.nodes, self.who.role
+        nodes, role = self._nodes, self.who.role
         node = nodes[number]
         while isinstance(node, Comm) and node.sender.role != role != node.receiver.role:
             number = node.next
@@ -184,7 +190,7 @@ class View:
 
     def _entered(self, number: int, border: int) -> Head:
         """The head at a node: `parallel` is entered, all else stands for itself."""
-        node = self.node(number)
+        node = self._nodes[number]
         if number == border or not isinstance(node, Fork):
             return number
         entries = self.entries(number, node)

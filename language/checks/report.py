@@ -67,7 +67,7 @@ class Report:
         """The bodies that can be passed without a message; found by the checks of control."""
         self._said: set[tuple[str, str]] = set()
         self._listed: dict[int, tuple[Statement, ...]] = {}
-        self._kinds: dict[type[Statement], list[tuple[Scope, Statement]]] = {}
+        self._kinds: dict[type[object], list[tuple[Scope, Statement]]] = {}
         self._own = SubProtocol(protocol.name, tuple(own), protocol.body, span=protocol.name_span)
         self.bodies: dict[str, Block] = {protocol.name: protocol.body}
         """What can be called, by name."""

@@ -28,6 +28,8 @@ SENDS_ONLY = ("retry", "priority", "compress")
 
 
 def check_times(report: Report) -> None:
+    if not any(_may_be_timed(statement) for _, statement in report.statements()):
+        return
     for scope in report.scopes:
         waiting: list[tuple[Block, float]] = [(scope.body, 0.0)]
         while waiting:
@@ -35,6 +37,19 @@ def check_times(report: Report) -> None:
             for statement in block.statements:
                 inside = _statement(report, statement, around)
                 waiting += [(inner, inside) for inner in blocks(statement)]
+
+
+def _may_be_timed(statement: Statement) -> bool:
+    match statement:
+        case Send():
+            sides = statement.sender_annotations or statement.receiver_annotations
+            return bool(sides or statement.annotations)
+        case Continue():
+            return False
+        case Choice(branches=branches) if any(b.timeout is not None for b in branches):
+            return True
+        case _:
+            return bool(statement.annotations)
 
 
 def _statement(report: Report, statement: Statement, around: float) -> float:
