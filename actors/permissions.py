@@ -17,6 +17,7 @@ from ..broker.nats.counters import STREAM as COUNTERS
 from ..broker.nats.counters import stored_on
 from ..effects.budget import flow_counter, leakage_counter
 from ..effects.effect import JournalMergeEffect, LeakageEffect, effects_of
+from ..effects.leases import notices
 from ..effects.places import HEAD_SUBJECTS, HEADS, JOURNAL, JOURNAL_SUBJECTS
 from ..language.compiler import Compiled
 from ..language.machine import Action, Machine
@@ -112,8 +113,9 @@ def _merging(writers: str) -> Allowed:
 
 
 def _counting(counter: str) -> Allowed:
-    record = stored_on(counter)
-    return allowed.publishing(record) + allowed.reading(COUNTERS, record)
+    record, notice = stored_on(counter), notices(counter)
+    asking = allowed.publishing(notice) + allowed.listening(notice)
+    return allowed.publishing(record) + allowed.reading(COUNTERS, record) + asking
 
 
 # --- users that are not roles --------------------------------------------------------------
@@ -122,7 +124,11 @@ def _counting(counter: str) -> Allowed:
 def _operator(compiled: Compiled) -> Allowed:
     context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"
     streams = allowed.all_of(allowed.making(stream) for stream in (JOURNAL, HEADS, COUNTERS))
-    return streams + allowed.all_of(allowed.publishing(c) for c in _counters_of(context))
+    counters = allowed.all_of(
+        allowed.publishing(stored_on(c)) + allowed.publishing(notices(c))
+        for c in _counters_of(context)
+    )
+    return streams + counters
 
 
 def _runtime(compiled: Compiled) -> Allowed:
@@ -142,14 +148,11 @@ def _reader(compiled: Compiled) -> Allowed:
 
 
 def _all_counters(context: str) -> Allowed:
-    return allowed.all_of(
-        allowed.publishing(record) + allowed.reading(COUNTERS, record)
-        for record in _counters_of(context)
-    )
+    return allowed.all_of(_counting(counter) for counter in _counters_of(context))
 
 
 def _counters_of(context: str) -> tuple[str, ...]:
-    return tuple(stored_on(f"{kind}.{context}.*") for kind in ("flow", "leak"))
+    return tuple(f"{kind}.{context}.*" for kind in ("flow", "leak"))
 
 
 # --- before the first session ----------------------------------------------------------------

@@ -42,9 +42,12 @@ PATIENCE = 1.0
 COOL = 1.0
 """Seconds without a lease after somebody has asked for what was held."""
 
-NOTICES = "leases"
-
 T = TypeVar("T")
+
+
+def notices(counter: str) -> str:
+    """The subject on which processes ask each other for what they hold of a counter."""
+    return f"leases.{counter}"
 
 
 class Lease:
@@ -204,7 +207,7 @@ class Leases:
         self._stuck: dict[str, frozenset[Hold]] = {}
         self._recalls: dict[str, asyncio.Task[None]] = {}
         self._watching: asyncio.Task[None] | None = None
-        self._listening: asyncio.Task[Subscription] | None = None
+        self._listening: dict[str, asyncio.Task[Subscription]] = {}
         self._answering: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
@@ -249,7 +252,7 @@ class Leases:
         now = asyncio.get_running_loop().time()
         if not (hot or lease.lasting or lease.only_stale(cost, now)):
             return await self._broker.spend(lease.counter, cost), False
-        await self._listen()
+        await self._listen(lease.counter)
         level = await lease.draw(cost, ahead=hot)
         self._watch()
         return level, True
@@ -299,24 +302,22 @@ class Leases:
             await asyncio.sleep(pause)
             pause = min(2 * pause, 0.05)
 
-    async def _listen(self) -> None:
+    async def _listen(self, counter: str) -> None:
         """Hear when others need what is held here. Subscribed before anything is drawn."""
-        if self._listening is None or (self._listening.done() and self._listening.exception()):
-            self._listening = asyncio.create_task(
-                self._broker.subscribe(f"{NOTICES}.>", self._heard)
-            )
-        await asyncio.shield(self._listening)
+        listening = self._listening.get(counter)
+        if listening is None or (listening.done() and listening.exception()):
+            subscribing = self._broker.subscribe(notices(counter), self._heard)
+            listening = self._listening[counter] = asyncio.create_task(subscribing)
+        await asyncio.shield(listening)
 
     def notify(self, counter: str) -> None:
         """Have all processes ask the broker before they charge `counter` again."""
-        self._broker.publish(f"{NOTICES}.{counter}", b"")
+        self._broker.publish(notices(counter), b"")
 
     def _heard(self, subject: str, payload: bytes) -> None:
-        counter = subject.removeprefix(f"{NOTICES}.")
-        if any(name == counter for name, _ in self._leases):
-            task = asyncio.create_task(self._give_up(counter))
-            self._answering.add(task)
-            task.add_done_callback(self._answering.discard)
+        task = asyncio.create_task(self._give_up(subject.removeprefix(notices(""))))
+        self._answering.add(task)
+        task.add_done_callback(self._answering.discard)
 
     async def _give_up(self, counter: str) -> None:
         for (name, _), lease in list(self._leases.items()):
@@ -357,10 +358,10 @@ class Leases:
         failed = await asyncio.gather(
             *(lease.release() for lease in leases), return_exceptions=True
         )
-        if self._listening is not None and not self._listening.cancelled():
+        listening, self._listening = self._listening, {}
+        for subscribing in listening.values():
             with suppress(BrokerError):
-                await (await self._listening).close()
-            self._listening = None
+                await (await subscribing).close()
         for error in failed:
             if isinstance(error, BaseException):
                 raise error
