@@ -10,13 +10,13 @@ from ..broker.payload import pack, unpack
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
 from . import calls
+from .deadlines import TimeLimit
 from .inlet import Inlet
 from .listener import Listener, Received, unfit
 from .outlet import Outlet
 from .part import Move
 from .seat import Seat
 from .speaker import Speaker, whom
-
 
 T = TypeVar("T")
 
@@ -43,7 +43,7 @@ class Endpoint:
         self._listener = Listener(seat)
         self._outlets: list[Outlet | None] = [None] * len(self._moves)
         self._inlets: list[Inlet | None] = [None] * len(self._moves)
-        if seat.observe is None and not seat.part.guarded:
+        if seat.observe is None and not seat.part.guarded and not seat.part.timed:
             self._find_short_ways()
 
     def _find_short_ways(self) -> None:
@@ -155,6 +155,30 @@ class Endpoint:
     def set(self, **values: Any) -> None:
         """Give values to the names that this role's guards use."""
         self._seat.values.update(values)
+
+    # --- time ----------------------------------------------------------------------------
+
+    def deadline(self) -> TimeLimit:
+        """The time that the protocol leaves for the present choice, as a block:
+
+            async with me.deadline() as late:
+                decision = await ask_somebody()
+            if late.passed:
+                await me.send("TooLate")
+
+        The block is cancelled when the choice's `timeout` branch becomes the only one, and
+        `late.passed` tells. If it does not, the next step counts as taken in time. Where no
+        timeout branch waits, nothing happens.
+        """
+        deadlines = self._seat.deadlines
+        return deadlines.limit() if deadlines is not None else TimeLimit(None, None)
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until this role's next step, or its decision, must have been made; None where
+        the protocol sets no time."""
+        deadlines = self._seat.deadlines
+        return deadlines.left() if deadlines is not None else None
 
     # --- receiving -----------------------------------------------------------------------
 

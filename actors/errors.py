@@ -4,6 +4,8 @@ PavaneError
 ├── ProtocolViolation         (language.errors) a peer or the role's own code left the protocol
 │   ├── GuardRefused          the branch's guard does not hold
 │   ├── NoBranch              no guard holds and there is no fallback
+│   ├── TooEarly              the timeout branch, before its time
+│   ├── TooLate               another branch, after it
 │   └── Unfinished            a role function returned before its part was over
 └── ActorError
     ├── MissingRole           a role has no implementation
@@ -13,13 +15,18 @@ PavaneError
     ├── Conflict              the same protocol name registered twice
     ├── SessionExists         the same name for two sessions at once
     ├── SessionAborted        the session ended because of another role
-    │   └── PeerFailed        ... whose code raised
+    │   ├── PeerFailed        ... whose code raised
+    │   └── SessionCancelled  ... or because somebody cancelled it
+    ├── StepTimedOut          (also a TimeoutError) a role did not do its step in time
+    ├── UnknownSession        no session of that name runs here
     ├── RoleFailed            a role function raised: what `run` raises from it
     ├── Unhandled             an annotation that nothing acts on yet
     ├── Absent                a role that another process should play is not there
     ├── CallFailed            what a role called with `me.run` raised
     ├── NotRecordable         a value that a log cannot hold
     ├── SessionLost           messages were lost beyond repair
+    ├── InvalidGrant          a grant, a token or a budget that cannot be one
+    ├── UnknownGrantee        ... for a role that no protocol here has
     └── RuntimeClosed         used after its end
 """
 
@@ -29,6 +36,7 @@ from collections.abc import Sequence
 
 from ..effects.resilience.policy import retryable
 from ..language.errors import PavaneError, ProtocolViolation
+from ..language.timing import duration
 
 
 class GuardRefused(ProtocolViolation):
@@ -47,6 +55,41 @@ class Unfinished(ProtocolViolation):
     """A role function returned while its machine still owed steps (`expected`)."""
 
     code = "PV212"
+
+
+class TooEarly(ProtocolViolation):
+    """The timeout branch of a choice was taken `wait` seconds before its time. Nothing was sent."""
+
+    code = "PV542"
+
+    def __init__(self, role: str, state: int, step: str, seconds: float, wait: float) -> None:
+        self.seconds = seconds
+        self.wait = wait
+        super().__init__(
+            f"{role} cannot do {step} yet: it is what happens when nothing else has within "
+            f"{duration(seconds)}, which is in another {wait:.3g} s",
+            role=role,
+            state=state,
+            got=step,
+            hint="wait with `async with me.deadline() as late: ...`, and look at `late.passed`",
+        )
+
+
+class TooLate(ProtocolViolation):
+    """A branch was begun after the choice's timeout of `seconds`. Nothing was sent; the timeout
+    branch can be taken."""
+
+    code = "PV543"
+
+    def __init__(self, role: str, state: int, step: str, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(
+            f"{role} cannot do {step} any more: the {duration(seconds)} in which to decide are over",
+            role=role,
+            state=state,
+            got=step,
+            hint='take the timeout branch, `await me.choose("timeout")` or its first message',
+        )
 
 
 class ActorError(PavaneError):
@@ -158,6 +201,54 @@ class PeerFailed(SessionAborted):
     code = "PV511"
 
 
+class SessionCancelled(SessionAborted):
+    """Somebody cancelled the session: `role` says who, `reason` what for."""
+
+    code = "PV541"
+
+
+def aborted(session: str, role: str, reason: str, code: str) -> SessionAborted:
+    """What another process says has ended the session."""
+    kind = SessionCancelled if code == SessionCancelled.code else SessionAborted
+    return kind(session, role, reason)
+
+
+class StepTimedOut(ActorError, TimeoutError):
+    """`role` did not do `step` within the `seconds` that the protocol gives it; with `block`, not
+    the whole block that the step is in. The session is over."""
+
+    code = "PV540"
+    retryable = True
+
+    def __init__(
+        self, session: str, role: str, step: str, seconds: float, *, block: bool = False
+    ) -> None:
+        self.session = session
+        self.role = role
+        self.step = step
+        self.seconds = seconds
+        self.block = block
+        what = f"was still at {step}" if block else f"had not done {step}"
+        whose = "the block it is in" if block else "the step"
+        super().__init__(
+            f"{role} {what} after the {duration(seconds)} that the protocol gives {whose}",
+            hint="find out what it waited for, or give it more time in the protocol",
+        )
+
+
+class UnknownSession(ActorError):
+    """No session `session` is being played by this runtime."""
+
+    code = "PV544"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(
+            f"no session {session} runs here",
+            hint="cancel it in a runtime that plays one of its roles, while it runs",
+        )
+
+
 class RoleFailed(ActorError):
     """The function of `role` raised something that is not a PavaneError (see `__cause__`).
 
@@ -260,3 +351,30 @@ class RuntimeClosed(ActorError):
     """The runtime is closed, or was never opened."""
 
     code = "PV514"
+
+
+class InvalidGrant(ActorError):
+    """What `open` was given for a role. `what` is `grants`, `tokens` or `budgets`; a token is not
+    quoted."""
+
+    code = "PV435"
+
+    def __init__(self, what: str, role: object, why: str, *, hint: str) -> None:
+        super().__init__(f"{what}: what is given for {role} {why}", hint=hint)
+        self.what = what
+        self.role = role
+
+
+class UnknownGrantee(ActorError):
+    """`open` was given something for a role that none of the protocols known here has."""
+
+    code = "PV436"
+
+    def __init__(self, what: str, role: str, protocol: str, roles: Sequence[str]) -> None:
+        super().__init__(
+            f"{what}: {protocol} has no role {role}",
+            hint=f"its roles are {', '.join(roles)}; if another protocol has {role}, "
+            "let the runtime know it before: runtime.register(other)",
+        )
+        self.what = what
+        self.role = role

@@ -53,6 +53,7 @@ class Part:
         "start",
         "stop",
         "table",
+        "timed",
     )
 
     def __init__(
@@ -72,6 +73,10 @@ class Part:
             _move(step, shape_of(step.action), machine.role, pipeline) for step in self.table.steps
         )
         self.guarded = any(step.action.guards for step in self.table.steps)
+        self.timed = any(
+            step.action.timing is not None and any(step.action.timing.clocks)
+            for step in self.table.steps
+        )
         self.labels: dict[str, set[str]] = {}
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)
@@ -95,7 +100,7 @@ class Part:
         return role if self.sizes.get(role) is None else f"{role}[{index}]"
 
 
-UNBUILT = frozenset({"timeout", "retry", "priority", "compress"})
+UNBUILT = frozenset({"retry", "priority", "compress"})
 """The keys that the language knows and the runtime does nothing about by itself."""
 
 

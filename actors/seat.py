@@ -7,9 +7,12 @@ from typing import Any, Protocol
 
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
+from ..language.errors import PavaneError
 from ..language.monitor import Monitor
 from ..language.table import Step
 from .calls import Calls
+from .clock import Clock
+from .deadlines import Deadlines
 from .events import Event
 from .guard import names_in
 from .mailbox import Mailbox
@@ -32,6 +35,8 @@ class Host(Protocol):
     @property
     def input(self) -> Any: ...
 
+    def fail(self, error: PavaneError, culprit: str) -> None: ...
+
     def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
         """The lane from `seat` to one instance of `role`, or to all with None."""
         ...
@@ -48,13 +53,15 @@ class Seat:
     """Owned by the session, shared by the endpoint's two sides; ends with the session.
 
     `observe` is None when nobody watches. `chosen` is the branch that the role has announced
-    and not yet begun. `values` are the names that guards may use.
+    and not yet begun. `deadlines` is None where the machine measures no time. `values` are the
+    names that guards may use.
     `settle` is None where who is heard first is a matter of who comes first.
     """
 
     __slots__ = (
         "chosen",
         "context",
+        "deadlines",
         "index",
         "mailbox",
         "monitor",
@@ -78,6 +85,7 @@ class Seat:
         outbox: Outbox,
         context: SendContext,
         observe: Callable[[Event], None] | None,
+        clock: Clock,
     ) -> None:
         self.session = session
         self.part = part
@@ -93,6 +101,12 @@ class Seat:
         self.settle: Settle | None = None
         self.values: dict[str, Any] = {}
         self.tally = Tally()
+        self.deadlines: Deadlines | None = None
+        if part.timed:
+            self.deadlines = Deadlines(
+                session.id, self.name, self.monitor, mailbox, clock,
+                lambda error: session.fail(error, self.name),
+            )  # fmt: skip
 
     def check(self) -> None:
         """Raise the session's failure, if it has failed."""
@@ -102,8 +116,15 @@ class Seat:
     def advance(self, step: Step) -> None:
         """Take `step`; the branch announced for it is begun with its first message."""
         self.monitor.advance(step)
+        if self.deadlines is not None:
+            self.deadlines.advance(step)
         if self.chosen and not step.selection:
             self.chosen = ""
+
+    def check_time(self, step: Step) -> None:
+        """Raise `TooLate` or `TooEarly` where a timeout forbids the branch that `step` begins."""
+        if self.deadlines is not None:
+            self.deadlines.check(step)
 
     def note(self, label: str, payload: object) -> None:
         """Remember a payload for the guards: its fields by name, and itself by its label."""

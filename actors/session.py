@@ -22,10 +22,18 @@ from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .calls import LiveCalls
 from .cast import Cast
-from .clock import LoopClock
+from .clock import Clock, LoopClock
 from .devices import Devices
 from .endpoint import Endpoint
-from .errors import PeerFailed, RoleFailed, SessionAborted, SessionLost, Unfinished, Unplayable
+from .errors import (
+    PeerFailed,
+    RoleFailed,
+    SessionAborted,
+    SessionCancelled,
+    SessionLost,
+    Unfinished,
+    Unplayable,
+)
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
 from .inlet import WINDOW, Lane
 from .mailbox import Mailbox
@@ -56,7 +64,8 @@ are cancelled, and may still clean up."""
 class Session:
     """Plays the `implementations` of some or all roles of `cast`. Use it once: `await run()`.
 
-    `tokens` are the instances' capability tokens by instance name; `given` is the input that
+    `tokens` are the instances' capability tokens by instance name. `clock` is what its
+    timeouts are measured by: the event loop's unless another is given. `given` is the input that
     all roles can read.
     """
 
@@ -71,11 +80,11 @@ class Session:
         tokens: Callable[[Identity], bytes],
         observe: Callable[[Event], None] | None = None,
         devices: Devices | None = None,
+        clock: Clock | None = None,
         given: Any = None,
     ) -> None:
         self.id = subjects.token(session)
         self.input = given
-        self.calls = LiveCalls(LoopClock())
         self.devices: Devices = devices or {}
         self.pipeline = pipeline
         self.failure: PavaneError | None = None
@@ -84,6 +93,8 @@ class Session:
         self._implementations = implementations
         self._tokens = tokens
         self._observe = observe
+        self._clock: Clock = clock or LoopClock()
+        self.calls = LiveCalls(self._clock)
         self._loop = asyncio.get_running_loop()
         self._seats: dict[tuple[str, int], Seat] = {}
         self._post = Post(self, self.id, cast.fingerprint, self._seats)
@@ -117,7 +128,7 @@ class Session:
         context = SendContext(who, self._tokens(who))
         outbox = Outbox(self._encode, self._publish, self._loop)
         mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush)
-        seat = Seat(self, part, index, mailbox, outbox, context, self._observe)
+        seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         return seat
 
     async def admit(self) -> None:
@@ -177,6 +188,8 @@ class Session:
 
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
         me = Endpoint(seat)
+        if seat.deadlines is not None:
+            seat.deadlines.begin()
         try:
             playing = implementation(me)
             _refuse_plain(seat, playing)
@@ -217,6 +230,8 @@ class Session:
         self.failure = error
         self._post.closed = True
         for seat in self._seats.values():
+            if seat.deadlines is not None:
+                seat.deadlines.end()
             seat.mailbox.fail(error if seat.name == culprit else self._for_others(error, culprit))
             for outlet in seat.outbox.outlets.values():
                 outlet.room = 0
@@ -224,9 +239,14 @@ class Session:
         self._grace = self._loop.call_later(GRACE, self._scope.cancel)
         self._tell_elsewhere(error, culprit)
 
+    def cancel(self, who: str, reason: str) -> None:
+        """End the session: every role hears at its next step. Does nothing if it has failed."""
+        self.fail(SessionCancelled(self.id, who, reason), who)
+
     def _tell_elsewhere(self, error: PavaneError, culprit: str) -> None:
         """Let the other processes know."""
-        abort = Abort(error.message[:1000], error.code, culprit[:200])
+        said = error.reason if isinstance(error, SessionCancelled) else error.message
+        abort = Abort(said[:1000], error.code, culprit[:200])
         self._send_elsewhere(Frame(self._cast.fingerprint, abort=abort))
 
     def _send_elsewhere(self, frame: Frame) -> None:
@@ -237,6 +257,8 @@ class Session:
                 self._send(local, role, frame)
 
     def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
+        if isinstance(error, SessionCancelled):
+            return error
         if isinstance(error, RoleFailed):
             return PeerFailed(self.id, culprit, error.message)
         return SessionAborted(self.id, culprit, error.message)
@@ -248,6 +270,8 @@ class Session:
             self._grace.cancel()
         for seat in self._seats.values():
             seat.outbox.flush()
+            if seat.deadlines is not None:
+                seat.deadlines.end()
         await _close(subscriptions)
         if self.failure is None:
             await self._end_journals()

@@ -47,7 +47,9 @@ class Speaker:
                 told.add(step.peer_role)
 
     async def _send(self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]) -> Step:
-        move = self._move(self._route(label, whom)[-1])
+        route = self._route(label, whom)
+        self._seat.check_time(route[0])
+        move = self._move(route[-1])
         raw = pack_for(move)
         payload = pack(raw)
         route = await self._room(lambda: self._route(label, whom))
@@ -82,12 +84,16 @@ class Speaker:
             options = [s for ss in self._seat.monitor.state.sends.values() for s in ss]
             first = [s for s in options if branch in s.branches][:1]
             route = await self._room(lambda: self._chosen(branch))
+            for step in route[:1] or first:
+                self._seat.check_time(step)
             for step in first:
                 require(step, self._seat.monitor, self._seat.values)
             for step in route:
                 self._put(step, NIL, None)
                 self._tell(step, None)
             self._seat.chosen = "" if route else branch
+            if not route and self._seat.deadlines is not None:
+                self._seat.deadlines.pin()
 
     # --- which way ---------------------------------------------------------------------
 

@@ -48,6 +48,9 @@ class StandIn:
             if monitor.is_final and (hurried or rng.random() < 0.5):
                 return
             step = self._pick(me.seat, options, rng, distances if hurried else None)
+            if not _in_time(me.seat, step):
+                async with me.deadline():
+                    await asyncio.Event().wait()
             if self._delay:
                 await asyncio.sleep(self._delay)
             await _take(me, step, rng)
@@ -60,6 +63,7 @@ class StandIn:
         if distances is not None:
             far = len(distances) + 1
             options.sort(key=lambda step: distances.get(step.target.number, far))
+        options.sort(key=lambda step: not _in_time(seat, step))
         for step in options:
             if _made_to_hold(seat, step, rng):
                 return step
@@ -80,6 +84,11 @@ async def _take(me: Endpoint, step: Step, rng: random.Random) -> None:
     if not step.collective and seat.part.sizes.get(to) is not None:
         to = f"{to}[{step.partners(seat.role, seat.index)[0]}]"
     await me.send_raw(step.label, seat.part.moves[step.number].shape.sample(rng), to=to)
+
+
+def _in_time(seat: Seat, step: Step) -> bool:
+    """Whether no timeout keeps `step` from being taken now."""
+    return seat.deadlines is None or seat.deadlines.is_open(step)
 
 
 def _made_to_hold(seat: Seat, step: Step, rng: random.Random) -> bool:

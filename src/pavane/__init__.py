@@ -12,6 +12,10 @@ from .actors.errors import (
     PeerFailed,
     RoleFailed,
     SessionAborted,
+    SessionCancelled,
+    StepTimedOut,
+    TooEarly,
+    TooLate,
     Unfinished,
 )
 from .actors.listener import Received
@@ -84,7 +88,11 @@ __all__ = [
     "SagaFailed",
     "SagaOutcome",
     "SessionAborted",
+    "SessionCancelled",
+    "StepTimedOut",
     "TimedOut",
+    "TooEarly",
+    "TooLate",
     "Unfinished",
     "Visit",
     "for_production",

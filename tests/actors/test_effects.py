@@ -195,7 +195,7 @@ async def test_a34_an_effect_that_nobody_handles_is_an_error_before_the_first_me
     assert started == []
 
 
-@pytest.mark.parametrize("key", ["timeout = 5s", "retry = 3", "priority = 1", "compress = true"])
+@pytest.mark.parametrize("key", ["retry = 3", "priority = 1", "compress = true"])
 async def test_an_annotation_that_nothing_acts_on_is_refused_not_ignored(
     broker_url: str, unique: str, key: str
 ) -> None:
