@@ -49,6 +49,18 @@ def ascending(protocol: Protocol) -> list[str]:
         return sorted(bounds(protocol))
 
 
+def highest(protocol: Protocol) -> dict[str, int]:
+    """For each bound of a family of fixed size the most that it can be."""
+    found: dict[str, int] = {}
+    for index, ref in _bounding(protocol):
+        declared = protocol.role(ref.role) if ref else None
+        if not index.name or not ref or not declared or not isinstance(declared.size, int):
+            continue
+        end = declared.size if isinstance(ref.selector, Range) else declared.size - 1
+        found[index.name] = min(end - index.offset, found.get(index.name, INDEX_LIMIT))
+    return found
+
+
 def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
     """All sizes and bounds by the name the protocol uses for them.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
-from .bindings import ascending, bounds, counts, resolve
+from .bindings import ascending, bounds, counts, highest, resolve
 from .errors import ChoreographyError, Diagnostic
 from .knowledge import Elaborated, Selection, elaborate
 from .parser import parse
@@ -191,12 +191,16 @@ def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
     except ChoreographyError as error:
         if error.diagnostics[0].code not in ("PV181", "PV194"):
             raise
-    return elaborate(protocol, {**_typical(protocol), **bindings}, strict=strict)
+    large = {**_typical(protocol), **bindings}
+    resolve(protocol, large)
+    return elaborate(protocol, large, strict=strict)
 
 
 def _typical(protocol: Protocol) -> dict[str, int]:
-    """Counts at which all the classes of every family have an instance."""
+    """Counts at which all the classes of every family have an instance, where that can be."""
     names = ascending(protocol)
     typical = {name: 2 * place + 1 for place, name in enumerate(names, start=1)}
+    for name, most in highest(protocol).items():
+        typical[name] = min(typical.get(name, most), most)
     sizes = counts(protocol)
     return typical | {n: 4 + 2 * len(names) for pair in sizes.items() for n in pair}

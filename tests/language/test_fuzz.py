@@ -33,6 +33,9 @@ FOUND = {
         choice C { yes { C -> A: Yes choice B { yes { B -> C: Yes
         foreach j in V { A -> V[j]: Ask V[j] -> A: Answer } } no { B -> C: No } } } }
         foreach i in V { A -> V[i]: Ask V[i] -> A: Answer } }""",
+    "a bound beside a number in a family that has but two": """
+        protocol P { roles: A, B, V[2]; A -> V[*]: Go; A -> B: Go; V[0] -> B: No;
+        V[0..k] -> A: Yes; A -> V[0]: Yes; }""",
 }
 """What the fuzzers found, each once an exception."""
 
