@@ -15,7 +15,7 @@ from ..broker.contract import Broker
 from ..broker.errors import BrokerError
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
-from ..effects.capability import Authority, PublicKey
+from ..effects.capability import Authority
 from ..effects.identity import Identity
 from ..effects.journal import Journal
 from ..effects.pipeline import Pipeline
@@ -23,7 +23,7 @@ from ..language.errors import PavaneError
 from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
-from .errors import Conflict, MissingRole, RuntimeClosed, SessionExists, UnknownGrantee, UnknownSession, Unplayable
+from .errors import Conflict, MissingRole, RuntimeClosed, SessionExists, UnknownSession, Unplayable
 from .events import Event
 from .grants import Grants
 from .outcome import Outcome
@@ -37,14 +37,16 @@ Observer = Callable[[Event], None]
 CASTS = 64
 """How many bound choreographies are kept laid out; the one used longest ago goes first."""
 
+TOKEN_LIFE = 24 * 3600.0
+"""Seconds that the capability tokens of a session are good for."""
+
 
 class Runtime:
     """Made by `open`; ends with its `async with` block.
 
     `grants` are the capabilities of each role: a role that is not in it gets what its own
     steps ask for. `budgets` are the flow limits of sender roles: one that is not in it gets
-    `PLENTY`, unless the budget is there already. With `tokens` by role nothing is issued here,
-    and what the roles may do is what their tokens show to the authority with `root_key`.
+    `PLENTY`, unless the budget is there already.
     """
 
     def __init__(
@@ -57,8 +59,6 @@ class Runtime:
         authority: Authority,
         grants: Mapping[str, Collection[str]] | None = None,
         budgets: Mapping[str, int] | None = None,
-        tokens: Mapping[str, bytes | str] | None = None,
-        root_key: PublicKey | None = None,
     ) -> None:
         self.broker = broker
         self.pipeline = pipeline
@@ -66,7 +66,6 @@ class Runtime:
         self.budgets = shared
         self._authority = authority
         self._grants = Grants(grants or {}, budgets or {})
-        self._wallet = Wallet(authority, tokens, root_key or authority.public)
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
@@ -149,7 +148,6 @@ class Runtime:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
-        self._refuse_strangers(choreography)
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast, playing.keys())
         fitting(choreography.devices, cast.sizes)
@@ -205,16 +203,11 @@ class Runtime:
             del self._casts[next(iter(self._casts))]
         return cast
 
-    def _refuse_strangers(self, choreography: Choreography) -> None:
-        """A role that was given something, and that no protocol known here has, is a mistake."""
-        known = {role for one in self._registered.values() for role in one.roles}
-        for what, roles in {**self._grants.roles, "tokens": self._wallet.roles}.items():
-            for role in roles:
-                if role not in known:
-                    raise UnknownGrantee(what, role, choreography.full_name, choreography.roles)
-
     def _token(self, cast: Cast, who: Identity) -> bytes:
-        return self._wallet.token(who, self._grants.capabilities(cast, who.role))
+        capabilities = self._grants.capabilities(cast, who.role)
+        if not capabilities:
+            return b""
+        return self._authority.issue(who, capabilities, time.time() + TOKEN_LIFE)
 
     def _tell(self, event: Event) -> None:
         for observer in self._observers:
