@@ -56,13 +56,14 @@ class Mailbox:
         if lossy and messages and messages[0].sequence <= lane.last:
             # It sends again: our acknowledgement may have been lost too.
             self._acknowledge(lane)
+        last = lane.last
         for message in messages:
             number = message.sequence
-            if number != lane.last + 1:
-                if number <= lane.last or lossy:
+            if number != last + 1:
+                if number <= last or lossy:
                     continue
-                raise self._violation(inlet, f"message {number}", f"message {lane.last + 1}")
-            lane.last = number
+                raise self._violation(inlet, f"message {number}", f"message {last + 1}")
+            lane.last = last = number
             if message.parts is not None and not self._concerned(lane, message):
                 continue
             if message.label not in labels:

@@ -4,6 +4,7 @@ msgpack bounds the nesting only at a thousand levels, and 1 MiB of empty maps be
 dicts. So whatever could break a limit is measured first, on the bytes. Most payloads
 are too small to break one, which a count of the bytes that could open a container shows at the
 speed of C; only the others are walked, one step for each element, until a limit is passed.
+A text, a number or the like can nest nothing, and goes the shortest way.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import msgpack
+import msgspec
 
 from .errors import FrameError, NotPackable
 from .frame import REFUSALS
@@ -35,6 +37,8 @@ _packer = msgpack.Packer(autoreset=True)
 def pack(value: object) -> bytes:
     """Plain builtins as msgpack; raises `NotPackable` for anything else."""
     try:
+        if type(value) in _LEAVES:
+            return _leaf_encoder.encode(value)
         packed: bytes = _packer.pack(value)
         return packed
     except REFUSALS as error:
@@ -47,10 +51,26 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     size = len(data)
     if size > limits.size:
         raise FrameError("payload", f"{size} bytes are more than {limits.size}")
+    if data and _IS_LEAF[data[0]]:
+        return _leaf(data)
     if size > limits.elements or size - len(data.translate(None, _OPENERS)) > limits.depth:
         _walk(data, limits)
     try:
         return msgpack.unpackb(data, strict_map_key=False, max_ext_len=0)
+    except REFUSALS as error:
+        raise FrameError("payload", str(error)[:200]) from None
+
+
+# --- what can nest nothing ---------------------------------------------------------------
+
+_LEAVES = frozenset({str, bytes, int, float, bool, type(None)})
+_leaf_encoder = msgspec.msgpack.Encoder()
+_leaf_decoder = msgspec.msgpack.Decoder()
+
+
+def _leaf(data: bytes) -> Any:
+    try:
+        return _leaf_decoder.decode(data)
     except REFUSALS as error:
         raise FrameError("payload", str(error)[:200]) from None
 
@@ -64,6 +84,14 @@ _SHORT_TEXTS = {0xA0 + size: 1 + size for size in range(32)}
 _SCALARS = {0xC0: 1, 0xC2: 1, 0xC3: 1} | _NUMBERS | _NUMBERS_BELOW_0 | _SHORT_TEXTS
 _WIDTHS = tuple(1 if byte < 0x80 or byte >= 0xE0 else _SCALARS.get(byte, 0) for byte in range(256))
 """The whole width of an element by its first byte, 0 where more must be read."""
+_IS_LEAF = tuple(
+    not (
+        0x80 <= byte < 0xA0
+        or byte in (0xC1, *range(0xC7, 0xCA), *range(0xD4, 0xD9), *range(0xDC, 0xE0))
+    )
+    for byte in range(256)
+)
+"""Whether a payload with this first byte is no array, no map and no extension."""
 _TEXTS = {0xC4: 1, 0xC5: 2, 0xC6: 4, 0xD9: 1, 0xDA: 2, 0xDB: 4}
 _CONTAINERS = {0xDC: (2, 1), 0xDD: (4, 1), 0xDE: (2, 2), 0xDF: (4, 2)}
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import random
 import time
 import tracemalloc
 from datetime import timedelta
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 
 from pavane.broker.errors import FrameError, NotPackable
 from pavane.broker.payload import Limits, pack, unpack
+
+msgpack: Any = importlib.import_module("msgpack")  # has no types
 
 scalars = (
     st.none()
@@ -132,3 +135,25 @@ def test_a_value_without_end_is_refused() -> None:
     loop.append(loop)
     with pytest.raises(NotPackable):
         pack(loop)
+
+
+@given(scalars)
+def test_what_can_nest_nothing_is_the_same_on_the_shortest_way(value: object) -> None:
+    data = pack(value)
+    assert data == msgpack.packb(value)
+    read = unpack(data)
+    assert (read, type(read)) == (value, type(value))
+
+
+@pytest.mark.parametrize("first", range(256))
+def test_every_first_byte_is_read_as_msgpack_reads_it(first: int) -> None:
+    for rest in (b"", b"\x00" * 9, b"\xff" * 40, b"a" * 300):
+        for length in (1, 2, 5, 9, 301):
+            data = (bytes([first]) + rest)[:length]
+            try:
+                expected = repr(msgpack.unpackb(data, strict_map_key=False, max_ext_len=0))
+            except Exception:  # noqa: BLE001  # it has many kinds
+                with pytest.raises(FrameError):
+                    unpack(data)
+            else:
+                assert repr(unpack(data)) == expected
