@@ -3,24 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import cast
 
+from ..broker.level import LIMIT_MAX
 from ..broker.subjects import DEFAULT_NAMESPACE
 from ..effects.budget import Budgets
+from ..effects.capability import NAME
 from .cast import Cast
+from .errors import InvalidGrant
 
 PLENTY = 10**12
 """The flow budget of a role that nobody limits."""
 
 
 class Grants:
-    """`capabilities` and `limits` by role; they take the place of a role's default."""
+    """`capabilities` and `limits` by role; they take the place of a role's default. Raises
+    `InvalidGrant`."""
 
     def __init__(
         self, capabilities: Mapping[str, Collection[str]], limits: Mapping[str, int]
     ) -> None:
-        self._capabilities = dict(capabilities)
-        self._limits = dict(limits)
+        self._capabilities = {role: _names(role, given) for role, given in capabilities.items()}
+        self._limits = {role: _limit(role, given) for role, given in limits.items()}
         self._funded: set[tuple[str, str]] = set()
+
+    @property
+    def roles(self) -> dict[str, Collection[str]]:
+        """Who is named, by what he is given."""
+        return {"grants": self._capabilities.keys(), "budgets": self._limits.keys()}
 
     def capabilities(self, cast: Cast, role: str) -> Collection[str]:
         """What `role` may do: as granted, or exactly what its own steps ask for."""
@@ -41,3 +51,26 @@ class Grants:
             if limit is not None or await budgets.level(context, role) is None:
                 await budgets.define(context, role, PLENTY if limit is None else limit)
             self._funded.add((context, role))
+
+
+def _names(role: str, given: object) -> tuple[str, ...]:
+    hint = f'write a list of names: grants={{"{role}": ["admin_access"]}}'
+    if isinstance(given, str | bytes) or not isinstance(given, Collection):
+        raise InvalidGrant("grants", role, f"is {given!r:.80}, no list", hint=hint)
+    names: list[str] = []
+    for name in cast(Collection[object], given):
+        if not isinstance(name, str) or not NAME.fullmatch(name):
+            raise InvalidGrant("grants", role, f"has {name!r:.80}, no capability", hint=hint)
+        names.append(name)
+    return tuple(names)
+
+
+def _limit(role: str, given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= LIMIT_MAX:
+        raise InvalidGrant(
+            "budgets",
+            role,
+            f"is {given!r:.80}, no whole number from 0 to {LIMIT_MAX}",
+            hint=f'write a number: budgets={{"{role}": 1000}}',
+        )
+    return given

@@ -8,19 +8,21 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 import anyio
 
 from ..broker.connect import connect
-from ..broker.contract import Broker
 from ..broker.options import ConnectOptions
 from ..effects.budget import Budgets
-from ..effects.capability import Authority
+from ..effects.capability import Authority, PublicKey
 from ..effects.handlers import standard_registry
 from ..effects.history.keyfile import own_signer
 from ..effects.journal import Journal
 from ..effects.keys import Signer
 from ..effects.pipeline import Pipeline
 from ..effects.registry import ExtensionRegistry
+from ..effects.revocation import Revocations
 from ..effects.transaction import BrokerDriver
-from ..effects.verifier import Verifier
+from ..effects.verifier import Endorsers, Verifier
+from .grants import Grants
 from .runtime import Runtime
+from .wallet import Wallet
 
 
 @asynccontextmanager
@@ -32,6 +34,9 @@ async def open(  # the name the user knows: pavane.open
     registry: ExtensionRegistry | None = None,
     authority: Authority | None = None,
     signer: Signer | None = None,
+    tokens: Mapping[str, bytes | str] | None = None,
+    root_key: PublicKey | None = None,
+    endorsers: Endorsers | None = None,
     options: ConnectOptions | None = None,
 ) -> AsyncGenerator[Runtime]:
     """A runtime on `url`: `embedded` starts a nats-server and stops it, `nats://host:port` uses
@@ -42,13 +47,24 @@ async def open(  # the name the user knows: pavane.open
     `authority` issues the capability tokens; it is new for each runtime unless it is given.
     `signer` signs receipts and journal heads; unless it is given, it is new where they end with
     the runtime, and else that of `PAVANE_KEY` or the user's own (`effects/history/keyfile.py`).
-    Raises a `BrokerError` that says what to do.
+    With `tokens` by role (`pavane capability issue`) nothing is issued here: a role may do what
+    its token shows to the authority with the public key `root_key`. `endorsers` are the keys of
+    third parties that are believed, each with its namespaces.
+    Raises `InvalidGrant` for what cannot be a grant, and a `BrokerError` that says what to do.
     """
+    authority = authority or Authority()
+    root = root_key or authority.public
+    Grants(grants or {}, budgets or {})
+    verifier = Verifier(root, endorsers=endorsers)
+    wallet = Wallet(authority, tokens, root)
     signer = signer or _signer(url, options)
     broker = await connect(url, options=options)
-    runtime = _assemble(
-        broker, registry or standard_registry(), authority or Authority(), signer,
-        grants, budgets,
+    shared = Budgets(broker, leases=True)
+    journal = Journal(broker, signer)
+    driver = BrokerDriver(verifier, shared, journal, signer, Revocations(broker, root))
+    runtime = Runtime(
+        broker, Pipeline(registry or standard_registry(), driver), journal, shared=shared,
+        authority=authority, wallet=wallet, grants=grants, budgets=budgets,
     )  # fmt: skip
     try:
         yield runtime
@@ -62,24 +78,6 @@ def _signer(url: str, options: ConnectOptions | None) -> Signer:
     scheme = url.partition("://")[0]
     is_kept = scheme not in ("memory", "embedded") or bool(options and options.store)
     return own_signer() if is_kept else Signer()
-
-
-def _assemble(
-    broker: Broker,
-    registry: ExtensionRegistry,
-    authority: Authority,
-    signer: Signer,
-    grants: Mapping[str, Collection[str]] | None,
-    budgets: Mapping[str, int] | None,
-) -> Runtime:
-    shared = Budgets(broker, leases=True)
-    journal = Journal(broker, signer)
-    driver = BrokerDriver(Verifier(authority.public), shared, journal, signer)
-    pipeline = Pipeline(registry, driver)
-    return Runtime(
-        broker, pipeline, journal, shared=shared, authority=authority, grants=grants,
-        budgets=budgets,
-    )  # fmt: skip
 
 
 def for_testing(
@@ -100,11 +98,14 @@ def for_production(
     grants: Mapping[str, Collection[str]],
     budgets: Mapping[str, int],
     registry: ExtensionRegistry | None = None,
+    tokens: Mapping[str, bytes | str] | None = None,
+    root_key: PublicKey | None = None,
+    endorsers: Endorsers | None = None,
     options: ConnectOptions | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
     """A runtime on a server, with nothing left to defaults: whose tokens, whose signature, who
     may do what and at what cost."""
     return open(
         url, grants=grants, budgets=budgets, registry=registry, authority=authority,
-        signer=signer, options=options,
+        signer=signer, tokens=tokens, root_key=root_key, endorsers=endorsers, options=options,
     )  # fmt: skip

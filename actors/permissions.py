@@ -19,6 +19,7 @@ from ..effects.budget import flow_counter, leakage_counter
 from ..effects.effect import JournalMergeEffect, LeakageEffect, effects_of
 from ..effects.leases import notices
 from ..effects.places import HEAD_SUBJECTS, HEADS, JOURNAL, JOURNAL_SUBJECTS
+from ..effects.revocation import REVOCATION_SUBJECTS, REVOCATIONS
 from ..language.compiler import Compiled
 from ..language.machine import Action, Machine
 
@@ -67,7 +68,10 @@ def _of_role(compiled: Compiled, role: str) -> Permit:
     live = allowed.publishing(f"{space}.{protocol}.*.*.*.{role}.*") + allowed.listening(
         subjects.inbox(space, protocol, role)
     )
-    effects = _effects(space, protocol, role, _actions(compiled, role))
+    actions = _actions(compiled, role)
+    effects = _effects(space, protocol, role, actions)
+    if any(effects_of(action) for action in actions):
+        effects += _heeding_revocations()
     return _permit(f"{space}.{protocol}.{role}", live + effects)
 
 
@@ -99,6 +103,10 @@ def _effects(space: str, protocol: str, role: str, actions: list[Action]) -> All
     )
 
 
+def _heeding_revocations() -> Allowed:
+    return allowed.all_of(allowed.reading(REVOCATIONS, s) for s in REVOCATION_SUBJECTS)
+
+
 def _journal(writers: str, *, writes: bool) -> Allowed:
     """`writers` are namespace, protocol, session, role and index."""
     places = ((JOURNAL, f"journal.{writers}"), (HEADS, f"journal_heads.{writers}"))
@@ -123,7 +131,9 @@ def _counting(counter: str) -> Allowed:
 
 def _operator(compiled: Compiled) -> Allowed:
     context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"
-    streams = allowed.all_of(allowed.making(stream) for stream in (JOURNAL, HEADS, COUNTERS))
+    streams = allowed.all_of(allowed.making(stream) for stream, _ in STREAMS)
+    streams += allowed.making(COUNTERS)
+    streams += allowed.all_of(allowed.publishing(s) for s in REVOCATION_SUBJECTS)
     counters = allowed.all_of(
         allowed.publishing(stored_on(c)) + allowed.publishing(notices(c))
         for c in _counters_of(context)
@@ -139,6 +149,7 @@ def _runtime(compiled: Compiled) -> Allowed:
         + allowed.listening(mailboxes)
         + _journal(f"{space}.{protocol}.*.*.*", writes=True)
         + _all_counters(f"{space}.{protocol}")
+        + _heeding_revocations()
     )
 
 
@@ -157,5 +168,9 @@ def _counters_of(context: str) -> tuple[str, ...]:
 
 # --- before the first session ----------------------------------------------------------------
 
-STREAMS = ((JOURNAL, JOURNAL_SUBJECTS), (HEADS, HEAD_SUBJECTS))
+STREAMS = (
+    (JOURNAL, JOURNAL_SUBJECTS),
+    (HEADS, HEAD_SUBJECTS),
+    (REVOCATIONS, REVOCATION_SUBJECTS),
+)
 """What has to be made before connections with permissions can use it, counters apart."""

@@ -8,10 +8,10 @@ from ..broker import subjects
 from ..broker.contract import Broker
 from ..effects.budget import Budgets
 from ..effects.effect import FlowCostEffect, LeakageEffect, effects_of
-from ..effects.places import HEAD_SUBJECTS, HEADS, JOURNAL, JOURNAL_SUBJECTS
 from ..language.compiler import Compiled
 from ..language.machine import Machine
 from .grants import PLENTY
+from .permissions import STREAMS
 
 
 async def prepare(
@@ -26,9 +26,10 @@ async def prepare(
     A budget given is set. Without one, a budget that exists stays, and one that does not becomes
     practically unlimited; so it is with `leakage`, by class of observers. May be called again.
     """
-    await broker.ensure_stream(JOURNAL, JOURNAL_SUBJECTS)
-    await broker.ensure_stream(HEADS, HEAD_SUBJECTS)
-    done = [f"stream {JOURNAL}", f"stream {HEADS}"]
+    done: list[str] = []
+    for stream, captured in STREAMS:
+        await broker.ensure_stream(stream, list(captured))
+        done.append(f"stream {stream}")
     known = Budgets(broker)
     for compiled in protocols:
         context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"

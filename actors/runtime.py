@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import secrets
-import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 
@@ -23,11 +22,20 @@ from ..language.errors import PavaneError
 from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
-from .errors import Conflict, MissingRole, RuntimeClosed, SessionExists, UnknownSession, Unplayable
+from .errors import (
+    Conflict,
+    MissingRole,
+    RuntimeClosed,
+    SessionExists,
+    UnknownGrantee,
+    UnknownSession,
+    Unplayable,
+)
 from .events import Event
 from .grants import Grants
 from .outcome import Outcome
 from .session import GRACE, PARTING, Implementation, Session
+from .wallet import Wallet
 
 Playing = Implementation | Mapping[str, Implementation]
 
@@ -37,16 +45,13 @@ Observer = Callable[[Event], None]
 CASTS = 64
 """How many bound choreographies are kept laid out; the one used longest ago goes first."""
 
-TOKEN_LIFE = 24 * 3600.0
-"""Seconds that the capability tokens of a session are good for."""
-
 
 class Runtime:
     """Made by `open`; ends with its `async with` block.
 
     `grants` are the capabilities of each role: a role that is not in it gets what its own
     steps ask for. `budgets` are the flow limits of sender roles: one that is not in it gets
-    `PLENTY`, unless the budget is there already.
+    `PLENTY`, unless the budget is there already. The `wallet` has the roles' tokens.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Runtime:
         *,
         shared: Budgets,
         authority: Authority,
+        wallet: Wallet,
         grants: Mapping[str, Collection[str]] | None = None,
         budgets: Mapping[str, int] | None = None,
     ) -> None:
@@ -66,6 +72,7 @@ class Runtime:
         self.budgets = shared
         self._authority = authority
         self._grants = Grants(grants or {}, budgets or {})
+        self._wallet = wallet
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
@@ -148,6 +155,7 @@ class Runtime:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
+        self._refuse_strangers(choreography)
         cast = self._cast(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast, playing.keys())
         fitting(choreography.devices, cast.sizes)
@@ -203,11 +211,16 @@ class Runtime:
             del self._casts[next(iter(self._casts))]
         return cast
 
+    def _refuse_strangers(self, choreography: Choreography) -> None:
+        """A role that was given something, and that no protocol known here has, is a mistake."""
+        known = {role for one in self._registered.values() for role in one.roles}
+        for what, roles in {**self._grants.roles, "tokens": self._wallet.roles}.items():
+            for role in roles:
+                if role not in known:
+                    raise UnknownGrantee(what, role, choreography.full_name, choreography.roles)
+
     def _token(self, cast: Cast, who: Identity) -> bytes:
-        capabilities = self._grants.capabilities(cast, who.role)
-        if not capabilities:
-            return b""
-        return self._authority.issue(who, capabilities, time.time() + TOKEN_LIFE)
+        return self._wallet.token(who, self._grants.capabilities(cast, who.role))
 
     def _tell(self, event: Event) -> None:
         for observer in self._observers:

@@ -136,7 +136,7 @@ class Session:
         for role in self._implementations:
             for part in self._cast.parts[role]:
                 sends = [m.step.action for m in part.moves if m.plan is not None]
-                if sends:
+                if sends or any(m.arrival is not None for m in part.moves):
                     await self.pipeline.admit(self._seats[role, part.start].context, sends)
 
     async def _subscribe(self) -> list[Subscription]:

@@ -1,4 +1,4 @@
-"""The three calls of biscuit-python whose type stub is behind the library."""
+"""The calls of biscuit-python whose type stub is behind the library."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import biscuit_auth
-from biscuit_auth import AuthorizerBuilder, PrivateKey, PublicKey
+from biscuit_auth import AuthorizerBuilder, Biscuit, PrivateKey, PublicKey
 
 _library: Any = biscuit_auth
 
@@ -32,3 +32,10 @@ def bounded(builder: AuthorizerBuilder) -> AuthorizerBuilder:
     limits.max_time = MAX_TIME
     untyped.set_limits(limits)
     return builder
+
+
+def external_key(biscuit: Biscuit, index: int) -> bytes | None:
+    """Who signed a block of a third party; None for other blocks."""
+    untyped: Any = biscuit
+    key = untyped.block_external_key(index)
+    return None if key is None else bytes(key.to_bytes())

@@ -3,7 +3,7 @@
 PavaneError
 └── EffectError
     ├── UnregisteredEffect, DuplicateEffect, InvalidEffect     how effects are set up
-    ├── CapabilityDenied, TokenRefused                         authority
+    ├── CapabilityDenied, TokenRefused, InvalidName            authority
     ├── BudgetExhausted, UnknownBudget, ReceiptRefused         flow budgets
     ├── LeakageExhausted, UnknownLeakage                       leakage budgets
     ├── EffectDenied                                           a handler's own refusal
@@ -105,6 +105,17 @@ class TokenRefused(EffectError):
             f"token refused: {reason}", hint="use a token issued by this deployment's authority"
         )
         self.reason = reason
+
+
+class InvalidName(EffectError):
+    """Something that cannot be written into a token."""
+
+    code = "PV434"
+
+    def __init__(self, what: str, given: str, why: str) -> None:
+        super().__init__(f"{what} {given[:80]!r} cannot be in a token: {why}", hint="change it")
+        self.what = what
+        self.given = given
 
 
 class BudgetExhausted(EffectError):

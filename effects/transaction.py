@@ -16,26 +16,36 @@ from .journal import Journal
 from .keys import Signer
 from .plan import Plan
 from .receipt import Receipt, ReceiptChain
+from .revocation import Revocations
 from .verifier import Verifier
 
 
 class BrokerDriver:
-    """Owned by a pipeline. `signer` signs the receipts."""
+    """Owned by a pipeline. `signer` signs the receipts; the driver closes what it is given."""
 
     def __init__(
-        self, verifier: Verifier, budgets: Budgets, journal: Journal, signer: Signer
+        self,
+        verifier: Verifier,
+        budgets: Budgets,
+        journal: Journal,
+        signer: Signer,
+        revocations: Revocations | None = None,
     ) -> None:
         self.verifier = verifier
+        self.revocations = revocations
         self.budgets = budgets
         self.journal = journal
         self.signer = signer
         self._receipts: dict[Identity, ReceiptChain] = {}
+        self._epochs: dict[str, int] = {}
         self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
 
     def begin(self, snapshot: Snapshot) -> BrokerTransaction:
         return BrokerTransaction(self, snapshot)
 
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
+        if self.revocations is not None:
+            await self.revocations.watch(self.verifier)
         where = context.budget_context
         role = context.identity.role
         if any(plan.charges for plan in plans) and await self.budgets.level(where, role) is None:
@@ -58,6 +68,13 @@ class BrokerDriver:
             chain.resume(issued)
         # Another send of the instance may have been quicker meanwhile.
         return self._receipts.setdefault(identity, chain)
+
+    def in_epoch(self, charged: Charged) -> None:
+        """Have every token verified anew where an epoch has begun."""
+        epoch = charged.level.epoch
+        if self._epochs.setdefault(charged.counter, epoch) != epoch:
+            self._epochs[charged.counter] = epoch
+            self.verifier.turn()
 
     async def account(self, context: SendContext) -> str:
         """The account of a durable instance, opened with what its journal says it was charged."""
@@ -96,6 +113,8 @@ class BrokerDriver:
 
     async def close(self) -> None:
         try:
+            if self.revocations is not None:
+                await self.revocations.close()
             await self.budgets.close()
         finally:
             await self.journal.close()
@@ -118,6 +137,10 @@ class BrokerTransaction:
     @property
     def charged(self) -> int:
         return sum(charged.amount for charged in self._flow)
+
+    @property
+    def charges(self) -> tuple[Charged, ...]:
+        return (*self._flow, *self._leaks)
 
     async def execute(self, effect: Effect, command: Command) -> str:
         match command:
@@ -146,6 +169,7 @@ class BrokerTransaction:
             account = await self._driver.account(self._snapshot.context)
         charged = await self._driver.budgets.charge(context, role, amount, account=account)
         self._flow.append(charged)
+        self._driver.in_epoch(charged)
         return f"{amount} ({charged.level.spent} of {charged.level.limit})"
 
     async def _leak(self, observer: str, amount: int) -> str:

@@ -2,20 +2,21 @@
 
 Datalog of strangers is never run. Anyone can append a block to a token, and one whose rules
 take seconds would hold the interpreter's lock for as long; so before it is authorized a token is
-bounded in size and blocks, and every block after the first must consist of known checks.
+bounded in size and blocks, and every block after the first must consist of known checks. A block
+of a third party may have rights too, if its key is listed for their namespaces.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from time import time
 
 from biscuit_auth import AuthorizationError, AuthorizerBuilder, Biscuit
 
-from .biscuit import bounded, public_key
-from .capability import PublicKey, holder_terms, moment, qualified
+from .biscuit import bounded, external_key, public_key
+from .capability import PublicKey, holder_terms, moment, parsed, qualified
 from .errors import CapabilityDenied, TokenRefused
 from .identity import Identity
 
@@ -27,17 +28,32 @@ _NAME = r'"[^"\\]{1,256}"'
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 _EXPIRY = re.compile(rf"check if time\(\$t\), \$t <= ({_TIME})", re.ASCII)
 _HOLDER = rf"holder\({_NAME}, {_NAME}, {_NAME}, {_NAME}, \d{{1,4}}\)"
-_REQUESTED = rf"requested\({_NAME}\)( or requested\({_NAME}\))*"
-_ALLOWED = re.compile(rf"check if ({_HOLDER}|{_REQUESTED})", re.ASCII)
+_LISTED = "|".join(
+    rf"{fact}\({_NAME}\)( or {fact}\({_NAME}\))*"
+    for fact in ("requested", "namespace", "protocol", "session", "role")
+)
+_ALLOWED = re.compile(rf"check if ({_HOLDER}|{_LISTED})", re.ASCII)
+_RIGHT = re.compile(r'capability\("([^"\\:]{1,256}):[^"\\]{1,256}"\)')
+
+_AMBIENT = (
+    "time({t}); requested({c}); holder({n}, {p}, {s}, {r}, {i}); "
+    "namespace({n}); protocol({p}); session({s}); role({r});"
+)
+
+Endorsers = Mapping[PublicKey, Collection[str]]
+"""The keys of third parties, each with the namespaces in which its rights count."""
 
 
 class Verified:
     """What one token shows for one holder. Made by a `Verifier`, which caches it."""
 
-    __slots__ = ("_biscuit", "_verdicts", "expires", "holder", "revocation_ids")
+    __slots__ = ("_biscuit", "_parties", "_verdicts", "expires", "holder", "revocation_ids")
 
-    def __init__(self, biscuit: Biscuit, holder: Identity, expires: float) -> None:
+    def __init__(
+        self, biscuit: Biscuit, holder: Identity, expires: float, parties: Collection[PublicKey]
+    ) -> None:
         self._biscuit = biscuit
+        self._parties = tuple(parties)
         self._verdicts: dict[str, str] = {}
         self.holder = holder
         self.expires = expires
@@ -54,10 +70,11 @@ class Verified:
 
     def _decide(self, capability: str, now: float) -> str:
         terms = {**holder_terms(self.holder), "t": moment(now), "c": capability}
-        builder = AuthorizerBuilder(
-            "time({t}); holder({n}, {p}, {s}, {r}, {i}); requested({c}); allow if capability({c});",
-            terms,
-        )
+        builder = AuthorizerBuilder(_AMBIENT, terms)
+        # Rights count in the block of the authority and in those of listed keys, and nowhere else.
+        keys = {f"k{i}": public_key(party) for i, party in enumerate(self._parties)}
+        scope = ", ".join(["authority", *(f"{{{key}}}" for key in keys)])
+        builder.add_code(f"allow if capability({{c}}) trusting {scope};", {"c": capability}, keys)
         try:
             bounded(builder).build(self._biscuit).authorize()
         except AuthorizationError as error:
@@ -65,22 +82,39 @@ class Verified:
         return ""
 
 
+_WHOSE = {
+    "holder(": "its token was issued to another role instance or session",
+    "namespace(": "its token is for another namespace",
+    "protocol(": "its token is for another protocol",
+    "session(": "its token is for another session",
+    "role(": "its token is for another role",
+}
+
+
 def _reason(detail: str) -> str:
-    if "holder(" in detail:
-        return "its token was issued to another role instance or session"
-    return "its token does not grant it"
+    failed = (why for fact, why in _WHOSE.items() if f"check if {fact}" in detail)
+    return next(failed, "its token does not grant it")
 
 
 class Verifier:
     """Verifies tokens of the authority with the key `root`.
 
     `clock` gives seconds since 1970. Verdicts are kept by the token's exact bytes and its
-    holder until the token expires or is revoked.
+    holder until the token expires or is revoked, or the epoch turns. `endorsers` are the third
+    parties that are believed, within their namespaces.
     """
 
-    def __init__(self, root: PublicKey, *, clock: Callable[[], float] = time) -> None:
-        self._root = public_key(root)
+    def __init__(
+        self,
+        root: PublicKey,
+        *,
+        clock: Callable[[], float] = time,
+        endorsers: Endorsers | None = None,
+    ) -> None:
+        public_key(root)
+        self.root = root
         self._clock = clock
+        self._endorsers = {key: frozenset(names) for key, names in (endorsers or {}).items()}
         self._cache: dict[tuple[bytes, Identity], Verified] = {}
         self._revoked: set[str] = set()
 
@@ -108,11 +142,13 @@ class Verifier:
 
         Raises `TokenRefused` whatever the bytes are.
         """
-        biscuit = self._parsed(token)
-        expires = _expiry(biscuit)
+        if len(token) > SIZE_LIMIT:
+            raise TokenRefused(f"it is longer than {SIZE_LIMIT} bytes")
+        biscuit = parsed(token, self.root)
+        expires = self._expiry(biscuit)
         if self._revoked.intersection(biscuit.revocation_ids):
             raise TokenRefused("it is revoked")
-        verified = Verified(biscuit, holder, expires)
+        verified = Verified(biscuit, holder, expires, self._endorsers)
         if len(self._cache) >= CACHE_LIMIT:
             self._cache.pop(next(iter(self._cache)))
         self._cache[token, holder] = verified
@@ -125,40 +161,49 @@ class Verifier:
             if revocation_id in verified.revocation_ids:
                 del self._cache[key]
 
-    def _parsed(self, token: bytes) -> Biscuit:
-        if len(token) > SIZE_LIMIT:
-            raise TokenRefused(f"it is longer than {SIZE_LIMIT} bytes")
-        try:
-            return Biscuit.from_bytes(token, self._root)
-        except BaseException as error:
-            # A panic of the library is no Exception; anything else that is none is not ours.
-            if isinstance(error, Exception) or type(error).__name__ == "PanicException":
-                raise TokenRefused("it is damaged, or signed by another authority") from None
-            raise
+    def turn(self) -> None:
+        """Verify everything anew: an epoch has begun."""
+        self._cache.clear()
+
+    def _expiry(self, biscuit: Biscuit) -> float:
+        """When the first of the token's blocks expires. Raises `TokenRefused` for a token with
+        too many blocks, or with anything in a later block that may not be there."""
+        if biscuit.block_count() > BLOCK_LIMIT:
+            raise TokenRefused(f"it has more than {BLOCK_LIMIT} blocks")
+        expires = _times(biscuit.block_source(0))
+        for index in range(1, biscuit.block_count()):
+            source, party = biscuit.block_source(index), external_key(biscuit, index)
+            if party is None:
+                _refuse(source, frozenset())
+            else:
+                _refuse(source, self._namespaces(party))
+            expires += _times(source)
+        if not expires:
+            raise TokenRefused("it never expires")
+        return min(expires)
+
+    def _namespaces(self, party: PublicKey) -> frozenset[str]:
+        if party not in self._endorsers:
+            raise TokenRefused("it has a block of a third party that is not known here")
+        return self._endorsers[party]
 
 
-def _expiry(biscuit: Biscuit) -> float:
-    """When the first of the token's blocks expires. Raises `TokenRefused` for a token with too
-    many blocks, or one with anything but known checks after the first."""
-    if biscuit.block_count() > BLOCK_LIMIT:
-        raise TokenRefused(f"it has more than {BLOCK_LIMIT} blocks")
-    expires = _times(biscuit.block_source(0))
-    for index in range(1, biscuit.block_count()):
-        if biscuit.block_external_key(index) is not None:
-            raise TokenRefused("it has a block of a third party")
-        source = biscuit.block_source(index)
-        for line in source.removesuffix("\n").split("\n"):
-            if line and not _is_allowed(line):
-                raise TokenRefused("it has a block with more than the checks that may narrow it")
-        expires += _times(source)
-    if not expires:
-        raise TokenRefused("it never expires")
-    return min(expires)
+def _refuse(source: str, namespaces: frozenset[str]) -> None:
+    """Raise `TokenRefused` unless all of a block is checks that may narrow it, and rights in
+    `namespaces`."""
+    for line in _lines(source):
+        right = _RIGHT.fullmatch(line)
+        if right is not None and namespaces:
+            if right[1] not in namespaces:
+                raise TokenRefused(f"a third party grants {right[1]}, which is not its own")
+        elif not (_ALLOWED.fullmatch(line) or _EXPIRY.fullmatch(line)):
+            raise TokenRefused("it has a block with more than the checks that may narrow it")
 
 
-def _is_allowed(line: str) -> bool:
-    check = line.removesuffix(";")
-    return bool(_ALLOWED.fullmatch(check) or _EXPIRY.fullmatch(check))
+def _lines(source: str) -> Iterator[str]:
+    for line in source.removesuffix("\n").split("\n"):
+        if line:
+            yield line.removesuffix(";")
 
 
 def _times(source: str) -> list[float]:
