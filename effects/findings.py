@@ -64,13 +64,6 @@ class Survey:
     head_position: int = 0
 
 
-async def verify(
-    records: Records, pattern: str, *, trusted: Collection[bytes] | None = None
-) -> Findings:
-    """Check all journals on `pattern` against their chains and heads; see `survey`."""
-    return (await survey(records, pattern, trusted=trusted)).findings
-
-
 async def survey(
     records: Records,
     pattern: str,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, BinaryIO, Final, Literal
 
 import msgspec
 
@@ -83,20 +83,23 @@ _entries = msgspec.json.Decoder(_EntryLine)
 # writing ----------------------------------------------------------------------------------
 
 
-async def lines(records: Records, pattern: str) -> AsyncIterator[bytes]:
-    """The file's lines. Heads are held, one for each writer, entries are not."""
+async def write(file: BinaryIO, records: Records, pattern: str) -> int:
+    """How many entries were written. Heads are held, one for each writer, entries are not."""
     furthest: dict[str, Head] = {}
     async for record in breathing(records.read(HEADS, as_heads(pattern))):
         head = heads.unpack(as_journal(record.subject), record.payload)
         before = furthest.get(head.subject)
         if before is None or head.count >= before.count:
             furthest[head.subject] = head
-    yield _encode(_Title(FORMAT, VERSION, len(furthest)))
+    file.write(_encode(_Title(FORMAT, VERSION, len(furthest))) + b"\n")
     for head in furthest.values():
-        yield _encode(_head_line(head))
+        file.write(_encode(_head_line(head)) + b"\n")
+    count = 0
     async for record in breathing(records.read(JOURNAL, pattern)):
         for entry in entries.unpack(writer_of(record.subject), record.payload):
-            yield _encode(_entry_line(entry))
+            file.write(_encode(_entry_line(entry)) + b"\n")
+            count += 1
+    return count
 
 
 def row(entry: Entry) -> dict[str, Any]:
@@ -141,17 +144,18 @@ class Archive:
         """Raises `ArchiveRefused` for a file that does not begin like an export."""
         self.path = path
         self._heads: dict[str, Record] = {}
-        self._first = 2
+        self._first = 0
         for number, line in self._lines(1):
             if number == 1:
-                self._first += self._title(line).heads
+                self._first = 2 + self._title(line).heads
             elif number < self._first:
                 self._keep(number, line)
             else:
                 return
-        if self._first == 2 + len(self._heads):
-            return
-        raise ArchiveRefused(str(path), self._first - 1, "the file ends before this line")
+        if not self._first:
+            raise ArchiveRefused(str(path), 1, _NO_EXPORT)
+        if self._first > 2 + len(self._heads):
+            raise ArchiveRefused(str(path), self._first - 1, "the file ends before this line")
 
     async def read(
         self, stream: str, subject: str = ">", *, start: int = 1, follow: bool = False

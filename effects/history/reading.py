@@ -10,7 +10,7 @@ from .. import findings
 from .. import receipt as receipts
 from ..entry import Entry
 from ..errors import JournalBroken
-from ..findings import Findings
+from ..findings import Findings, Survey
 from ..identity import Identity
 from ..merge import FactSet, view_of
 from ..receipt import Receipt
@@ -106,8 +106,14 @@ class History:
         Without `trusted`, the first key that signed for a chain is trusted, so that a journal
         which someone signed throughout with his own key passes; compare `Findings.signers`.
         """
+        return (await self.survey(trusted=trusted, **writers)).findings
+
+    async def survey(
+        self, *, trusted: Collection[bytes] | None = None, **writers: Unpack[Writers]
+    ) -> Survey:
+        """As `verify`, with the end of every chain and what was taken back."""
         await self.open()
-        return await findings.verify(self.records, pattern(writers), trusted=trusted)
+        return await findings.survey(self.records, pattern(writers), trusted=trusted)
 
     async def digest(self, **writers: Unpack[Writers]) -> Digest:
         """How far each writer has come; equal for journals with the same entries. Raises

@@ -24,7 +24,16 @@ from .actors.outcome import Outcome
 from .actors.resilient import ResilientRuntime, resilient_role
 from .actors.runtime import Runtime
 from .broker.errors import BrokerError
-from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError
+from .effects.entry import Entry
+from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError, JournalBroken
+from .effects.findings import Findings
+from .effects.history.archive import Archive
+from .effects.history.errors import JournalDamaged
+from .effects.history.keyfile import signer_from
+from .effects.history.reading import History
+from .effects.history.reducer import Reducer, reducer
+from .effects.journal import Journal
+from .effects.keys import Signer
 from .effects.resilience.breaker import Breaker, Breakers, Fuse
 from .effects.resilience.bulkhead import Bulkhead, Bulkheads
 from .effects.resilience.compensation import Compensations
@@ -52,6 +61,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ActorError",
+    "Archive",
     "BindingError",
     "Breaker",
     "Breakers",
@@ -68,8 +78,14 @@ __all__ = [
     "Diagnostic",
     "EffectError",
     "Endpoint",
+    "Entry",
+    "Findings",
     "Fuse",
     "GuardRefused",
+    "History",
+    "Journal",
+    "JournalBroken",
+    "JournalDamaged",
     "MissingRole",
     "NoBranch",
     "Outcome",
@@ -78,6 +94,7 @@ __all__ = [
     "PeerFailed",
     "ProtocolViolation",
     "Received",
+    "Reducer",
     "Resilience",
     "ResilienceError",
     "ResilientRuntime",
@@ -89,6 +106,7 @@ __all__ = [
     "SagaOutcome",
     "SessionAborted",
     "SessionCancelled",
+    "Signer",
     "StepTimedOut",
     "TimedOut",
     "TooEarly",
@@ -100,6 +118,8 @@ __all__ = [
     "load",
     "load_all",
     "open",
+    "reducer",
     "resilient",
     "resilient_role",
+    "signer_from",
 ]

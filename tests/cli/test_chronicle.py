@@ -7,7 +7,9 @@ import json
 import pytest
 
 from pavane.broker.connect import connect
-from pavane.cli.chronicle import Query, query, replay, verify
+from pavane.cli.attest import verify
+from pavane.cli.chronicle import query, replay
+from pavane.cli.journals import Book, Query, Trust
 from pavane.effects.entry import Draft
 from pavane.effects.identity import Identity
 from pavane.effects.journal import Journal
@@ -23,14 +25,15 @@ def sent(step: int, charge: int) -> list[Draft]:
     ]
 
 
-async def written() -> Journal:
+async def written() -> Book:
     """Two messages, the second of which could not be published."""
-    journal = Journal(await connect("memory://"), Signer())
+    signer = Signer()
+    journal = Journal(await connect("memory://"), signer)
     await journal.add(WRITER, sent(1, 100))
     second, _ = await journal.add(WRITER, sent(2, 50))
     await (await journal.writer(WRITER)).retract(second, "the connection is cut")
     await journal.finish(WRITER)
-    return journal
+    return Book(journal, Trust(signer.public), journal)
 
 
 async def test_what_was_taken_back_is_told_but_not_counted(

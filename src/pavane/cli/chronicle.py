@@ -1,96 +1,39 @@
-"""Journals read back for `pavane journal`."""
+"""Entries told one a line: `pavane journal replay`, `query` and `tail`."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from collections.abc import Set as AbstractSet
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from rich.text import Text
 
 from ..effects.entry import Entry
-from ..effects.findings import Findings
-from ..effects.identity import Identity
-from ..effects.journal import Journal
-from ..effects.keys import Signer
-from .brokers import connected, kept_address
-from .errors import RunFailed
+from ..effects.places import journal_subject
+from .attest import refuse_damage
+from .journals import Book, Query, nothing
 from .live import Account, Accounts
-from .loop import play
-from .screen import complaints, output, plural, say, write_json, write_json_line
+from .screen import complaints, output, plural, say, write_json_line
 
+INDENT = 13 * " "
+"""Below a time."""
 
-@dataclass(frozen=True, slots=True)
-class Query:
-    """Which entries: an empty name fits all."""
-
-    namespace: str = ""
-    protocol: str = ""
-    session: str = ""
-    role: str = ""
-    fact: str = ""
-
-    def entries(self, journal: Journal) -> AsyncIterator[Entry]:
-        return journal.entries(
-            namespace=self.namespace, protocol=self.protocol, session=self.session, role=self.role
-        )
-
-    async def findings(self, journal: Journal) -> Findings:
-        return await journal.verify(
-            namespace=self.namespace, protocol=self.protocol, session=self.session, role=self.role
-        )
-
-
-BREATH = 256
-"""Entries between two turns of the event loop."""
-
-Reader = Callable[[Journal, Query, bool], Awaitable[None]]
-
-
-def read(
-    reader: Reader,
-    url: str | None,
-    store: Path | None,
-    allow_remote: bool,
-    query: Query,
-    *,
-    json: bool,
-) -> None:
-    """Open the journal, let `reader` read it, and close everything again."""
-
-    async def main() -> None:
-        where = kept_address(url, store)
-        async with connected(where, store, allow_remote=allow_remote) as broker:
-            journal = Journal(broker, Signer())
-            try:
-                await reader(journal, query, json)
-            finally:
-                await journal.close()
-
-    play(main)
-
+DIGITS = 16
+"""Of a hash, for people."""
 
 # replay -----------------------------------------------------------------------------------
 
 
-async def replay(journal: Journal, query: Query, json: bool) -> None:
+async def replay(book: Book, query: Query, json: bool) -> None:
     """Every entry in the order in which it was stored, then each role's account.
 
     Verified first, since what is replayed from a damaged journal is worse than nothing.
     Nothing is held but the accounts and the numbers of messages that were taken back.
     """
-    findings = await query.findings(journal)
-    if not findings.ok:
-        _show_faults(findings)
-        raise RunFailed("the journal is damaged")
-    entries = query.entries(journal)
-    withdrawn = {(e.writer, e.count) async for e in entries if e.kind == "unsent"}
-    history = History(withdrawn)
-    async for entry in breathing(query.entries(journal)):
+    survey = await book.survey(query)
+    refuse_damage(survey.findings)
+    history = History(survey.withdrawn)
+    async for entry in book.history.entries(**query.filter()):
         if json:
             write_json_line(entry_json(entry))
         else:
@@ -98,35 +41,26 @@ async def replay(journal: Journal, query: Query, json: bool) -> None:
                 say(line)
         history.add(entry)
     if not json:
-        history.close(_nothing(query))
-
-
-async def breathing(entries: AsyncIterator[Entry]) -> AsyncIterator[Entry]:
-    """The same entries, with a turn for the connection now and then: what has arrived is read
-    without waiting, and a connection that is never served is cut by the server."""
-    count = 0
-    async for entry in entries:
-        count += 1
-        if count % BREATH == 0:
-            await asyncio.sleep(0)
-        yield entry
+        history.close(nothing(query))
 
 
 class History:
     """A heading when another session begins, and an account of each role of each protocol.
 
-    `withdrawn` are the `sent` entries that do not hold, by writer and number.
+    `withdrawn` are the `sent` entries that do not hold, by subject and number.
     """
 
-    def __init__(self, withdrawn: AbstractSet[tuple[Identity, int]]) -> None:
+    def __init__(self, withdrawn: Mapping[str, Collection[int]]) -> None:
         self._withdrawn = withdrawn
         self._session = ""
         self._sessions: dict[str, set[str]] = {}
         self._accounts: dict[str, Accounts] = {}
-        self._holds: dict[Identity, bool] = {}
+        self._holds: dict[str, bool] = {}
 
     def lines(self, entry: Entry) -> list[Text]:
         told = [entry_line(entry)]
+        if entry.kind == "sent" and entry.receipt:
+            told.append(Text(f"{INDENT}receipt {entry.receipt.hex()[:DIGITS]}", style="dim"))
         if entry.session != self._session:
             when = moment(entry.time).strftime("%Y-%m-%d, UTC")
             heading = Text(f"session {entry.session}, {when}", style="dim")
@@ -139,14 +73,15 @@ class History:
     def add(self, entry: Entry) -> None:
         """Take the entry into its role's account; what was withdrawn, and its facts, count not."""
         name = _protocol(entry)
+        subject = journal_subject(entry.writer)
         self._sessions.setdefault(name, set()).add(entry.session)
         account = self._accounts.setdefault(name, Accounts({})).setdefault(entry.role, Account())
         if entry.kind == "sent":
-            holds = (entry.writer, entry.number) not in self._withdrawn
-            self._holds[entry.writer] = holds
+            holds = entry.number not in self._withdrawn.get(subject, ())
+            self._holds[subject] = holds
             account.sent += holds
             account.charged += entry.charge if holds else 0
-        elif entry.kind == "fact" and self._holds.get(entry.writer, True):
+        elif entry.kind == "fact" and self._holds.get(subject, True):
             account.record(entry.name)
 
     def close(self, nothing: str) -> None:
@@ -158,14 +93,6 @@ class History:
             table.title = f"{name}, {plural(len(self._sessions[name]), 'session')}"
             say()
             output().print(table)
-
-
-def _nothing(query: Query) -> str:
-    """Why there is no entry: there is none at all, or none that fits."""
-    if query == Query():
-        return "The journal is empty: no annotated message has been sent."
-    asked = [f"{name} {value}" for name, value in asdict(query).items() if value]
-    return f"The journal has no entry for {', '.join(asked)}."
 
 
 def _protocol(entry: Entry) -> str:
@@ -212,78 +139,40 @@ def entry_json(entry: Entry) -> dict[str, Any]:
 
 
 def moment(nanoseconds: int) -> datetime:
-    return datetime.fromtimestamp(nanoseconds / 1e9, UTC)
+    whole = datetime.fromtimestamp(nanoseconds // 10**9, UTC)
+    return whole.replace(microsecond=nanoseconds % 10**9 // 1000)
 
 
 # query ------------------------------------------------------------------------------------
 
 
-async def query(journal: Journal, query: Query, json: bool) -> None:
-    """The facts that hold, as they come from the stream."""
-    found = journal.query(
-        namespace=query.namespace,
-        protocol=query.protocol,
-        session=query.session,
-        role=query.role,
-        fact=query.fact,
-    )
+async def query(book: Book, query: Query, json: bool) -> None:
+    """The facts that hold, as they come from the stream, each checked against the one before."""
     count = 0
-    async for entry in breathing(found):
+    async for entry in book.history.query(**query.filter()):
         count += 1
         if json:
             write_json_line(entry_json(entry))
         else:
-            time = moment(entry.time).isoformat(timespec="milliseconds")
-            place = f"{entry.namespace}.{entry.protocol} {entry.session} {entry.writer.instance}"
-            say(Text.assemble((f"{time} ", "dim"), (entry.name, "green"), f" {place}"))
+            say(fact_line(entry))
     if not count and not json:
-        say(_nothing(query), console=complaints())
+        say(nothing(query), console=complaints())
 
 
-# verify -----------------------------------------------------------------------------------
+def fact_line(entry: Entry) -> Text:
+    time = moment(entry.time).isoformat(timespec="milliseconds")
+    place = f"{_protocol(entry)} {entry.session} {entry.writer.instance}"
+    return Text.assemble((f"{time} ", "dim"), (entry.name, "green"), f" {place}")
 
 
-async def verify(journal: Journal, query: Query, json: bool) -> None:
-    """Count what is whole and name what is not; raises `RunFailed` for a fault."""
-    findings = await query.findings(journal)
-    if json:
-        write_json(findings_json(findings))
-    elif findings.ok and not findings.entries:
-        say(_nothing(query))
-    elif findings.ok:
-        entries = "1 entry" if findings.entries == 1 else f"{findings.entries} entries"
-        writers = plural(findings.writers, "writer")
-        say(Text.assemble(("whole  ", "bold green"), f"{entries} of {writers}"))
-    else:
-        _show_faults(findings)
-    if not findings.ok:
-        raise RunFailed("the journal is damaged")
+# tail -------------------------------------------------------------------------------------
 
 
-def findings_json(findings: Findings) -> dict[str, Any]:
-    """What `journal verify --json` prints."""
-    faults = [
-        {
-            "kind": fault.kind,
-            "subject": fault.subject,
-            "number": fault.number,
-            "sequence": fault.sequence,
-            "message": fault.message,
-        }
-        for fault in findings.faults
-    ]
-    return {
-        "ok": findings.ok,
-        "entries": findings.entries,
-        "writers": findings.writers,
-        "signers": sorted(signer.hex() for signer in findings.signers),
-        "faults": faults,
-    }
-
-
-def _show_faults(findings: Findings) -> None:
-    for fault in findings.faults:
-        line = Text.assemble((f"{fault.kind:<11}", "bold red"), str(fault))
-        say(line, console=complaints())
-    found = plural(len(findings.faults), "fault")
-    say(f"The journal is damaged: {found} in {findings.entries} entries.", console=complaints())
+async def tail(book: Book, query: Query, last: int, json: bool) -> None:
+    """Entries as they are added, with those before them that were asked for. Never returns."""
+    async for entry in book.history.tail(last, **query.filter()):
+        if json:
+            write_json_line(entry_json(entry))
+        else:
+            say(Text.assemble((f"{_protocol(entry)} {entry.session} ", "dim"), entry_line(entry)))
+            output().file.flush()
