@@ -132,10 +132,19 @@ class Verifier:
         if not token:
             return "it shows no token"
         try:
-            verified = self._cache.get((token, holder)) or self.verify(token, holder)
+            verified = self.verified(token, holder)
         except TokenRefused as refused:
             return f"its token is refused, {refused.reason}"
         return verified.refusal(name, self._clock())
+
+    def verified(self, token: bytes, holder: Identity) -> Verified:
+        """As `verify`, or what that came to before."""
+        return self._cache.get((token, holder)) or self.verify(token, holder)
+
+    def ids(self, token: bytes) -> list[str]:
+        """The revocation ids of a token's blocks, the first the authority's: whoever revokes one
+        revokes every token that has this block. Raises `TokenRefused`."""
+        return parsed(token, self.root).revocation_ids
 
     def verify(self, token: bytes, holder: Identity) -> Verified:
         """Check signature, form and revocation of `token`, not yet what it grants.
