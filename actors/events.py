@@ -42,6 +42,21 @@ class MessageReceived:
     label: str
     step: int
     selection: bool = False
+    waited: float = field(default=0.0, compare=False)
+    """Seconds that the receiver had been waiting."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitNear:
+    """More than four fifths of something are used: `limit` is `budget`, `leakage`, `mailbox`, `log`
+    or `history`, `name` says which one. Said once for each."""
+
+    session: str
+    limit: str
+    name: str
+    role: str
+    used: int
+    allowed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +84,17 @@ class FrameRefused:
 
 @dataclass(frozen=True, slots=True)
 class SessionEnded:
-    """`error` is empty when the session ran to its end."""
+    """`error` is empty when the session ran to its end; it does not repeat what the exception of a
+    role function says."""
 
     session: str
     protocol: str
     error: str = ""
     seconds: float = field(default=0.0, compare=False)
+    opened: bool = True
+    """False for a session that failed before all its roles were there."""
 
 
-Event = SessionOpened | MessageSent | MessageReceived | Denied | FrameRefused | SessionEnded
+Event = (
+    SessionOpened | MessageSent | MessageReceived | Denied | LimitNear | FrameRefused | SessionEnded
+)

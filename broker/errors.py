@@ -16,6 +16,7 @@ PavaneError
     ├── PayloadTooLarge
     ├── NotPackable            a value that the wire cannot carry
     ├── FrameError             bytes of a peer that are no frame or no payload
+    ├── CodecError             a payload that the codec (encryption) refused
     ├── StreamRefused          the server or the driver refused a stream operation
     │   ├── WrongSequence      another writer was first
     │   └── Fenced             another writer has raised the fence
@@ -221,6 +222,19 @@ class FrameError(BrokerError):
     def __init__(self, what: str, reason: str) -> None:
         super().__init__(f"not a {what}: {reason}", hint="the sender is broken or hostile")
         self.what = what
+        self.reason = reason
+
+
+class CodecError(BrokerError):
+    """A payload that a codec could not encode, or that it refused to decode."""
+
+    code = "PV326"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(
+            f"the payload's codec refused it: {reason}",
+            hint="give every process of the session the same codec and the same keys",
+        )
         self.reason = reason
 
 

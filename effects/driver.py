@@ -20,6 +20,11 @@ class Transaction(Protocol):
     @property
     def charged(self) -> int: ...
     @property
+    def charges(self) -> tuple[Charged, ...]:
+        """What was taken from which budget, flow and leakage."""
+        ...
+
+    @property
     def receipt(self) -> Receipt | None:
         """After `commit`, if anything was charged."""
         ...
@@ -55,6 +60,10 @@ class Driver(Protocol):
 
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         """Join the journal of `peer`, as far as it is stored, into that of the context."""
+        ...
+
+    async def take_over(self, context: SendContext, worker: str) -> tuple[Entry, ...]:
+        """From now on only this process writes for the instance; what it has journaled so far."""
         ...
 
     async def finish(self, identity: Identity) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from .budget import Charged
 from .driver import Transaction
 from .entry import Entry
 from .receipt import Receipt
@@ -27,6 +28,11 @@ class Passed:
     def charge(self) -> int:
         """What was charged, for all copies together."""
         return self._transaction.charged
+
+    @property
+    def charges(self) -> tuple[Charged, ...]:
+        """What was taken from which budget."""
+        return self._transaction.charges
 
     @property
     def receipt(self) -> Receipt | None:

@@ -94,6 +94,18 @@ class BrokerDriver:
         self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch)
         return where, name
 
+    async def take_over(self, context: SendContext, worker: str) -> tuple[Entry, ...]:
+        identity = context.identity
+        self._receipts.pop(identity, None)
+        self._accounts.pop(identity, None)
+        await self.journal.take_over(identity, worker)
+        role = f"{identity.role}[{identity.index or 0}]"
+        namespace, protocol, session, _, _ = identity.tokens()
+        found = self.journal.entries(
+            namespace=namespace, protocol=protocol, session=session, role=role
+        )
+        return tuple([entry async for entry in found])
+
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         drafts = [await self.merged(action, peer)]
         await self.journal.add(context.identity, [d for d in drafts if d.count])

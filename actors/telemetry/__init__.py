@@ -1,0 +1,1 @@
+"""Traces and metrics through OpenTelemetry. Only `settings` can be imported without it."""
