@@ -58,6 +58,7 @@ CODES: dict[str, str] = {
     "PV156": "a message whose fields are named only in part",
     "PV157": "a loop with a condition in which nobody sends",
     "PV158": "an annotation on a receiver, where it does nothing",
+    "PV159": "a fact that one step would record twice",
     "PV160": "a branch with a time that is not called `timeout`, or a time that is none",
     "PV161": "a choice with two timeout branches",
     "PV162": "a choice that is nothing but a timeout branch",

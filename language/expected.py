@@ -47,6 +47,10 @@ WORDS = {
     "PROTOCOL": "`protocol`",
 }
 QUIET = frozenset({"SEMICOLON", "WHEN", "CHOICE_AT", "BANG", "HASH", "$END"})
+STATEMENTS = frozenset(
+    {"CHOICE", "LOOP", "PARALLEL", "REC", "CONTINUE", "CALL", "FOREACH", "PROTOCOL"}
+)
+SIGNS = frozenset({"PLUS", "MINUS"})
 OPERATORS = frozenset({"SAME", "LESS", "AND", "OR"})
 SHOWN = 4
 
@@ -96,6 +100,11 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
         return f"a file holds protocols: `{FORMS['CHOREOGRAPHY']}`"
     if "ARROW" in expected and token.text in ("=", "-", ">", "=="):
         return "an arrow is written `->`"
+    before = tokens[position - 1] if position else token
+    if _names_a_role(tokens, position):
+        return f"`{before.text}` is a word of the language: give the role another name"
+    if _in_an_index(token, before, expected):
+        return "an index is a number, a name, or a name with a number: `2`, `i`, `i+1`, `N-1`"
     if token.type == "ROLES" or (token.type == "LOOP" and "COUNT" in expected):
         return f"write `{FORMS[token.type]}`"
     if token.type == "CHOREOGRAPHY":
@@ -115,6 +124,21 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
             return f"write `{FORMS[token.type]}`"
         return "a statement looks like `A -> B: Message;`"
     return f"write `{form}`"
+
+
+def _names_a_role(tokens: list[Token], position: int) -> bool:
+    """Whether the word before the error begins a statement, and was meant to be a role."""
+    if not position or tokens[position - 1].type not in STATEMENTS:
+        return False
+    listed = _first_of_statement(tokens, position - 1).type == "ROLES"
+    return listed or tokens[position].type in ("ARROW", "LBRACKET")
+
+
+def _in_an_index(token: Token, before: Token, expected: frozenset[str]) -> bool:
+    calculates = token.text in ("*", "/", "%", "+", "-")
+    ends = "RBRACKET" in expected and "COMMA" not in expected
+    signed = before.type in SIGNS and "INTEGER" in expected
+    return "RANGE" in expected or (calculates and ends) or (signed and "FLOAT" not in expected)
 
 
 def _begins_line(tokens: list[Token], position: int) -> bool:

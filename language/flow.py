@@ -165,21 +165,15 @@ class Flow:
             if called.parameters is not None and called.name != self.protocol.name:
                 arguments = tuple(scope.roles[p] for p in called.parameters)
         else:
-            arguments = tuple(self._substituted(ref, scope) for ref in statement.arguments)
+            arguments = tuple(ref.resolved(scope.roles) for ref in statement.arguments)
         return self._call(called, scope, arguments, after)
 
     # messages -------------------------------------------------------------------------
 
-    def _substituted(self, ref: RoleRef, scope: Scope) -> RoleRef:
-        given = scope.roles.get(ref.role, ref)
-        if given.role == ref.role and given.selector is None:
-            return ref
-        return RoleRef(given.role, ref.selector or given.selector, span=ref.span)
-
     def _send(self, statement: Send, scope: Scope, after: int) -> int:
-        sender = self._substituted(statement.sender, scope)
+        sender = statement.sender.resolved(scope.roles)
         if statement.receiver is not None:
-            receiver = self._substituted(statement.receiver, scope)
+            receiver = statement.receiver.resolved(scope.roles)
             return self._comm(statement, sender, receiver, scope, after)
         for other in reversed(scope.arguments()):
             if other.role != sender.role:
@@ -218,7 +212,7 @@ class Flow:
     # blocks ---------------------------------------------------------------------------
 
     def _choice(self, statement: Choice, scope: Scope, after: int) -> int:
-        chooser = self._substituted(statement.chooser, scope)
+        chooser = statement.chooser.resolved(scope.roles)
         peer = self._single(chooser, scope, statement)
         key = (id(statement), scope.arguments())
         ways = list[Way]()
@@ -265,7 +259,7 @@ class Flow:
     def _decided(self, statement: Loop, scope: Scope, after: int) -> int:
         decider = statement.decider or first_sender(statement.body, self._subprotocols)
         assert decider is not None, "checked by wellformed"
-        chooser = self._substituted(decider, scope)
+        chooser = decider.resolved(scope.roles)
         peer = self._single(chooser, scope, statement)
         key = (id(statement), scope.arguments())
         head = self._add(Goto(0))

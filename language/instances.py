@@ -66,7 +66,7 @@ class Instances:
         known = self._bindings.get(index.name, self._named_sizes.get(index.name))
         if isinstance(known, int):
             return known + index.offset
-        return f"{index.name}{index.offset:+d}" if index.offset else index.name
+        return str(index)
 
     def peer(self, ref: RoleRef) -> Peer:
         """The instances that `ref` means; a free variable means each of them."""

@@ -6,6 +6,7 @@ two protocols that differ only in layout and comments have equal trees.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -30,6 +31,11 @@ class Index(Node):
 
     name: str = ""
     offset: int = 0
+
+    def __str__(self) -> str:
+        if not self.name:
+            return str(self.offset)
+        return f"{self.name}{self.offset:+d}" if self.offset else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +77,24 @@ class RoleDecl(Node):
 class RoleRef(Node):
     role: str
     selector: Selector | None = None
+
+    def resolved(self, roles: Mapping[str, RoleRef]) -> RoleRef:
+        """The same where the parameters of a sub-protocol stand for `roles`."""
+        given = roles.get(self.role, self)
+        if given.role == self.role and given.selector is None:
+            return self
+        return RoleRef(given.role, self.selector or given.selector, span=self.span)
+
+    def __str__(self) -> str:
+        match self.selector:
+            case None:
+                return self.role
+            case All():
+                return f"{self.role}[*]"
+            case At(index=index):
+                return f"{self.role}[{index}]"
+            case Range(start=start, stop=stop):
+                return f"{self.role}[{start}..{stop}]"
 
 
 # --- messages --------------------------------------------------------------------------

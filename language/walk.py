@@ -57,17 +57,26 @@ def sends_in_order(protocol: Protocol) -> list[Send]:
 def first_sender(block: Block, subprotocols: Mapping[str, SubProtocol]) -> RoleRef | None:
     """The sender of the first message, looked for through blocks and calls."""
     seen = set[str]()
-    waiting = list(reversed(block.statements))
+    waiting: list[tuple[Statement | Block, Mapping[str, RoleRef]]] = [(block, {})]
     while waiting:
-        statement = waiting.pop()
-        if isinstance(statement, Send):
-            return statement.sender
-        if isinstance(statement, Call) and statement.name not in seen:
-            seen.add(statement.name)
-            called = subprotocols.get(statement.name)
-            inner = [called.body] if called else []
-        else:
-            inner = list(blocks(statement))
-        for inside in reversed(inner):
-            waiting.extend(reversed(inside.statements))
+        here, roles = waiting.pop()
+        match here:
+            case Send():
+                return here.sender.resolved(roles)
+            case Block():
+                waiting += ((statement, roles) for statement in reversed(here.statements))
+            case Call(name=name) if name in subprotocols and name not in seen:
+                seen.add(name)
+                called = subprotocols[name]
+                waiting.append((called.body, _passed(here, called, roles)))
+            case _:
+                waiting += ((inner, roles) for inner in reversed(blocks(here)))
     return None
+
+
+def _passed(call: Call, called: SubProtocol, roles: Mapping[str, RoleRef]) -> Mapping[str, RoleRef]:
+    """What the parameters of the callee stand for; a wrong number of them is said elsewhere."""
+    if call.arguments is None:
+        return roles
+    given = (ref.resolved(roles) for ref in call.arguments)
+    return dict(zip(called.parameters or (), given, strict=False))

@@ -41,6 +41,8 @@ def _group(report: Report, group: tuple[Annotation, ...], extension_keys: Collec
             sentence = f"`{key}` is given twice"
             report.error("PV146", sentence, annotation.span, "keep one of them")
         seen.add(key)
+        if key == "journal_facts":
+            _facts(report, annotation)
         if key in KEYS:
             _value(report, annotation)
         elif key not in extension_keys:
@@ -61,6 +63,14 @@ def _value(report: Report, annotation: Annotation) -> None:
     if not known.fits(annotation.value):
         sentence = f"`{annotation.key}` must be {known.wanted}, not {value_text(annotation)}"
         report.error("PV145", sentence, annotation.span, f"write `{known.example}`")
+
+
+def _facts(report: Report, annotation: Annotation) -> None:
+    facts = annotation.value if isinstance(annotation.value, tuple) else ()
+    twice = next((fact for n, fact in enumerate(facts) if fact in facts[:n]), None)
+    if twice is not None:
+        sentence = f"this step would record the fact `{twice}` twice"
+        report.error("PV159", sentence, annotation.span, "name every fact once")
 
 
 def _unknown(report: Report, annotation: Annotation, known: list[str]) -> None:

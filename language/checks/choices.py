@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range, Rec, RoleRef, Send
 from ..walk import blocks
 from .report import Report, Scope, head
-from .unfolding import First, Unfolding, resolve, text
+from .unfolding import First, Unfolding
 
 
 def check_choices(report: Report) -> None:
@@ -41,7 +41,7 @@ def _choice(
         span = head(choice.span, len("choice"))
         report.error("PV137", "this choice has no branches", span, "write `label: { ... }`")
     _labels(report, choice)
-    chooser = resolve(choice.chooser, scope.references)
+    chooser = choice.chooser.resolved(scope.references)
     if choice.chooser.role not in scope.roles:
         return
     taken: dict[tuple[RoleRef | None, str], Branch] = {}
@@ -70,10 +70,9 @@ def _labels(report: Report, choice: Choice) -> None:
 
 def _begun_by_another(report: Report, chooser: RoleRef, branch: Branch, first: First) -> None:
     sentence = (
-        f"`{text(chooser)}` chooses `{branch.label}`, "
-        f"but `{text(first.sender)}` sends the first message there"
+        f"`{chooser}` chooses `{branch.label}`, but `{first.sender}` sends the first message there"
     )
-    hint = f"begin the branch with a message from `{text(chooser)}`"
+    hint = f"begin the branch with a message from `{chooser}`"
     inside = branch.span.line <= first.send.span.line <= branch.span.end_line
     span = first.send.sender.span if inside else head(branch.span, len(branch.label))
     report.error("PV139", sentence, span, hint)
@@ -82,7 +81,7 @@ def _begun_by_another(report: Report, chooser: RoleRef, branch: Branch, first: F
 def _same_beginning(
     report: Report, first: Branch, second: Branch, key: tuple[RoleRef | None, str]
 ) -> None:
-    receiver = text(key[0]) if key[0] is not None else "everyone"
+    receiver = str(key[0]) if key[0] is not None else "everyone"
     sentence = (
         f"`{first.label}` and `{second.label}` both begin with `{key[1]}` to `{receiver}`, "
         "which could not tell them apart"

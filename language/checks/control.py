@@ -108,6 +108,18 @@ class _Endings:
                 self.follow(block, excused)
                 for statement in block.statements:
                     waiting += blocks(statement)
+        if not excused:
+            for _, loop in self.report.every(Loop):
+                self.later_rounds(loop)
+
+    def later_rounds(self, loop: Loop) -> None:
+        """A counted loop goes round again from the end of its body only."""
+        if loop.kind != "count" or loop.count in (Index("", 0), Index("", 1)):
+            return
+        if loop.body.statements and not self.block(loop.body):
+            sentence = "the later rounds of this loop can never be reached: its body never ends"
+            span = head(loop.span, len("loop"))
+            self.report.error("PV136", sentence, span, "remove the loop, or the jump out of it")
 
     def follow(self, block: Block, excused: set[int]) -> None:
         for statement, after in zip(block.statements, block.statements[1:], strict=False):

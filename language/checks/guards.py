@@ -16,12 +16,14 @@ from ..tree import (
     Loop,
     Name,
     Operation,
+    RoleRef,
     Send,
     Statement,
     TypeExpr,
 )
 from ..types import INTEGERS, REALS, TEXTS, last_segment
-from .report import Report
+from ..walk import first_sender
+from .report import Report, Scope
 
 Kind = Literal["bool", "number", "text", "none", "any"]
 WORDS: dict[Kind, str] = {"number": "a number", "text": "a text", "none": "nothing"}
@@ -43,21 +45,20 @@ def check_guards(report: Report) -> None:
         return
     vocabularies = _vocabularies(report)
     everything = vocabularies[""]
-    for scope, statement in report.statements():
-        match statement:
-            case Choice():
-                role = statement.chooser.role
-                known = everything if role in scope.parameters else vocabularies.get(role)
-                for branch in statement.branches:
-                    if branch.guard is not None:
-                        guard = _Guard(report, known or Vocabulary(), everything)
-                        guard.check(branch.guard, "a guard")
-            case Loop() if statement.condition is not None:
-                _Guard(report, everything, everything).check(
-                    statement.condition, "the condition of a loop"
-                )
-            case _:
-                pass
+
+    def guard(scope: Scope, owner: RoleRef) -> _Guard:
+        free = owner.role in scope.parameters
+        known = everything if free else vocabularies.get(owner.role, Vocabulary())
+        return _Guard(report, known, everything)
+
+    for scope, choice in report.every(Choice):
+        for branch in choice.branches:
+            if branch.guard is not None:
+                guard(scope, choice.chooser).check(branch.guard, "a guard")
+    for scope, loop in report.every(Loop):
+        owner = first_sender(loop.body, report.subprotocols)
+        if loop.condition is not None and owner is not None:
+            guard(scope, owner).check(loop.condition, "the condition of a loop")
 
 
 def _is_guarded(statement: Statement) -> bool:

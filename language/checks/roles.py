@@ -97,17 +97,17 @@ def _bounds(report: Report, role: RoleDecl, ref: RoleRef) -> None:
     match ref.selector:
         case At(index=index):
             if _outside(index, role, 0, size - 1):
-                sentence = f"there is no `{role.name}[{_text(index)}]`"
+                sentence = f"there is no `{role.name}[{index}]`"
                 hint = f"{owns}an index goes from 0 to {_last(role, size)}"
                 report.error("PV127", sentence, ref.span, hint)
         case Range(start=start, stop=stop):
             wrong = _outside(start, role, 0, size - 1) or _outside(stop, role, 1, size)
             if start.name == stop.name and start.offset >= stop.offset:
-                sentence = f"the range `{_text(start)}..{_text(stop)}` is empty"
+                sentence = f"the range `{start}..{stop}` is empty"
                 hint = "a range holds its first index and stops before its last: `0..2` is 0 and 1"
                 report.error("PV127", sentence, ref.span, hint)
             elif wrong:
-                sentence = f"the range `{_text(start)}..{_text(stop)}` goes past `{role.name}`"
+                sentence = f"the range `{start}..{stop}` goes past `{role.name}`"
                 hint = f"{owns}a range ends at {_end(role, size)} at most"
                 report.error("PV127", sentence, ref.span, hint)
         case _:
@@ -119,12 +119,6 @@ def _outside(index: Index, role: RoleDecl, lowest: int, highest: int) -> bool:
     if index.name and index.name == role.size:
         return index.offset > lowest - 1
     return not index.name and not lowest <= index.offset <= highest
-
-
-def _text(index: Index) -> str:
-    if not index.name:
-        return str(index.offset)
-    return f"{index.name}{index.offset:+d}" if index.offset else index.name
 
 
 def _last(role: RoleDecl, size: int) -> str:

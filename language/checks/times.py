@@ -21,7 +21,7 @@ from ..tree import (
 )
 from ..walk import blocks
 from .report import Report, head
-from .unfolding import Roles, Unfolding, resolve
+from .unfolding import Roles, Unfolding
 
 NAME = "timeout"
 SENDS_ONLY = ("retry", "priority", "compress")
@@ -165,7 +165,7 @@ def _beginning(report: Report, block: Block) -> Iterator[tuple[Choice, RoleRef]]
         seen.add(id(body))
         match first:
             case Choice():
-                yield first, resolve(first.chooser, roles)
+                yield first, first.chooser.resolved(roles)
                 waiting += [(branch.body, roles) for branch in first.branches]
             case Rec() | Loop():
                 waiting.append((first.body, roles))

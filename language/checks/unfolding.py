@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from ..tree import (
-    All,
-    At,
     Block,
     Call,
     Choice,
@@ -69,8 +67,8 @@ class Unfolding:
         match statement:
             case Send():
                 receiver = statement.receiver
-                named = None if receiver is None else resolve(receiver, roles)
-                search.firsts.append(First(resolve(statement.sender, roles), named, statement))
+                named = None if receiver is None else receiver.resolved(roles)
+                search.firsts.append(First(statement.sender.resolved(roles), named, statement))
                 return False
             case Choice():
                 bodies = [branch.body for branch in statement.branches]
@@ -123,7 +121,7 @@ class Unfolding:
         names = callee.parameters or ()
         if len(names) != len(call.arguments):
             return None
-        passed = [resolve(ref, roles) for ref in call.arguments]
+        passed = [ref.resolved(roles) for ref in call.arguments]
         return callee.body, dict(zip(names, passed, strict=True))
 
     def sends(self, block: Block, roles: Roles) -> list[First]:
@@ -137,8 +135,8 @@ class Unfolding:
                 match statement:
                     case Send():
                         receiver = statement.receiver
-                        named = None if receiver is None else resolve(receiver, names)
-                        sender = resolve(statement.sender, names)
+                        named = None if receiver is None else receiver.resolved(names)
+                        sender = statement.sender.resolved(names)
                         found.append(First(sender, named, statement))
                     case Call():
                         inner = self.inside(statement, names)
@@ -155,30 +153,3 @@ class Unfolding:
                     case Continue():
                         pass
         return found
-
-
-def resolve(ref: RoleRef, roles: Roles) -> RoleRef:
-    """The role that a parameter stands for."""
-    given = roles.get(ref.role)
-    if given is None or (given.role == ref.role and given.selector is None):
-        return ref
-    return RoleRef(given.role, ref.selector or given.selector, span=ref.span)
-
-
-def text(ref: RoleRef) -> str:
-    """A reference as it is written."""
-
-    def index(name: str, offset: int) -> str:
-        return (f"{name}{offset:+d}" if offset else name) if name else str(offset)
-
-    match ref.selector:
-        case None:
-            return ref.role
-        case All():
-            return f"{ref.role}[*]"
-        case At(index=i):
-            return f"{ref.role}[{index(i.name, i.offset)}]"
-        case range_:
-            start, stop = range_.start, range_.stop
-            ends = f"{index(start.name, start.offset)}..{index(stop.name, stop.offset)}"
-            return f"{ref.role}[{ends}]"

@@ -8,20 +8,16 @@ from typing import Literal
 
 from ..knowledge import Selection
 from ..tree import (
-    All,
-    At,
     Block,
     Call,
     Choice,
     Continue,
     Foreach,
-    Index,
     Loop,
     Message,
     Parallel,
     Protocol,
     Rec,
-    RoleRef,
     Send,
     Statement,
     TypeExpr,
@@ -57,25 +53,6 @@ def lines(protocol: Protocol, selections: tuple[Selection, ...] = ()) -> Iterato
         yield Line("close", 0, "")
 
 
-def role_text(ref: RoleRef) -> str:
-    """`W[0..threshold]` as it was written."""
-    selector = ref.selector
-    if selector is None:
-        return ref.role
-    if isinstance(selector, All):
-        return f"{ref.role}[*]"
-    if isinstance(selector, At):
-        return f"{ref.role}[{index_text(selector.index)}]"
-    return f"{ref.role}[{index_text(selector.start)}..{index_text(selector.stop)}]"
-
-
-def index_text(index: Index) -> str:
-    """`i+1`, `N`, `2`."""
-    if not index.name:
-        return str(index.offset)
-    return f"{index.name}{index.offset:+d}" if index.offset else index.name
-
-
 def type_text(type_: TypeExpr) -> str:
     """`HashMap<String,i32>`."""
     if type_.name == "|":
@@ -109,9 +86,9 @@ class _Drawing:
     def _statement(self, statement: Statement, depth: int) -> Iterator[Line]:
         match statement:
             case Send():
-                receiver = role_text(statement.receiver) if statement.receiver else "*"
+                receiver = str(statement.receiver) if statement.receiver else "*"
                 text = message_text(statement.message)
-                yield Line("message", depth, text, role_text(statement.sender), receiver)
+                yield Line("message", depth, text, str(statement.sender), receiver)
             case Choice():
                 yield from self._choice(statement, depth)
             case Loop():
@@ -124,13 +101,13 @@ class _Drawing:
             case Rec():
                 yield from self._boxed(f"rec {statement.label}", statement.body, depth)
             case Foreach():
-                text = f"foreach {statement.variable} in {role_text(statement.family)}"
+                text = f"foreach {statement.variable} in {statement.family}"
                 yield from self._boxed(text, statement.body, depth)
             case Continue():
                 yield Line("note", depth, f"continue {statement.label}")
             case Call():
                 given = statement.arguments
-                names = "" if given is None else f"({', '.join(map(role_text, given))})"
+                names = "" if given is None else f"({', '.join(map(str, given))})"
                 yield Line("note", depth, f"call {statement.name}{names}")
 
     def _boxed(self, text: str, body: Block, depth: int) -> Iterator[Line]:
@@ -140,7 +117,7 @@ class _Drawing:
 
     def _choice(self, choice: Choice, depth: int) -> Iterator[Line]:
         for place, branch in enumerate(choice.branches):
-            text = f"{role_text(choice.chooser)}: {branch.label}"
+            text = f"{choice.chooser}: {branch.label}"
             yield Line("else" if place else "open", depth, text, word="alt")
             yield from self._told(choice, branch.label, depth + 1)
             yield from self.block(branch.body, depth + 1)
@@ -150,10 +127,10 @@ class _Drawing:
         match loop.kind:
             case "count":
                 assert loop.count is not None
-                text = f"{index_text(loop.count)} times"
+                text = f"{loop.count} times"
             case "decides":
                 assert loop.decider is not None
-                text = f"while {role_text(loop.decider)} decides to"
+                text = f"while {loop.decider} decides to"
             case "custom":
                 text = "while its condition holds"
             case "forever":

@@ -71,7 +71,7 @@ def test_draw_mermaid_and_dot(pavane: Pavane, market: Path) -> None:
     everything = pavane("draw", market, "-f", "mermaid", "--machines").stdout
     assert everything.count("```mermaid") == 3
     one = pavane("draw", market, "--format", "mermaid", "--role", "Seller").stdout
-    assert one.startswith("stateDiagram-v2")
+    assert one.splitlines()[1:4] == ['title: "Seller"', "---", "stateDiagram-v2"]
     dot = pavane("draw", market, "--format", "dot", "--role", "Seller").stdout
     assert dot.startswith("digraph")
     assert dot.count("{") == dot.count("}") == 1

@@ -88,3 +88,23 @@ def test_a_name_with_markup_is_escaped() -> None:
     (one,) = compile_text("protocol P { roles: A, B; A -> B: M<Vec<String>>; }")
     assert "M<Vec<String>>" in texts(sequence_svg(one.protocol))
     assert "#60;" in sequence_mermaid(one.protocol)
+
+
+def test_a24_a_role_may_be_called_like_a_word_of_mermaid() -> None:
+    text = """protocol P { roles: A, end, end_, Note[3];
+        protocol Q(loop_, alt) { loop_ -> alt: M }
+        A -> end: M; end -> end_: M; end -> Note[*]: M; end ->* : Over; call Q(end, A) }"""
+    (one,) = compile_text(text)
+    drawn = [line.strip() for line in sequence_mermaid(one.protocol).splitlines()]
+    assert "participant end__ as end" in drawn and "participant end_" in drawn
+    assert "participant Note_ as Note[3]" in drawn
+    assert {"A->>end__: M", "end__->>end_: M", "end__->>A: Over", "loop_->>alt_: M"} <= set(drawn)
+    assert drawn.count("end") == 1, "only the box of Q is closed"
+
+
+def test_a24_a_state_diagram_carries_the_name_of_its_role() -> None:
+    (one,) = compile_text("protocol P { roles: A, W[3]; A -> W[*]: M; W[0] -> A: N }")
+    titles = [machine_mermaid(m).splitlines()[:4] for m in one.project().machines["W"]]
+    assert titles == [
+        ["---", f'title: "{name}"', "---", "stateDiagram-v2"] for name in ("W[0]", "W[1..3]")
+    ]

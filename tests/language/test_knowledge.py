@@ -81,3 +81,12 @@ def test_waiting_behind_a_loop_is_accepted_and_behind_an_endless_one_is_not() ->
 def test_a_text_without_a_protocol_gives_one_refusal(text: str) -> None:
     verdict = judged(text)
     assert verdict.protocol is None and not verdict.ok and verdict.diagnostics
+
+
+def test_a18_a_loop_is_owned_by_the_role_that_a_parameter_stands_for() -> None:
+    """The loop begins in a sub-protocol, with a message of its parameter X."""
+    text = """protocol P { roles: A, B; protocol Q(X, Y) { X -> Y: M(n: int) }
+        loop (custom: "n < 3") { call Q(B, A) } }"""
+    compiled = judged(text).compiled
+    assert compiled is not None
+    assert [(s.chooser, s.branch) for s in compiled.selections] == [("B", "stop")]

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 from lsprotocol import types as lsp
 
-from ..language.draw.lines import role_text as ref_text
 from ..language.errors import ChoreographyError, Diagnostic
 from ..language.knowledge import elaborate
 from ..language.lexing import Token
@@ -117,7 +116,7 @@ def _messages(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[tuple[str,
                     assert told is not None, "projection knows declared roles only"
                     receiver = f"{role}[*]" if told.is_family else role
                     edits = _telling(analysis, protocol, statement, receiver)
-                    chooser = ref_text(statement.chooser)
+                    chooser = str(statement.chooser)
                     yield f"Let {chooser} tell {receiver} in every branch", edits
 
 
@@ -147,7 +146,7 @@ def _telling(analysis: Analysis, protocol: Protocol, choice: Choice, receiver: s
     for branch in choice.branches:
         label = _label(branch.label, taken)
         taken.add(label)
-        send = f"{ref_text(choice.chooser)} -> {receiver}: {label};"
+        send = f"{choice.chooser!s} -> {receiver}: {label};"
         edits.append(_first(analysis.text, branch, send))
     return edits
 

@@ -9,7 +9,7 @@ from lsprotocol import types as lsp
 
 from ..language.annotations import DEFAULT_COST, KEYS, value_text
 from ..language.draw import machine_text
-from ..language.draw.lines import message_text, role_text, type_text
+from ..language.draw.lines import message_text, type_text
 from ..language.draw.table import instances
 from ..language.lexing import Token
 from ..language.machine import Machine
@@ -121,7 +121,7 @@ def _message(analysis: Analysis, occurrence: Occurrence) -> Iterator[str]:
         yield f"**`{occurrence.symbol.name}`** is a message, seen from a condition."
         return
     place, step, send = found
-    sides = f"{role_text(send.sender)} -> {role_text(send.receiver) if send.receiver else '*'}"
+    sides = f"{send.sender} -> {send.receiver or '*'}"
     yield _block(f"{sides}: {message_text(send.message)}", "choreo")
     yield f"Step {step} of `{analysis.protocols[place].full_name}`."
     yield "\n".join(_payload(send))
@@ -145,9 +145,9 @@ def _payload(send: Send) -> Iterator[str]:
 
 def _annotations(send: Send) -> Iterator[str]:
     notes = send.annotations + send.sender_annotations
-    yield from _listed(f"{role_text(send.sender)} and the statement", notes)
+    yield from _listed(f"{send.sender} and the statement", notes)
     if send.receiver is not None:
-        yield from _listed(role_text(send.receiver), send.receiver_annotations)
+        yield from _listed(str(send.receiver), send.receiver_annotations)
     costs = [note.value for note in notes if note.key == "flow_cost"]
     if notes:
         yield f"- charges {costs[0] if costs else DEFAULT_COST} for each message"

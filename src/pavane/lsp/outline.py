@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lsprotocol import types as lsp
 
-from ..language.draw.lines import index_text, message_text, role_text
+from ..language.draw.lines import message_text
 from ..language.errors import Span
 from ..language.tree import (
     Block,
@@ -80,8 +80,8 @@ class _Outline:
         span = statement.span
         match statement:
             case Send():
-                receiver = role_text(statement.receiver) if statement.receiver else "*"
-                sides = f"{role_text(statement.sender)} -> {receiver}"
+                receiver = str(statement.receiver) if statement.receiver else "*"
+                sides = f"{statement.sender} -> {receiver}"
                 name = f"{sides}: {message_text(statement.message)}"
                 return self.symbol(name, Kind.Event, span)
             case Choice():
@@ -89,7 +89,7 @@ class _Outline:
                     self.symbol(b.label, Kind.EnumMember, b.span, self.block(b.body, depth))
                     for b in statement.branches
                 ]
-                name = f"choice {role_text(statement.chooser)}"
+                name = f"choice {statement.chooser}"
                 return self.symbol(name, Kind.Enum, span, branches)
             case Parallel():
                 lanes = [
@@ -111,11 +111,11 @@ def _heading(statement: Loop | Rec | Foreach) -> str:
         case Rec():
             return f"rec {statement.label}"
         case Foreach():
-            return f"foreach {statement.variable} in {role_text(statement.family)}"
+            return f"foreach {statement.variable} in {statement.family}"
         case Loop(count=count) if count is not None:
-            return f"loop {index_text(count)} times"
+            return f"loop {count} times"
         case Loop(decider=decider) if decider is not None:
-            return f"loop while {role_text(decider)} decides to"
+            return f"loop while {decider} decides to"
         case Loop(kind="custom"):
             return "loop while its condition holds"
         case _:
