@@ -35,6 +35,7 @@ from .events import Event
 from .grants import Grants
 from .outcome import Outcome
 from .session import GRACE, PARTING, Implementation, Session
+from .switchboard import Switchboard
 from .wallet import Wallet
 
 Playing = Implementation | Mapping[str, Implementation]
@@ -67,6 +68,7 @@ class Runtime:
         budgets: Mapping[str, int] | None = None,
     ) -> None:
         self.broker = broker
+        self.switchboard = Switchboard(broker)
         self.pipeline = pipeline
         self.journal = journal
         self.budgets = shared
@@ -76,7 +78,8 @@ class Runtime:
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
-        self._playing: dict[Session, tuple[str, frozenset[str]]] = {}
+        self._playing: dict[Session, None] = {}
+        self._taken: dict[tuple[str, str], set[str]] = {}
         self._closed = False
 
     @property
@@ -162,19 +165,22 @@ class Runtime:
         played = Session(
             session or secrets.token_hex(6),
             cast,
-            self.broker,
+            self.switchboard,
             self.pipeline,
             playing,
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers else None,
             devices=choreography.devices,
         )
-        self._refuse_twice(played, choreography.full_name, playing)
-        self._playing[played] = (choreography.full_name, frozenset(playing))
+        taken = self._take(played, choreography.full_name, playing)
+        self._playing[played] = None
         try:
             return await played.run(patience)
         finally:
             del self._playing[played]
+            taken.difference_update(playing)
+            if not taken:
+                del self._taken[played.id, choreography.full_name]
 
     def cancel(self, session: str, reason: str = "", *, who: str = "its owner") -> None:
         """Cancel the session of that name: every role, here and in other processes, hears at its
@@ -187,12 +193,15 @@ class Runtime:
         for played in found:
             played.cancel(who, reason or "cancelled")
 
-    def _refuse_twice(self, new: Session, protocol: str, roles: Mapping[str, object]) -> None:
-        """Two roles of one name would hear each other's messages; processes that play different
-        roles, or different protocols, may share the name."""
-        for played, (other, taken) in self._playing.items():
-            if played.id == new.id and other == protocol and not taken.isdisjoint(roles):
-                raise SessionExists(new.id, min(taken.intersection(roles)))
+    def _take(self, new: Session, protocol: str, roles: Mapping[str, object]) -> set[str]:
+        """The roles of a session that are played here, these now among them. Two of one name would
+        hear each other's messages; processes that play different roles, or different protocols,
+        may share the name."""
+        taken = self._taken.setdefault((new.id, protocol), set())
+        if not taken.isdisjoint(roles):
+            raise SessionExists(new.id, min(taken.intersection(roles)))
+        taken.update(roles)
+        return taken
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}

@@ -14,7 +14,6 @@ from typing import Any
 import anyio
 
 from ..broker import subjects
-from ..broker.contract import Broker, Subscription
 from ..broker.errors import BrokerError
 from ..broker.frame import Abort, Ack, Control, Frame, Message, encode
 from ..effects.identity import Identity, SendContext
@@ -44,6 +43,7 @@ from .post import TO_ALL, Post
 from .presence import Presence
 from .recovery import Recovery
 from .seat import Seat
+from .switchboard import Ear, Switchboard, silence
 
 AGAIN = "again"
 """The control verb that asks for what is not acknowledged to be sent once more."""
@@ -73,7 +73,7 @@ class Session:
         self,
         session: str,
         cast: Cast,
-        broker: Broker,
+        switchboard: Switchboard,
         pipeline: Pipeline,
         implementations: Mapping[str, Implementation],
         *,
@@ -89,7 +89,8 @@ class Session:
         self.pipeline = pipeline
         self.failure: PavaneError | None = None
         self._cast = cast
-        self._broker = broker
+        self._switchboard = switchboard
+        self._broker = switchboard.broker
         self._implementations = implementations
         self._tokens = tokens
         self._observe = observe
@@ -107,7 +108,7 @@ class Session:
             lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
         )
         self._recovery = Recovery(
-            broker,
+            switchboard.broker,
             cast,
             implementations,
             self._seats.values,
@@ -126,7 +127,7 @@ class Session:
         family = index if part.is_family else None
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
-        outbox = Outbox(self._encode, self._publish, self._loop)
+        outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
         mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush)
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         return seat
@@ -139,21 +140,15 @@ class Session:
                 if sends or any(m.arrival is not None for m in part.moves):
                     await self.pipeline.admit(self._seats[role, part.start].context, sends)
 
-    async def _subscribe(self) -> list[Subscription]:
-        wanted = [
-            subjects.inbox(self._cast.namespace, self._cast.name, role, self.id)
-            for role in self._implementations
-        ]
-        open_: list[Subscription] = []
-        try:
-            for inbox in wanted:
-                open_.append(
-                    await self._broker.subscribe(inbox, self._post.deliver, lost=self.lost)
-                )
-        except BaseException:
-            await _close(open_)
-            raise
-        return open_
+    async def _listen(self) -> list[Ear]:
+        return await self._switchboard.listen(
+            self._cast.namespace,
+            self._cast.name,
+            self._implementations,
+            self.id,
+            self._post.deliver,
+            self.lost,
+        )
 
     # --- running -----------------------------------------------------------------------
 
@@ -162,7 +157,7 @@ class Session:
         seconds. Raises what ended the session early."""
         begun = time.monotonic()
         await self.admit()
-        subscriptions = await self._subscribe()
+        ears = await self._listen()
         try:
             with self._scope:
                 await self._presence.begin(patience)
@@ -180,7 +175,7 @@ class Session:
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                await self._tear_down(subscriptions)
+                await self._tear_down(ears)
         self._tell(self._ended(self.failure.message if self.failure else "", begun))
         if self.failure is not None:
             raise self.failure
@@ -263,7 +258,7 @@ class Session:
             return PeerFailed(self.id, culprit, error.message)
         return SessionAborted(self.id, culprit, error.message)
 
-    async def _tear_down(self, subscriptions: list[Subscription]) -> None:
+    async def _tear_down(self, ears: list[Ear]) -> None:
         self._presence.cancel()
         self._recovery.cancel()
         if self._grace is not None:
@@ -272,7 +267,7 @@ class Session:
             seat.outbox.flush()
             if seat.deadlines is not None:
                 seat.deadlines.end()
-        await _close(subscriptions)
+        await silence(ears)
         if self.failure is None:
             await self._end_journals()
             return
@@ -371,11 +366,6 @@ def _refuse_plain(seat: Seat, playing: object) -> None:
     """Raise `Unplayable` where calling the role function has given nothing to await."""
     if not isinstance(playing, Awaitable):
         raise Unplayable(seat.role, "the function is not async")
-
-
-async def _close(subscriptions: list[Subscription]) -> None:
-    for subscription in subscriptions:
-        await subscription.close()
 
 
 def _unfinished(seat: Seat) -> Unfinished:
