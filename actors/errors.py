@@ -20,7 +20,6 @@ PavaneError
     ├── StepTimedOut          (also a TimeoutError) a role did not do its step in time
     ├── UnknownSession        no session of that name runs here
     ├── RoleFailed            a role function raised: what `run` raises from it
-    ├── Unhandled             an annotation that nothing acts on yet
     ├── Absent                a role that another process should play is not there
     ├── CallFailed            what a role called with `me.run` raised
     ├── NotRecordable         a value that a log cannot hold
@@ -330,20 +329,6 @@ class Absent(ActorError):
         super().__init__(
             f"nobody came to play {', '.join(roles)} within {seconds:g} s",
             hint="join the session in the other processes too, with the same name of session",
-        )
-
-
-class Unhandled(ActorError):
-    """The message `label` is annotated with `key`, and nothing here acts on that."""
-
-    code = "PV516"
-
-    def __init__(self, key: str, label: str) -> None:
-        self.key = key
-        self.label = label
-        super().__init__(
-            f"{label} is annotated with {key}, and nothing acts on that yet",
-            hint=f'remove it, or say what it means: registry.annotation("{key}", factory)',
         )
 
 

@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..broker.errors import Unconfirmed
+from ..broker.payload import pack as to_bytes
+from ..broker.payload import unpack as from_bytes
+from ..broker.squeeze import squeeze, unsqueeze
 from ..effects.pipeline import Arrival, Pipeline, Plan
+from ..effects.resilience.policy import retryable
+from ..effects.resilience.retry import Retry
+from ..language.annotations import retries
 from ..language.machine import Action, Machine
 from ..language.payload import Shape
 from ..language.table import Step, Table
-from .errors import Unhandled
+from ..language.tree import Scalar
 
 Pack = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
@@ -18,10 +25,12 @@ class Move:
     """A step with what the runtime needs around it.
 
     `plan` is what is done before a send, `arrival` what is checked of a message received;
-    None where nothing is.
+    None where nothing is. `write` and `read` are between a payload and its bytes. `retry` is how
+    often what comes before a send is tried.
     """
 
-    __slots__ = ("arrival", "pack", "plain", "plan", "shape", "step", "unpack")
+    __slots__ = ("arrival", "pack", "plain", "plan", "read", "retry", "shape", "step", "unpack",
+                 "write")  # fmt: skip
 
     def __init__(
         self, step: Step, shape: Shape, plan: Plan | None, arrival: Arrival | None
@@ -32,7 +41,18 @@ class Move:
         self.unpack: Callable[[Any], Any] = shape.unpack
         self.plan = plan
         self.arrival = arrival
-        around = plan or arrival or step.action.guards or (step.sends and step.action.broadcast)
+        asked = {note.key: note.value for note in step.action.annotations}
+        squeezed = bool(asked.get("compress"))
+        self.write: Callable[[object], bytes] = squeeze if squeezed else to_bytes
+        self.read: Callable[[bytes], Any] = unsqueeze if squeezed else from_bytes
+        self.retry = _retry(asked["retry"]) if plan and "retry" in asked else None
+        around = (
+            plan
+            or arrival
+            or squeezed
+            or step.action.guards
+            or (step.sends and step.action.broadcast)
+        )
         self.plain = not (around or step.collective or step.selection or step.register)
         """Whether nothing stands between a checked payload and the wire."""
 
@@ -100,16 +120,20 @@ class Part:
         return role if self.sizes.get(role) is None else f"{role}[{index}]"
 
 
-UNBUILT = frozenset({"retry", "priority", "compress"})
-"""The keys that the language knows and the runtime does nothing about by itself."""
+def _retry(value: Scalar) -> Retry | None:
+    wanted = retries(value)
+    if wanted is None or wanted.attempts < 2:
+        return None
+    return Retry(wanted.attempts, wanted.base, wanted.cap, on=may_repeat)
+
+
+def may_repeat(error: BaseException) -> bool:
+    """Whether all that comes before a send may be done again: nothing of it can have happened."""
+    return retryable(error) and not isinstance(error, Unconfirmed)
 
 
 def _move(step: Step, shape: Shape, role: str, pipeline: Pipeline) -> Move:
-    """Raises `UnregisteredEffect` where a send asks for an effect that nobody handles, and
-    `Unhandled` for an annotation that would be ignored."""
-    for annotation in step.action.annotations:
-        if annotation.key in UNBUILT - pipeline.registry.keys():
-            raise Unhandled(annotation.key, step.label)
+    """Raises `UnregisteredEffect` where a send asks for an effect that nobody handles."""
     if step.sends:
         return Move(step, shape, pipeline.plan(role, step.action) or None, None)
     return Move(step, shape, None, pipeline.arrival(step.action) or None)

@@ -223,6 +223,8 @@ async def _undo(transaction: Transaction, error: BaseException) -> None:
         await transaction.withdraw(str(error))
     except PavaneError as failed:
         error.add_note(f"a charge could not be given back: {failed.message}")
+        # To do it again would charge again.
+        setattr(error, "retryable", False)  # noqa: B010 (it may be any exception)
 
 
 async def _withdraw(work: asyncio.Task[Passed]) -> None:

@@ -12,6 +12,7 @@ COST_LIMIT = 2**53 - 1
 DEFAULT_COST = 100
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(us|ms|s|m|h|d)")
 LEAK = re.compile(r"[A-Za-z0-9_-]{1,64}(\s*:\s*[0-9]{1,15})?")
+ATTEMPTS_LIMIT = 1000
 SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST = 366 * 86400.0
 """Seconds; what waits longer is no timeout."""
@@ -68,6 +69,35 @@ def timeout(annotations: Iterable[Annotation]) -> float:
     return 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """At most `attempts`, with a delay that doubles from `base` and never passes `cap` seconds."""
+
+    attempts: int
+    base: float = 0.1
+    cap: float = 30.0
+
+
+def retries(value: Scalar) -> Retries | None:
+    """`3`, `"3, base=100ms, cap=5s"`; None for anything else."""
+    if _whole(value, ATTEMPTS_LIMIT) and isinstance(value, int):
+        return Retries(value)
+    if not isinstance(value, str):
+        return None
+    first, *rest = (part.strip() for part in value.split(","))
+    times = {"base": 0.1, "cap": 30.0}
+    for part in rest:
+        name, _, time = (piece.strip() for piece in part.partition("="))
+        found = seconds(time)
+        if name not in times or found is None:
+            return None
+        times[name] = found
+    if not (first.isdecimal() and first.isascii() and len(first) <= 4):
+        return None
+    attempts = int(first)
+    return Retries(attempts, **times) if attempts <= ATTEMPTS_LIMIT else None
+
+
 KEYS: dict[str, Key] = {
     "guard_capability": Key(_name, "a string", 'guard_capability = "send_request"'),
     "flow_cost": Key(
@@ -85,14 +115,20 @@ KEYS: dict[str, Key] = {
         'leak = "external: 3, neighbour: 1"',
     ),
     "timeout": Key(is_time, "a time above zero, and at most 366d", "timeout = 250ms"),
-    "retry": Key(lambda value: _whole(value, 1000), "a number from 0 to 1000", "retry = 3"),
+    "retry": Key(
+        lambda value: retries(value) is not None,
+        f"a number of attempts up to {ATTEMPTS_LIMIT}, and times",
+        'retry = "3, base=100ms, cap=5s"',
+    ),
     "priority": Key(
         lambda value: _name(value) or _whole(value, COST_LIMIT),
         "a string or a whole number",
         'priority = "high"',
     ),
     "compress": Key(
-        lambda value: isinstance(value, bool) or _name(value), "true, false or a method", "compress"
+        lambda value: isinstance(value, bool) or value == "zlib",
+        'true, false or "zlib"',
+        "compress = true",
     ),
 }
 

@@ -195,18 +195,6 @@ async def test_a34_an_effect_that_nobody_handles_is_an_error_before_the_first_me
     assert started == []
 
 
-@pytest.mark.parametrize("key", ["retry = 3", "priority = 1", "compress = true"])
-async def test_an_annotation_that_nothing_acts_on_is_refused_not_ignored(
-    broker_url: str, unique: str, key: str
-) -> None:
-    text = f"""#[namespace = "{unique}"]
-    protocol Odd {{ roles: A, B; A[{key}] -> B: M; }}"""
-    name = key.split()[0]
-    async with pavane.open(broker_url) as runtime:
-        with pytest.raises(pavane.ActorError, match=f"M is annotated with {name}"):
-            await runtime.run(pavane.load(text), A=StandIn(), B=StandIn())
-
-
 async def test_nothing_leaves_where_the_message_behind_a_selection_is_denied(
     broker_url: str, unique: str
 ) -> None:
