@@ -43,7 +43,8 @@ class Endpoint:
         self._listener = Listener(seat)
         self._outlets: list[Outlet | None] = [None] * len(self._moves)
         self._inlets: list[Inlet | None] = [None] * len(self._moves)
-        if seat.observe is None and not seat.part.guarded and not seat.part.timed:
+        watched = seat.observe is not None or seat.trace is not None
+        if not (watched or seat.codec is not None or seat.part.guarded or seat.part.timed):
             self._find_short_ways()
 
     def _find_short_ways(self) -> None:

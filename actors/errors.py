@@ -24,6 +24,7 @@ PavaneError
     ├── CallFailed            what a role called with `me.run` raised
     ├── NotRecordable         a value that a log cannot hold
     ├── SessionLost           messages were lost beyond repair
+    ├── NoTelemetry           the packages for traces and metrics are not installed
     ├── InvalidGrant          a grant, a token or a budget that cannot be one
     ├── UnknownGrantee        ... for a role that no protocol here has
     └── RuntimeClosed         used after its end
@@ -329,6 +330,19 @@ class Absent(ActorError):
         super().__init__(
             f"nobody came to play {', '.join(roles)} within {seconds:g} s",
             hint="join the session in the other processes too, with the same name of session",
+        )
+
+
+class NoTelemetry(ActorError):
+    """Telemetry was asked for, and `package` is not installed."""
+
+    code = "PV550"
+
+    def __init__(self, package: str) -> None:
+        self.package = package
+        super().__init__(
+            f"telemetry needs {package}, which is not installed",
+            hint='install it: pip install "pavane[telemetry]"',
         )
 
 

@@ -59,6 +59,7 @@ class Inlet:
         "acknowledge",
         "alone",
         "index",
+        "lingers",
         "name",
         "queue",
         "role",
@@ -75,6 +76,7 @@ class Inlet:
         self.name = name
         self.acknowledge = acknowledge
         self.queue: deque[Entry] = deque()
+        self.lingers = False
         self.alone = Lane(self, to_all=False)
         self.to_all = Lane(self, to_all=True)
         self.token: bytes | None = None

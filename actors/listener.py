@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from time import perf_counter
 from typing import Any
 
 from ..broker.errors import FrameError
 from ..broker.frame import Message
+from ..broker.payload import unpack
 from ..language.errors import PavaneError, ProtocolViolation
 from ..language.monitor import Whom
 from ..language.table import Step
+from .around import opened
 from .events import MessageReceived
 from .inlet import Inlet
 from .seat import Seat, Source
@@ -35,16 +38,19 @@ class Received:
 class Listener:
     """Receives for one seat."""
 
-    __slots__ = ("_seat",)
+    __slots__ = ("_seat", "_waited")
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
+        self._waited = 0.0
 
     async def offer(self, label: str | None = None, sender: Whom | None = None) -> Received:
         """The next message (named `label`, from `sender`, where given), selections read away."""
         branches: list[str] = []
         while True:
+            began = perf_counter()
             step, inlets = await self._next(label, sender)
+            self._waited = perf_counter() - began
             branches += inlets[0].queue[0][1].branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
@@ -197,6 +203,9 @@ class Listener:
         """Read one message: check its sender's right and its payload, then step."""
         seat = self._seat
         message = inlet.take()
+        if seat.trace is not None:
+            trace = message.parts.trace if message.parts is not None else None
+            seat.trace.arrived(seat.name, inlet.name, step.label, trace)
         payload = None if step.selection else self._open(step, inlet, message)
         if not more:
             seat.advance(step)
@@ -212,6 +221,7 @@ class Listener:
                     label=step.label,
                     step=step.action.step,
                     selection=step.selection,
+                    waited=self._waited,
                 )
             )
         return payload
@@ -223,9 +233,16 @@ class Listener:
             sender = seat.identity_of(inlet.role, inlet.index)
             seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender)
         try:
-            return move.unpack(move.read(message.payload))
+            return move.unpack(unpack(self._unsealed(step, inlet, message)))
         except (FrameError, PavaneError) as error:
             raise unfit(seat, inlet, step, error) from error
+
+    def _unsealed(self, step: Step, inlet: Inlet, message: Message) -> bytes:
+        seat = self._seat
+        if seat.codec is None:
+            return message.payload
+        sender = seat.identity_of(inlet.role, inlet.index)
+        return opened(seat.codec, sender, seat.role, step.label, message.payload)
 
     async def _merge(self, step: Step, inlets: list[Inlet]) -> None:
         """Join the senders' journals into this role's, where the step says so."""

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from ..broker.frame import Message
 from ..language.errors import ProtocolViolation
 from .inlet import WINDOW, Inlet, Lane
+from .limits import LINGERING, NEAR
 from .part import Part
 
+HIGH = int(NEAR * WINDOW)
 FULL = 2 * WINDOW
 """Unread messages of one sender; more means that it ignores its credit."""
 
@@ -20,7 +22,8 @@ class Mailbox:
     `failure` is set once, when the session fails; every wait then raises it.
     """
 
-    __slots__ = ("_acknowledge", "_flush", "_waiters", "failure", "index", "inlets", "name", "part")
+    __slots__ = ("_acknowledge", "_flush", "_waiters", "failure", "index", "inlets", "name", "part",
+                 "slow")  # fmt: skip
 
     def __init__(
         self,
@@ -37,6 +40,8 @@ class Mailbox:
         self._acknowledge = acknowledge
         self._flush = flush
         self._waiters: list[asyncio.Future[None]] = []
+        self.slow: Callable[[Inlet], None] | None = None
+        """Called when so much of one sender lies unread that it soon has to wait, or waits."""
 
     def inlet(self, role: str, index: int) -> Inlet | None:
         """The inlet of `role[index]`; None where the machine hears nothing from there."""
@@ -71,8 +76,21 @@ class Mailbox:
             queue.append((lane, message))
         if len(queue) > FULL or not inlet.weigh(size):
             raise self._violation(inlet, f"{len(queue)} unread messages", "credit to be kept")
+        if len(queue) > HIGH and not inlet.lingers:
+            self._look_again(inlet)
         if self._waiters:
             self.wake()
+
+    def _look_again(self, inlet: Inlet) -> None:
+        """Say that `inlet` is nearly full if it still is in a while: a burst is nothing to speak of."""
+        inlet.lingers = True
+
+        def look() -> None:
+            inlet.lingers = False
+            if self.failure is None and self.slow is not None and len(inlet.queue) > HIGH:
+                self.slow(inlet)
+
+        asyncio.get_running_loop().call_later(LINGERING, look)
 
     def _concerned(self, lane: Lane, message: Message) -> bool:
         """Whether a message to a range of the family means this instance; keeps its token.

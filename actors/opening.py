@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 
+from ..broker.codec import Codec
 from ..broker.connect import connect
 from ..broker.options import ConnectOptions
 from ..effects.budget import Budgets
@@ -20,8 +21,11 @@ from ..effects.registry import ExtensionRegistry
 from ..effects.revocation import Revocations
 from ..effects.transaction import BrokerDriver
 from ..effects.verifier import Endorsers, Verifier
+from .around import Around, Tracer
+from .errors import NoTelemetry
 from .grants import Grants
 from .runtime import Runtime
+from .telemetry.settings import Telemetry
 from .wallet import Wallet
 
 
@@ -37,6 +41,8 @@ async def open(  # the name the user knows: pavane.open
     tokens: Mapping[str, bytes | str] | None = None,
     root_key: PublicKey | None = None,
     endorsers: Endorsers | None = None,
+    codec: Codec | None = None,
+    telemetry: Telemetry | bool = False,
     options: ConnectOptions | None = None,
 ) -> AsyncGenerator[Runtime]:
     """A runtime on `url`: `embedded` starts a nats-server and stops it, `nats://host:port` uses
@@ -50,6 +56,8 @@ async def open(  # the name the user knows: pavane.open
     With `tokens` by role (`pavane capability issue`) nothing is issued here: a role may do what
     its token shows to the authority with the public key `root_key`. `endorsers` are the keys of
     third parties that are believed, each with its namespaces.
+    `codec` sees every payload on its way out and in (`PayloadCipher` encrypts them), and
+    `telemetry` traces and counts with OpenTelemetry (the extra `pavane[telemetry]`).
     Raises `InvalidGrant` for what cannot be a grant, and a `BrokerError` that says what to do.
     """
     authority = authority or Authority()
@@ -58,19 +66,33 @@ async def open(  # the name the user knows: pavane.open
     verifier = Verifier(root, endorsers=endorsers)
     wallet = Wallet(authority, tokens, root)
     signer = signer or _signer(url, options)
+    around = Around(codec, _tracer(telemetry))
     broker = await connect(url, options=options)
     shared = Budgets(broker, leases=True)
     journal = Journal(broker, signer)
     driver = BrokerDriver(verifier, shared, journal, signer, Revocations(broker, root))
     runtime = Runtime(
         broker, Pipeline(registry or standard_registry(), driver), journal, shared=shared,
-        authority=authority, wallet=wallet, grants=grants, budgets=budgets,
+        authority=authority, wallet=wallet, around=around, grants=grants, budgets=budgets,
     )  # fmt: skip
     try:
         yield runtime
     finally:
         with anyio.CancelScope(shield=True):
             await runtime.close()
+
+
+def _tracer(telemetry: Telemetry | bool) -> Tracer | None:
+    if telemetry is False:
+        return None
+    try:
+        # Imported here, as nobody else has a use for it.
+        from .telemetry.observing import Observing
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").startswith("pavane"):
+            raise
+        raise NoTelemetry(missing.name or "opentelemetry") from None
+    return Observing(Telemetry() if telemetry is True else telemetry)
 
 
 def _signer(url: str, options: ConnectOptions | None) -> Signer:
@@ -101,11 +123,14 @@ def for_production(
     tokens: Mapping[str, bytes | str] | None = None,
     root_key: PublicKey | None = None,
     endorsers: Endorsers | None = None,
+    codec: Codec | None = None,
+    telemetry: Telemetry | bool = False,
     options: ConnectOptions | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
     """A runtime on a server, with nothing left to defaults: whose tokens, whose signature, who
     may do what and at what cost."""
     return open(
         url, grants=grants, budgets=budgets, registry=registry, authority=authority,
-        signer=signer, tokens=tokens, root_key=root_key, endorsers=endorsers, options=options,
+        signer=signer, tokens=tokens, root_key=root_key, endorsers=endorsers, codec=codec,
+        telemetry=telemetry, options=options,
     )  # fmt: skip

@@ -38,7 +38,11 @@ class Presence:
         here: Collection[str],
         say: Callable[[str, str, Control], None],
         gone: Callable[[str, str], None],
+        offer: str = "",
     ) -> None:
+        self.offered: dict[str, str] = {}
+        """The trace contexts that the processes of other roles offer; `offer` is ours."""
+        self._offer = offer
         self._here = tuple(here)
         self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
         self._done: set[str] = set()
@@ -105,7 +109,8 @@ class Presence:
             self._tell(remote)
 
     def _tell(self, remote: str) -> None:
-        control = Control(self._verb, pack(self._digest))
+        facts = (self._digest, self._offer) if self._offer else self._digest
+        control = Control(self._verb, pack(facts))
         for local in self._here:
             self._say(local, remote, control)
 
@@ -116,6 +121,8 @@ class Presence:
         if role not in self._heard or control.verb not in VERBS:
             return
         digest = unpack(control.facts)
+        if isinstance(digest, list):
+            digest, self.offered[role] = _pair(digest)  # pyright: ignore[reportUnknownArgumentType]
         if digest != self._digest:
             raise ProtocolViolation(
                 f"{role} plays this protocol with other counts",
@@ -135,6 +142,11 @@ class Presence:
         """Someone is waiting: do not let it wait for the next beat, but never greet for ever."""
         if self._verb != "hello":
             self._tell(role)
+
+
+def _pair(facts: list[object]) -> tuple[object, str]:
+    digest, offered = facts if len(facts) == 2 else (None, "")
+    return digest, offered if isinstance(offered, str) else ""
 
 
 def _digest(cast: Cast) -> bytes:

@@ -19,6 +19,7 @@ from ..effects.identity import Identity
 from ..effects.journal import Journal
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
+from .around import NOTHING, Around
 from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
@@ -31,8 +32,9 @@ from .errors import (
     UnknownSession,
     Unplayable,
 )
-from .events import Event
+from .events import Event, MessageReceived, MessageSent
 from .grants import Grants
+from .log import record, wants_messages
 from .outcome import Outcome
 from .session import GRACE, PARTING, Implementation, Session
 from .switchboard import Switchboard
@@ -64,6 +66,7 @@ class Runtime:
         shared: Budgets,
         authority: Authority,
         wallet: Wallet,
+        around: Around = NOTHING,
         grants: Mapping[str, Collection[str]] | None = None,
         budgets: Mapping[str, int] | None = None,
     ) -> None:
@@ -78,6 +81,9 @@ class Runtime:
         self._registered: dict[str, Choreography] = {}
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
+        self._around = around
+        if around.tracer is not None:
+            self._observers.append(around.tracer.observe)
         self._playing: dict[Session, None] = {}
         self._taken: dict[tuple[str, str], set[str]] = {}
         self._closed = False
@@ -169,7 +175,8 @@ class Runtime:
             self.pipeline,
             playing,
             tokens=lambda who: self._token(cast, who),
-            observe=self._tell if self._observers else None,
+            observe=self._tell if self._observers or wants_messages() else None,
+            around=self._around,
             devices=choreography.devices,
         )
         taken = self._take(played, choreography.full_name, playing)
@@ -232,6 +239,8 @@ class Runtime:
         return self._wallet.token(who, self._grants.capabilities(cast, who.role))
 
     def _tell(self, event: Event) -> None:
+        if isinstance(event, MessageSent | MessageReceived):
+            record(event)
         for observer in self._observers:
             observer(event)
 

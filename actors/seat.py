@@ -10,11 +10,13 @@ from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from ..language.monitor import Monitor
 from ..language.table import Step
+from .around import Around, SessionTrace
 from .calls import Calls
 from .clock import Clock
 from .deadlines import Deadlines
 from .events import Event
 from .guard import names_in
+from .limits import Limits
 from .mailbox import Mailbox
 from .outcome import Tally
 from .outlet import Outbox, Outlet
@@ -30,6 +32,12 @@ class Host(Protocol):
     def pipeline(self) -> Pipeline: ...
     @property
     def devices(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def around(self) -> Around: ...
+    @property
+    def trace(self) -> SessionTrace | None: ...
+    @property
+    def limits(self) -> Limits: ...
     @property
     def calls(self) -> Calls: ...
     @property
@@ -60,6 +68,7 @@ class Seat:
 
     __slots__ = (
         "chosen",
+        "codec",
         "context",
         "deadlines",
         "index",
@@ -73,6 +82,7 @@ class Seat:
         "session",
         "settle",
         "tally",
+        "trace",
         "values",
     )
 
@@ -96,6 +106,8 @@ class Seat:
         self.outbox = outbox
         self.monitor = Monitor(part.table, index if part.is_family else None)
         self.observe = observe
+        self.codec = session.around.codec
+        self.trace = session.trace
         self.context = context
         self.chosen = ""
         self.settle: Settle | None = None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import anyio
@@ -19,6 +20,7 @@ from ..broker.frame import Abort, Ack, Control, Frame, Message, encode
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
+from .around import NOTHING, Around, SessionTrace
 from .calls import LiveCalls
 from .cast import Cast
 from .clock import Clock, LoopClock
@@ -35,6 +37,8 @@ from .errors import (
 )
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
 from .inlet import WINDOW, Lane
+from .limits import Limits
+from .log import record, told
 from .mailbox import Mailbox
 from .outcome import Outcome
 from .outlet import Outbox, Outlet
@@ -82,8 +86,16 @@ class Session:
         devices: Devices | None = None,
         clock: Clock | None = None,
         given: Any = None,
+        around: Around = NOTHING,
     ) -> None:
         self.id = subjects.token(session)
+        self.around = around
+        self.limits = Limits(self.id, self._tell)
+        self._opened = False
+        self.trace: SessionTrace | None = None
+        if around.tracer is not None:
+            leads = next(iter(cast.parts)) in implementations
+            self.trace = around.tracer.session(self.id, cast.namespace, cast.name, leads=leads)
         self.input = given
         self.devices: Devices = devices or {}
         self.pipeline = pipeline
@@ -106,6 +118,7 @@ class Session:
             implementations.keys(),
             self._say,
             lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
+            self.trace.offer if self.trace is not None else "",
         )
         self._recovery = Recovery(
             switchboard.broker,
@@ -129,6 +142,7 @@ class Session:
         context = SendContext(who, self._tokens(who))
         outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
         mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush)
+        mailbox.slow = lambda inlet: self.limits.mailbox(mailbox.name, inlet, WINDOW)
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         return seat
 
@@ -161,7 +175,10 @@ class Session:
         try:
             with self._scope:
                 await self._presence.begin(patience)
-                self._tell(self._opened())
+                if self.trace is not None:
+                    self.trace.begin(self._presence.offered)
+                self._tell(self._opening())
+                self._opened = True
                 async with anyio.create_task_group() as group:
                     for (role, _), seat in self._seats.items():
                         group.start_soon(self._play, seat, self._implementations[role])
@@ -171,12 +188,12 @@ class Session:
             self.fail(error, "the runtime")
         except BaseException as error:
             self.fail(SessionAborted(self.id, "the runtime", "cancelled"), "the runtime")
-            self._tell(self._ended(type(error).__name__, begun))
+            self._end(type(error).__name__, begun)
             raise
         finally:
             with anyio.CancelScope(shield=True):
                 await self._tear_down(ears)
-        self._tell(self._ended(self.failure.message if self.failure else "", begun))
+        self._end(told(self.failure) if self.failure else "", begun)
         if self.failure is not None:
             raise self.failure
         return self._outcome()
@@ -186,12 +203,13 @@ class Session:
         if seat.deadlines is not None:
             seat.deadlines.begin()
         try:
-            playing = implementation(me)
-            _refuse_plain(seat, playing)
-            value = await playing
-            await me.finish()
-            if not seat.monitor.is_final:
-                raise _unfinished(seat)
+            with self.trace.playing(seat.name) if self.trace is not None else nullcontext():
+                playing = implementation(me)
+                _refuse_plain(seat, playing)
+                value = await playing
+                await me.finish()
+                if not seat.monitor.is_final:
+                    raise _unfinished(seat)
             self._values[seat.role][seat.index] = value
         except PavaneError as error:
             self.fail(error, seat.name)
@@ -241,6 +259,9 @@ class Session:
     def _tell_elsewhere(self, error: PavaneError, culprit: str) -> None:
         """Let the other processes know."""
         said = error.reason if isinstance(error, SessionCancelled) else error.message
+        if self.around.codec is not None and isinstance(error, RoleFailed):
+            # What an exception says may have a payload in it, and goes out in clear.
+            said = told(error)
         abort = Abort(said[:1000], error.code, culprit[:200])
         self._send_elsewhere(Frame(self._cast.fingerprint, abort=abort))
 
@@ -351,15 +372,19 @@ class Session:
         self._tell(FrameRefused(self.id, subject, reason))
 
     def _tell(self, event: Event) -> None:
+        record(event)
         if self._observe is not None:
             self._observe(event)
 
-    def _opened(self) -> SessionOpened:
+    def _opening(self) -> SessionOpened:
         names = tuple(seat.name for seat in self._seats.values())
         return SessionOpened(self.id, self._cast.name, self._cast.namespace, names)
 
-    def _ended(self, error: str, begun: float) -> SessionEnded:
-        return SessionEnded(self.id, self._cast.name, error, time.monotonic() - begun)
+    def _end(self, error: str, begun: float) -> None:
+        seconds = time.monotonic() - begun
+        self._tell(SessionEnded(self.id, self._cast.name, error, seconds, self._opened))
+        if self.trace is not None:
+            self.trace.end(self.failure)
 
 
 def _refuse_plain(seat: Seat, playing: object) -> None:

@@ -13,8 +13,10 @@ from ..effects.pipeline import Passed
 from ..language.errors import ProtocolViolation
 from ..language.monitor import Whom
 from ..language.table import Step
+from .around import sealed
 from .events import Denied, MessageSent
 from .guard import require
+from .log import record
 from .outlet import Outlet
 from .part import Move
 from .seat import Seat
@@ -51,7 +53,7 @@ class Speaker:
         self._seat.check_time(route[0])
         move = self._move(route[-1])
         raw = pack_for(move)
-        payload = move.write(raw)
+        payload = self._seal(move.step, pack(raw))
         route = await self._room(lambda: self._route(label, whom))
         for step in route:
             require(step, self._seat.monitor, self._seat.values)
@@ -66,6 +68,10 @@ class Speaker:
         if self._seat.part.guarded:
             self._seat.note(label, move.unpack(raw))
         return route[-1]
+
+    def _seal(self, step: Step, payload: bytes) -> bytes:
+        seat = self._seat
+        return sealed(seat.codec, seat.context.identity, step.peer_role, step.label, payload)
 
     def _rest_of(self, step: Step, told: set[str]) -> Step | None:
         """What is left of the broadcast that `step` belongs to: its next send."""
@@ -133,17 +139,14 @@ class Speaker:
             return None
         seat = self._seat
         copies = len(step.partners(seat.role, seat.index))
-
-        async def attempt() -> Passed:
-            before = seat.session.pipeline.before_send
-            return await before(seat.context, step.action, copies, raw)
-
         try:
-            return await (move.retry.call(attempt, name=str(step)) if move.retry else attempt())
+            return await seat.session.pipeline.before_send(seat.context, step.action, copies, raw)
         except EffectError as error:
             seat.tally.denials.append(f"{step}: {error.message}")
+            denied = self._denied(step, error)
+            record(denied)
             if seat.observe is not None:
-                seat.observe(self._denied(step, error))
+                seat.observe(denied)
             raise
 
     # --- out ---------------------------------------------------------------------------
@@ -156,6 +159,7 @@ class Speaker:
         if passed is not None:
             passed.confirm()
             self._seat.tally.count(passed.charge, passed.facts, passed.receipt)
+            self._seat.session.limits.charged(self._seat.role, passed.charges)
         self._tell(route[-1], passed)
 
     def _put(self, step: Step, payload: bytes, passed: Passed | None) -> None:
@@ -180,9 +184,17 @@ class Speaker:
         if passed is not None and outlet not in self._shown:
             token = self._seat.context.token or None
             self._shown.add(outlet)
+        trace = self._trace(step, outlet)
         if outlet.index is None and (step.start, step.stop) != (0, self._size(step)):
-            return Parts(step.start, step.stop, token)
-        return Parts(token=token) if token is not None else None
+            return Parts(step.start, step.stop, token, trace)
+        return Parts(token=token, trace=trace) if token is not None or trace is not None else None
+
+    def _trace(self, step: Step, outlet: Outlet) -> str | None:
+        seat = self._seat
+        if seat.trace is None:
+            return None
+        first = outlet.next == 1
+        return seat.trace.departing(seat.name, self._receiver(step), step.label, first=first)
 
     def _size(self, step: Step) -> int | None:
         return self._seat.part.sizes.get(step.peer_role)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from ..language.machine import Action
+from .budget import Charged
 from .command import Command, Snapshot
 from .effect import Effect
 from .entry import Entry

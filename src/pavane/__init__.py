@@ -23,6 +23,8 @@ from .actors.opening import for_production, for_testing, open
 from .actors.outcome import Outcome
 from .actors.resilient import ResilientRuntime, resilient_role
 from .actors.runtime import Runtime
+from .actors.telemetry.settings import Telemetry
+from .broker.codec import About, Codec, PayloadCipher
 from .broker.errors import BrokerError
 from .effects.entry import Entry
 from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError, JournalBroken
@@ -60,6 +62,7 @@ from .language.errors import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "About",
     "ActorError",
     "Archive",
     "BindingError",
@@ -74,6 +77,7 @@ __all__ = [
     "Choreography",
     "ChoreographyError",
     "CircuitOpen",
+    "Codec",
     "Compensations",
     "Diagnostic",
     "EffectError",
@@ -90,6 +94,7 @@ __all__ = [
     "NoBranch",
     "Outcome",
     "PavaneError",
+    "PayloadCipher",
     "PayloadError",
     "PeerFailed",
     "ProtocolViolation",
@@ -108,6 +113,7 @@ __all__ = [
     "SessionCancelled",
     "Signer",
     "StepTimedOut",
+    "Telemetry",
     "TimedOut",
     "TooEarly",
     "TooLate",
