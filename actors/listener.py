@@ -8,7 +8,6 @@ from typing import Any
 
 from ..broker.errors import FrameError
 from ..broker.frame import Message
-from ..broker.payload import unpack
 from ..language.errors import PavaneError, ProtocolViolation
 from ..language.monitor import Whom
 from ..language.table import Step
@@ -233,7 +232,7 @@ class Listener:
             sender = seat.identity_of(inlet.role, inlet.index)
             seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender)
         try:
-            return move.unpack(unpack(self._unsealed(step, inlet, message)))
+            return move.unpack(move.read(self._unsealed(step, inlet, message)))
         except (FrameError, PavaneError) as error:
             raise unfit(seat, inlet, step, error) from error
 

@@ -53,7 +53,7 @@ class Speaker:
         self._seat.check_time(route[0])
         move = self._move(route[-1])
         raw = pack_for(move)
-        payload = self._seal(move.step, pack(raw))
+        payload = self._seal(move.step, move.write(raw))
         route = await self._room(lambda: self._route(label, whom))
         for step in route:
             require(step, self._seat.monitor, self._seat.values)
@@ -139,8 +139,13 @@ class Speaker:
             return None
         seat = self._seat
         copies = len(step.partners(seat.role, seat.index))
+
+        async def attempt() -> Passed:
+            before = seat.session.pipeline.before_send
+            return await before(seat.context, step.action, copies, raw)
+
         try:
-            return await seat.session.pipeline.before_send(seat.context, step.action, copies, raw)
+            return await (move.retry.call(attempt, name=str(step)) if move.retry else attempt())
         except EffectError as error:
             seat.tally.denials.append(f"{step}: {error.message}")
             denied = self._denied(step, error)
