@@ -38,6 +38,13 @@ class Grants:
             return self._capabilities[role]
         return cast.guards[role]
 
+    def lacking(self, guards: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+        """Of the capabilities that each role asks for, those that it is not granted."""
+        return {
+            role: tuple(sorted(set(asked).difference(self._capabilities.get(role, asked))))
+            for role, asked in guards.items()
+        }
+
     async def fund(self, budgets: Budgets, cast: Cast, played: Collection[str]) -> None:
         """Make sure that every role `played` here that is charged has a budget; once for each.
 

@@ -27,8 +27,13 @@ class Wallet:
         self, authority: Authority, tokens: Mapping[str, bytes | str] | None, root: PublicKey
     ) -> None:
         self._authority = authority
-        self._root = root
+        self.root = root
         self._given = None if tokens is None else _read(tokens)
+
+    @property
+    def issues(self) -> bool:
+        """Whether tokens are made here, and not given."""
+        return self._given is None
 
     @property
     def roles(self) -> Collection[str]:
@@ -51,9 +56,9 @@ class Wallet:
         if not token:
             return b""
         try:
-            if parsed(token, self._root).block_count() >= BLOCK_LIMIT:
+            if parsed(token, self.root).block_count() >= BLOCK_LIMIT:
                 return token
-            return narrowed(token, self._root, limits=Limits(holder=who))
+            return narrowed(token, self.root, limits=Limits(holder=who))
         except TokenRefused:
             return token
 

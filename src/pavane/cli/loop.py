@@ -19,6 +19,12 @@ def play(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
         return runner.run(until_ended(main))
 
 
+def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """As `play`, for a `main` that attends to signals itself."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main())
+
+
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """uvloop's, if there is one: it is an extra of the package, not a requirement."""
     if find_spec("uvloop") is None:

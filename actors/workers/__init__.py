@@ -1,0 +1,1 @@
+"""Workers: processes that take instances of durable sessions from a queue and play them."""

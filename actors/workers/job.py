@@ -1,0 +1,208 @@
+"""One unit that a worker has taken, from the item on the queue until that is ended or given back."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+
+from ...broker.contract import WorkItem
+from ...broker.errors import BrokerError, Fenced
+from ...broker.subjects import DEFAULT_NAMESPACE
+from ...language.errors import PavaneError
+from ..choreography import Choreography
+from ..durable.assignment import Assignment
+from ..durable.errors import Departure, LogDamaged, SessionFailed
+from ..durable.names import stream
+from ..durable.unit import Unit
+from ..errors import PeerFailed, SessionCancelled
+from ..playing import Implementation
+from ..runtime import Runtime
+from . import places
+from .admission import misfit
+from .dead import bury
+from .errors import Poisoned, Unfit, UnknownVersion
+from .keeping import Keeper
+from .restart import Restart, Supervisor
+from .shelf import Shelf
+
+WINDOW = 10
+"""A unit is poisoned if it was taken too often within so many leases for each time."""
+
+_PAUSE = 1.0
+
+_log = logging.getLogger("pavane.workers")
+
+
+class Part:
+    """One role of one version of a protocol, as a worker serves it; `running` counts instances."""
+
+    def __init__(self, choreography: Choreography, role: str, lacks: tuple[str, ...] = ()) -> None:
+        self.choreography = choreography
+        self.role = role
+        self.lacks = lacks
+        self.running = 0
+        self.namespace = choreography.namespace or DEFAULT_NAMESPACE
+        self.fingerprint = choreography.compiled.fingerprint
+        self.topic = places.topic(choreography.name, role, self.fingerprint)
+
+    @property
+    def implementation(self) -> Implementation:
+        return self.choreography.implementations[self.role]
+
+    @property
+    def restart(self) -> Restart:
+        return self.choreography.restarts.get(self.role) or Restart()
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What all jobs of a worker use."""
+
+    runtime: Runtime
+    keeper: Keeper
+    shelf: Shelf
+    worker: str
+    attempts: int
+
+
+class Job:
+    """Owned by a worker, as one task: `await run()`. `leave` hands the unit over to another."""
+
+    def __init__(self, tools: Tools, part: Part, assignment: Assignment, item: WorkItem) -> None:
+        self.size = max(1, assignment.stop - assignment.start)
+        self.handed_over = False
+        self._tools = tools
+        self._part = part
+        self._assignment = assignment
+        self._item = item
+        self._kept = tools.keeper.keep(item)
+        self._leaving = asyncio.Event()
+        self._unit: Unit | None = None
+        self._said = f"{assignment.name} of session {assignment.session}"
+
+    async def leave(self) -> None:
+        """Stop at once and give the unit back; `run` ends soon."""
+        self._leaving.set()
+        if self._unit is not None:
+            await self._unit.release()
+
+    async def run(self) -> None:
+        """Whatever happens is recorded, or left to the next worker; raises only cancellations."""
+        try:
+            if self._item.attempt > self._tools.attempts and await self._is_poisoned():
+                unit = self._assignment
+                await self._bury(Poisoned(unit.session, unit.name, self._item.attempt - 1))
+            else:
+                await self._play()
+        except BrokerError as error:
+            # Not hearing of us, the server gives the unit to another when the lease is over.
+            _log.warning("%s is left to others: %s", self._said, error.message)
+        finally:
+            self._tools.keeper.drop(self._kept)
+
+    # --- playing -------------------------------------------------------------------------
+
+    async def _play(self) -> None:
+        """Again and again, until it is at its end, or somebody else's."""
+        supervisor = Supervisor(self._part.restart, time.monotonic)
+        while True:
+            error = await self._once()
+            if self._leaving.is_set() and not (self._unit and self._unit.is_done):
+                return await self._hand_over()
+            match error:
+                case None | PeerFailed() | SessionFailed() | SessionCancelled():
+                    return await self._finish()
+                case Fenced():
+                    return await self._yield()
+                case Departure() | Unfit() | UnknownVersion() | LogDamaged():
+                    return await self._bury(error)
+                case BrokerError(retryable=True):
+                    delay: float | None = _PAUSE
+                case _:
+                    delay = supervisor.after(error)
+            if delay is None:
+                return await self._fail(error)
+            _log.warning("%s is played again in %.1f s: %s", self._said, delay, error.message)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._leaving.wait()
+
+    async def _once(self) -> PavaneError | None:
+        """Play the unit from its log; what ended it before its end."""
+        try:
+            self._unit = await self._made()
+            if not self._leaving.is_set():
+                await self._unit.play()
+        except PavaneError as error:
+            return error
+        return None
+
+    async def _made(self) -> Unit:
+        """The unit, in the version of its session. Raises `UnknownVersion`, `Unfit`."""
+        given, part = self._assignment, self._part
+        choreography = part.choreography
+        if given.fingerprint != part.fingerprint:
+            compiled = await self._tools.shelf.get(
+                given.namespace, given.protocol, given.fingerprint
+            )
+            if why := misfit(compiled, choreography.compiled, part.role, given.bindings):
+                raise Unfit(given.protocol, part.role, why)
+            choreography = Choreography(compiled, types=choreography.types)
+        return await self._tools.runtime.unit(
+            choreography, given, part.implementation, worker=self._tools.worker
+        )
+
+    # --- the end -------------------------------------------------------------------------
+
+    async def _finish(self) -> None:
+        """It is over. Where the lease was lost, the item is another's to end."""
+        if self._kept.held:
+            await self._item.done()
+
+    async def _hand_over(self) -> None:
+        self.handed_over = True
+        if self._kept.held:
+            await self._item.again()
+
+    async def _yield(self) -> None:
+        """Another worker has the unit. If it was never given our item, it has one of its own, and
+        ours would take the unit away from it some day."""
+        _log.info("%s was taken by another worker", self._said)
+        await self._finish()
+
+    async def _fail(self, error: PavaneError) -> None:
+        """Let the session fail, so that all its roles and its starter hear of it."""
+        _log.error("%s has failed: %s", self._said, error.message, exc_info=error.__cause__)
+        if self._unit is not None:
+            await self._unit.give_up(error)
+        await self._finish()
+
+    async def _bury(self, error: PavaneError) -> None:
+        """Set the unit aside for an operator."""
+        _log.error("%s is set aside: %s", self._said, error.message)
+        if not self._kept.held:
+            return
+        await bury(
+            self._tools.runtime.broker,
+            self._assignment,
+            topic=self._part.topic,
+            code=error.code,
+            reason=error.message,
+            attempts=self._item.attempt,
+            worker=self._tools.worker,
+        )
+        await self._item.done()
+
+    async def _is_poisoned(self) -> bool:
+        """Whether workers took it too often of late: an attempt may also be one that was handed
+        over, or lost with its worker long ago."""
+        unit = self._assignment
+        limit = self._tools.attempts
+        horizon = time.time() - WINDOW * limit * self._tools.keeper.lease
+        fence = unit.place.fence(unit.role, unit.start)
+        records = self._tools.runtime.broker.read(stream(unit.namespace), fence)
+        taken = [record async for record in records if record.time / 1e9 > horizon]
+        return len(taken) >= limit

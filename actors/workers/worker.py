@@ -1,0 +1,252 @@
+"""A worker: takes instances that were started somewhere, plays them, and can be stopped any time.
+
+    worker = Worker(runtime, capacity=200)
+    worker.serve(shop, "Seller")
+    await worker.run()          # until worker.drain()
+
+Set-up: the queue, the protocol's text, a beacon. Running: one taker for each role, which asks for
+the next unit whenever there is room. Tear-down: nothing new is taken, what runs gets some time
+to end, and is given back then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+import time
+from collections.abc import Callable
+
+import anyio
+import msgspec
+
+from ...broker.contract import LEASE, Broker, WorkItem
+from ...broker.errors import BrokerError
+from ...broker.subjects import token
+from ...effects.errors import InvalidEffect
+from ..choreography import Choreography
+from ..durable.assignment import unpacked
+from ..errors import MissingRole
+from ..runtime import Runtime
+from . import places
+from .admission import guards_of
+from .announcement import Announcement, Service
+from .beacon import Beacon
+from .job import Job, Part, Tools
+from .keeping import Keeper
+from .shelf import Shelf
+
+CAPACITY = 1000
+"""Instances at once, unless it is said otherwise."""
+
+GRACE = 10.0
+"""Seconds that running instances get to end when a worker is drained."""
+
+ATTEMPTS = 5
+"""How often a unit may be taken without an end before it is buried."""
+
+POLL = 5.0
+"""Seconds that a taker waits for the next unit before it asks once more."""
+
+_PARTING = 5.0
+_PAUSE = 0.5
+
+_log = logging.getLogger("pavane.workers")
+
+
+class Worker:
+    """Use it once. `capacity` counts instances; a block is taken while there is any room, so that
+    the last one may exceed it. A unit of which nothing is heard for `lease` seconds goes to
+    another worker."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        name: str = "",
+        capacity: int = CAPACITY,
+        lease: float = LEASE,
+        attempts: int = ATTEMPTS,
+    ) -> None:
+        if capacity < 1:
+            raise InvalidEffect("capacity", capacity, "a whole number from 1")
+        self.name = token(name or _named())
+        self.capacity = capacity
+        self._runtime = runtime
+        self._broker: Broker = runtime.broker
+        self._since = time.time()
+        self.ended = 0
+        self.handed_over = 0
+        self.parts: list[Part] = []
+        self._keeper = Keeper(lease)
+        self._tools = Tools(runtime, self._keeper, Shelf(self._broker), self.name, attempts)
+        self._jobs: dict[Job, asyncio.Task[None]] = {}
+        self._room = asyncio.Event()
+        self._draining = asyncio.Event()
+        self._grace = GRACE
+        self._hurry = asyncio.Event()
+        self._beacon: Beacon | None = None
+
+    # --- what it does --------------------------------------------------------------------
+
+    def serve(self, choreography: Choreography, *roles: str) -> None:
+        """Play these roles, or all that have an implementation registered with
+        `@choreography.role`. Several versions of a protocol may be served side by side. Raises
+        `UnknownRole`, `MissingRole`."""
+        for role in roles:
+            choreography.require(role)
+        wanted = roles or tuple(r for r in choreography.roles if r in choreography.implementations)
+        missing = [role for role in wanted if role not in choreography.implementations]
+        if missing or not wanted:
+            raise MissingRole(choreography.full_name, missing or choreography.roles)
+        known = {(part.namespace, part.topic) for part in self.parts}
+        lacking = self._runtime.lacking(guards_of(choreography.compiled))
+        for role in wanted:
+            part = Part(choreography, role, lacking.get(role, ()))
+            if (part.namespace, part.topic) not in known:
+                self.parts.append(part)
+
+    @property
+    def running(self) -> int:
+        """The instances that are played now."""
+        return sum(part.running for part in self.parts)
+
+    def announcement(self, namespace: str) -> Announcement:
+        """What it says of itself to a namespace."""
+        parts = [p for p in self.parts if p.namespace == namespace]
+        return Announcement(
+            name=self.name,
+            namespace=namespace,
+            host=platform.node()[:200],
+            pid=os.getpid(),
+            since=self._since,
+            capacity=self.capacity,
+            running=self.running,
+            leaving=self._draining.is_set(),
+            authority=self._runtime.root_key,
+            services=tuple(
+                Service(p.choreography.name, p.role, p.fingerprint.hex(), p.running, p.lacks)
+                for p in parts
+            ),
+        )
+
+    # --- running -------------------------------------------------------------------------
+
+    async def run(self, began: Callable[[], None] = lambda: None) -> None:
+        """Work until `drain` has been called and what runs has ended or is given back. `began` is
+        called when it is there to be found.
+
+        Cancelled, it gives everything back at once.
+        """
+        await self._open()
+        began()
+        takers = [asyncio.create_task(self._take(part), name=part.topic) for part in self.parts]
+        try:
+            await self._draining.wait()
+        except asyncio.CancelledError:
+            self.drain(0)
+            raise
+        finally:
+            with anyio.CancelScope(shield=True):
+                for taker in takers:
+                    taker.cancel()
+                await asyncio.gather(*takers, return_exceptions=True)
+                await self._leave()
+
+    def drain(self, grace: float = GRACE) -> None:
+        """Take nothing any more, and let `run` end after at most `grace` seconds. A second call
+        ends it at once. May be called from a signal handler of the event loop."""
+        if self._draining.is_set() or grace <= 0:
+            self._hurry.set()
+        self._grace = grace
+        self._draining.set()
+        if self._beacon is not None:
+            self._beacon.say()
+
+    async def _open(self) -> None:
+        for part in self.parts:
+            await self._broker.ensure_queue(places.queue(part.namespace), lease=self._keeper.lease)
+            await self._tools.shelf.put(part.choreography.compiled)
+        namespaces = [part.namespace for part in self.parts]
+        self._beacon = Beacon(self._broker, namespaces, self.announcement)
+        await self._beacon.open()
+
+    async def _take(self, part: Part) -> None:
+        queue = places.queue(part.namespace)
+        while True:
+            await self._has_room()
+            try:
+                item = await self._broker.take(queue, topic=part.topic, timeout=POLL)
+                if item is not None:
+                    await self._begin(part, item)
+            except BrokerError as error:
+                # It comes back by itself, and what we hold is kept as long as it can be.
+                _log.warning("%s: cannot take from %s: %s", self.name, queue, error.message)
+                await asyncio.sleep(_PAUSE)
+
+    async def _has_room(self) -> None:
+        while self.running >= self.capacity:
+            self._room.clear()
+            await self._room.wait()
+
+    async def _begin(self, part: Part, item: WorkItem) -> None:
+        if self.running >= self.capacity:
+            # Another role was quicker: let a worker have it that has room.
+            await item.again()
+            return
+        try:
+            unit = unpacked(item.payload)
+        except msgspec.MsgspecError as error:
+            _log.error("%s: an item of %s is no unit: %s", self.name, part.topic, error)
+            await item.done()
+            return
+        job = Job(self._tools, part, unit, item)
+        part.running += job.size
+        task = asyncio.create_task(job.run(), name=f"{unit.session}/{unit.name}")
+        self._jobs[job] = task
+        task.add_done_callback(lambda _: self._over(part, job))
+
+    def _over(self, part: Part, job: Job) -> None:
+        del self._jobs[job]
+        part.running -= job.size
+        self.handed_over += job.handed_over
+        self.ended += not job.handed_over
+        self._room.set()
+
+    # --- tear-down -----------------------------------------------------------------------
+
+    async def _leave(self) -> None:
+        await self._settle()
+        for job in list(self._jobs):
+            await job.leave()
+        if self._jobs:
+            await asyncio.wait(list(self._jobs.values()), timeout=_PARTING)
+        for task in self._jobs.values():
+            task.cancel()
+        self._keeper.close()
+        if self._beacon is not None:
+            await self._beacon.close()
+
+    async def _settle(self) -> None:
+        """Give what runs its time, unless somebody is in a hurry."""
+        if not self._jobs or self._hurry.is_set():
+            return
+        hurry = asyncio.create_task(self._hurry.wait())
+        ended = asyncio.create_task(self._until_idle())
+        await asyncio.wait({hurry, ended}, timeout=self._grace, return_when="FIRST_COMPLETED")
+        hurry.cancel()
+        ended.cancel()
+
+    async def _until_idle(self) -> bool:
+        while self._jobs:
+            self._room.clear()
+            await self._room.wait()
+        return True
+
+
+def _named() -> str:
+    """A name that no other worker has, and that says where it runs."""
+    host = "".join(c if c.isalnum() and c.isascii() else "-" for c in platform.node().split(".")[0])
+    return f"{host[:60] or 'worker'}-{os.getpid()}-{secrets.token_hex(2)}"

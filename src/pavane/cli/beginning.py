@@ -1,0 +1,112 @@
+"""A durable session started: what `pavane start` does once its options are read."""
+
+from __future__ import annotations
+
+import json as jsons
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rich.text import Text
+
+from ..actors.choreography import Choreography
+from ..actors.opening import open as open_runtime
+from ..language.errors import PavaneError
+from .brokers import options
+from .errors import RunFailed, UsageError
+from .loop import play
+from .operating import authority, server
+from .protocols import only, refuse_strangers
+from .screen import complain, say, write_json_line
+from .targets import choreography
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """The options of one start, read."""
+
+    protocol: str
+    name: str | None
+    bindings: Mapping[str, int]
+    session: str | None
+    given: str | None
+    wait: bool
+    patience: float
+    url: str | None
+    allow_remote: bool
+    json: bool
+
+
+def begin(order: Beginning) -> None:
+    """Start it and say its id; with `wait`, stay until it is over."""
+    chosen = _choreography(order)
+    refuse_strangers(order.bindings, [chosen.compiled])
+    given = _input(order.given)
+    where = server(order.url)
+
+    async def main() -> PavaneError | None:
+        settings = options(None, allow_remote=order.allow_remote)
+        async with open_runtime(where, options=settings, authority=authority()) as runtime:
+            handle = await runtime.start(
+                chosen, session=order.session, bindings=order.bindings, input=given,
+                patience=order.patience,
+            )  # fmt: skip
+            _say_started(order, chosen, handle.id)
+            if not order.wait:
+                return None
+            try:
+                outcome = await handle.result()
+            except PavaneError as error:
+                return error
+            _say_result(order, outcome.values)
+        return None
+
+    failure = play(main)
+    if failure is not None:
+        _say_failure(order, failure)
+        raise RunFailed(failure.message)
+
+
+def _choreography(order: Beginning) -> Choreography:
+    """From a file of protocols, or from a variable of a module, with its types and bindings."""
+    text = order.protocol
+    if ":" in text or text.endswith(".py"):
+        return choreography(text)
+    return Choreography(only(text, order.name))
+
+
+def _input(text: str | None) -> Any:
+    if text is None:
+        return None
+    try:
+        return jsons.loads(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--input is no JSON: {error}", hint="""write it like this: --input '{"order": 17}'"""
+        ) from None
+
+
+def _say_started(order: Beginning, chosen: Choreography, session: str) -> None:
+    if order.json:
+        write_json_line({"event": "started", "session": session, "protocol": chosen.full_name})
+    else:
+        say(Text.assemble(("started ", "bold green"), f"{chosen.full_name}, session {session}"))
+        if not order.wait:
+            say(Text(f"  pavane sessions show {session}", "dim"))
+
+
+def _say_result(order: Beginning, values: Mapping[str, Any]) -> None:
+    if order.json:
+        write_json_line({"event": "done", "values": values})
+        return
+    say(Text("done", "bold green"))
+    for role, value in values.items():
+        if value is not None:
+            say(f"  {role}: {value!r}")
+
+
+def _say_failure(order: Beginning, failure: PavaneError) -> None:
+    if order.json:
+        write_json_line({"event": "failed", "code": failure.code, "error": failure.message})
+    else:
+        complain(failure)

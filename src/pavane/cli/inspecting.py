@@ -1,0 +1,205 @@
+"""Durable sessions looked at: what `pavane sessions` does once its options are read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from ..actors.workers.errors import UnknownVersion
+from ..actors.workers.overview import Summary, history, summaries
+from ..actors.workers.shelf import Shelf
+from ..actors.workers.standing import Stand, stands
+from ..broker.contract import Broker
+from ..language.bindings import BindingError
+from .ages import age
+from .errors import UsageError
+from .loop import play
+from .operating import namespaces, operating
+from .protocols import relevant
+from .screen import output, plural, say, write_json
+
+COLOURS = {
+    "dead": "bold red",
+    "waiting": "yellow",
+    "running": "green",
+    "failed": "red",
+    "cancelled": "magenta",
+    "done": "dim",
+}
+
+SHOWN = 50
+"""Instances shown of one role; the JSON has them all."""
+
+
+def list_all(
+    url: str | None, namespace: str | None, *, ended: bool, allow_remote: bool, json: bool
+) -> None:
+    async def ask() -> list[Summary]:
+        async with operating(url, allow_remote=allow_remote) as broker:
+            spaces = await namespaces(broker, namespace)
+            return [s for n in spaces for s in await summaries(broker, n, ended=ended)]
+
+    found = play(ask)
+    if json:
+        write_json([as_json(summary) for summary in found])
+    elif found:
+        output().print(_table(found))
+    else:
+        say("no sessions" if ended else "no sessions are running; --all shows those that are over")
+
+
+def show(
+    url: str | None, namespace: str | None, session: str, *, allow_remote: bool, json: bool
+) -> None:
+    async def ask() -> tuple[Summary, list[Stand], str]:
+        async with operating(url, allow_remote=allow_remote) as broker:
+            summary = await find(broker, namespace, session)
+            return (summary, *await _stands(broker, summary))
+
+    summary, found, problem = play(ask)
+    if json:
+        write_json({**as_json(summary), "instances": [_stand_json(s) for s in found]})
+        return
+    _print(summary)
+    if problem:
+        say(f"where its roles stand cannot be told: {problem}")
+    else:
+        output().print(_stand_table(found))
+
+
+async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
+    """The session of this id; raises `UsageError` where there is none, or more than one."""
+    spaces = await namespaces(broker, namespace)
+    found = [s for n in spaces for s in await summaries(broker, n, session=session)]
+    if not found:
+        where = ", ".join(spaces)
+        raise UsageError(
+            f"there is no session {session} in {where}",
+            hint="`pavane sessions list --all` shows them; --namespace names another namespace",
+        )
+    if len(found) > 1:
+        names = ", ".join(f"{s.namespace}.{s.protocol}" for s in found)
+        raise UsageError(f"several sessions are called {session}: {names}", hint="give --namespace")
+    return found[0]
+
+
+async def _stands(broker: Broker, summary: Summary) -> tuple[list[Stand], str]:
+    """Where its instances stand, or why that cannot be told."""
+    started = summary.started
+    try:
+        compiled = await Shelf(broker).get(summary.namespace, summary.protocol, started.fingerprint)
+        projection = compiled.project(relevant(started.bindings, compiled))
+    except (UnknownVersion, BindingError) as error:
+        return [], error.message
+    return stands(projection, await history(broker, summary)), ""
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    started = summary.started
+    return {
+        "session": summary.session,
+        "namespace": summary.namespace,
+        "protocol": summary.protocol,
+        "fingerprint": started.fingerprint.hex(),
+        "state": summary.state,
+        "reason": summary.reason,
+        "began": summary.began,
+        "touched": summary.touched,
+        "ended": summary.ended or None,
+        "bindings": started.bindings,
+        "units": [
+            {
+                "role": unit.role,
+                "start": unit.start,
+                "stop": unit.stop,
+                "worker": unit.worker,
+                "taken": unit.taken,
+                "done": unit.done,
+            }
+            for unit in summary.units.values()
+        ],
+        "dead": [
+            {"unit": d.assignment.name, "code": d.code, "reason": d.reason, "attempts": d.attempts,
+             "worker": d.worker, "time": d.time}
+            for d in summary.dead
+        ],
+    }  # fmt: skip
+
+
+def _stand_json(stand: Stand) -> dict[str, Any]:
+    return {
+        "instance": stand.name,
+        "state": stand.state,
+        "expected": list(stand.expected),
+        "over": stand.over,
+        "sent": stand.sent,
+        "received": stand.received,
+    }
+
+
+def _table(found: list[Summary]) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Session", style="cyan", overflow="fold")
+    table.add_column("Protocol", overflow="fold")
+    table.add_column("State", no_wrap=True)
+    table.add_column("Age", justify="right", no_wrap=True)
+    table.add_column("Silent", justify="right", no_wrap=True)
+    table.add_column("Units done", justify="right", no_wrap=True)
+    table.add_column("Why", overflow="fold")
+    for summary in found:
+        done = sum(unit.done for unit in summary.units.values())
+        state = Text(summary.state, COLOURS[summary.state])
+        silent = "-" if summary.is_over else age(summary.touched)
+        table.add_row(
+            summary.session, f"{summary.namespace}.{summary.protocol}", state, age(summary.began),
+            silent, f"{done}/{len(summary.units)}", _why(summary),
+        )  # fmt: skip
+    return table
+
+
+def _why(summary: Summary) -> str:
+    if summary.state == "dead":
+        return summary.dead[0].reason
+    if summary.state == "waiting":
+        roles = dict.fromkeys(unit.role for unit in summary.units.values() if not unit.taken)
+        return f"no worker has taken {', '.join(roles)}"
+    return summary.reason
+
+
+def _print(summary: Summary) -> None:
+    bound = ", ".join(f"{name}={count}" for name, count in summary.started.bindings.items())
+    state = Text(summary.state, COLOURS[summary.state])
+    name = f"{summary.namespace}.{summary.protocol}"
+    say(Text.assemble(("session ", "dim"), (summary.session, "cyan"), f" of {name}: ", state))
+    if why := _why(summary):
+        say(f"  {why}")
+    say(f"  version {summary.started.fingerprint.hex()}{', ' + bound if bound else ''}")
+    say(f"  began {age(summary.began)} ago, last heard of {age(summary.touched)} ago")
+    for letter in summary.dead:
+        say(Text(f"  {letter.assignment.name} is dead after {plural(letter.attempts, 'attempt')}"))
+    if summary.dead:
+        say(Text(f"  pavane retry {summary.session} puts it back on the queue", "dim"))
+    workers = dict.fromkeys(unit.worker for unit in summary.units.values() if unit.worker)
+    say(f"  taken by {', '.join(workers)}" if workers else "  not taken by any worker yet")
+
+
+def _stand_table(found: list[Stand]) -> Table:
+    """Whoever has something left to do comes first; of many, the first ones are shown."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("Instance", style="cyan", overflow="fold")
+    table.add_column("State", justify="right", no_wrap=True)
+    table.add_column("Sent", justify="right", no_wrap=True)
+    table.add_column("Received", justify="right", no_wrap=True)
+    table.add_column("Next", overflow="fold")
+    for stand in sorted(found, key=lambda s: s.over)[:SHOWN]:
+        coming = ", ".join(stand.expected)
+        table.add_row(
+            stand.name, str(stand.state), str(stand.sent), str(stand.received),
+            Text("over", "dim") if stand.over else f"{coming}",
+        )  # fmt: skip
+    if len(found) > SHOWN:
+        table.caption = f"and {len(found) - SHOWN} more; --json has them all"
+    return table

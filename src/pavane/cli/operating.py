@@ -1,0 +1,63 @@
+"""What the verbs of workers and sessions share: which server, whose tokens, which namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Annotated
+
+import typer
+
+from ..actors.workers.roll import present
+from ..broker.contract import Broker
+from ..broker.subjects import DEFAULT_NAMESPACE
+from ..effects.capability import Authority
+from ..effects.history.keyfile import own_signer
+from ..effects.keys import digest
+from .brokers import EMBEDDED, connected
+from .errors import UsageError
+
+SERVER = "nats://127.0.0.1:4222"
+"""Where `pavane server` listens unless it is told otherwise."""
+
+ServerUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--url", envvar="PAVANE_URL", metavar="URL", help=f"The server. Default: {SERVER}"
+    ),
+]
+Namespace = Annotated[
+    str | None,
+    typer.Option("--namespace", help="Only this namespace. Default: all that have workers."),
+]
+
+
+def server(url: str | None) -> str:
+    """The address. Raises `UsageError` for one that no other process could reach."""
+    if url == EMBEDDED or (url is not None and url.startswith("memory:")):
+        raise UsageError(
+            f"{url} is for one process alone, and workers are several",
+            hint="start a server with `pavane server`, and leave --url out",
+        )
+    return url or SERVER
+
+
+def authority() -> Authority:
+    """Who issues the capability tokens of a deployment: the same for all that have its signing
+    key (`PAVANE_KEY`, or the user's own), and for nobody else."""
+    return Authority(digest(own_signer().sign(b"the authority of this deployment")))
+
+
+@asynccontextmanager
+async def operating(url: str | None, *, allow_remote: bool) -> AsyncGenerator[Broker]:
+    """A connection for looking and for telling."""
+    async with connected(server(url), None, allow_remote=allow_remote) as broker:
+        yield broker
+
+
+async def namespaces(broker: Broker, given: str | None) -> list[str]:
+    """The one that was given, or the default one and those that have workers now."""
+    if given is not None:
+        return [given]
+    found = {worker.namespace for worker in await present(broker)}
+    return sorted({DEFAULT_NAMESPACE, *found})

@@ -1,0 +1,99 @@
+"""A worker in the foreground: what `pavane worker` does once its options are read."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.text import Text
+
+from ..actors.opening import open as open_runtime
+from ..actors.workers.worker import Worker
+from .brokers import options
+from .loop import run
+from .operating import authority, server
+from .screen import complaints, plural, say, write_json_line
+from .signals import ENDING
+from .targets import targets
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """The options of one worker, read."""
+
+    served: Sequence[str]
+    url: str | None
+    capacity: int
+    name: str
+    grace: float
+    lease: float
+    attempts: int
+    grants: Mapping[str, tuple[str, ...]]
+    budgets: Mapping[str, int]
+    allow_remote: bool
+    json: bool
+
+
+def serve(order: Serving) -> None:
+    """Load the user's modules and work until a signal; returns when all is given back."""
+    where = server(order.url)
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    wanted = targets(order.served)
+
+    async def main() -> None:
+        settings = options(None, allow_remote=order.allow_remote)
+        async with open_runtime(
+            where, options=settings, grants=order.grants, budgets=order.budgets,
+            authority=authority(),
+        ) as runtime:  # fmt: skip
+            worker = Worker(
+                runtime, name=order.name, capacity=order.capacity, lease=order.lease,
+                attempts=order.attempts,
+            )  # fmt: skip
+            for target in wanted:
+                worker.serve(target.choreography, *target.roles)
+            _heed(worker, order)
+            await worker.run(lambda: _announce(worker, where, json=order.json))
+            _part(worker, json=order.json)
+
+    run(main)
+
+
+def _heed(worker: Worker, order: Serving) -> None:
+    """Drain at the first signal, hurry at the second; what the caller ignores stays ignored."""
+    loop = asyncio.get_running_loop()
+
+    def end(name: str) -> None:
+        if not order.json:
+            waiting = plural(worker.running, "instance")
+            say(f"{name}: draining, {waiting} running", console=complaints())
+        worker.drain(order.grace)
+
+    for number in ENDING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, end, signal.Signals(number).name)
+
+
+def _announce(worker: Worker, where: str, *, json: bool) -> None:
+    served = [f"{part.choreography.full_name}.{part.role}" for part in worker.parts]
+    if json:
+        write_json_line({"event": "serving", "worker": worker.name, "url": where, "roles": served})
+        return
+    said = Text.assemble(("serving ", "bold green"), ", ".join(served), f" on {where}")
+    say(said)
+    say(Text(f"  worker {worker.name}, room for {plural(worker.capacity, 'instance')}", "dim"))
+    sys.stdout.flush()
+
+
+def _part(worker: Worker, *, json: bool) -> None:
+    if json:
+        write_json_line(
+            {"event": "drained", "worker": worker.name, "ended": worker.ended,
+             "handed_over": worker.handed_over}
+        )  # fmt: skip
+        return
+    say(f"drained: {worker.ended} units ended here, {worker.handed_over} handed over")
