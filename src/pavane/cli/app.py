@@ -23,6 +23,7 @@ VERBS = (
     "run",
     "journal",
     "budget",
+    "capability",
     "server",
     "permissions",
     "lsp",

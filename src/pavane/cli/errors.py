@@ -2,6 +2,7 @@
 
 PavaneError
 ├── UsageError       the command was given something it cannot work with: exit code 2
+│   └── KeyFileUnusable  a file of a key or token that cannot be read, or is there already
 ├── Refused          a protocol was refused, and its diagnostics are already written: 1
 ├── KeysUnusable     a directory or file for keys cannot be used: 3
 └── RunFailed        a run ended badly, and the reason is already written: 3
@@ -43,3 +44,17 @@ class RunFailed(PavaneError):
     """The run did not end well. The verb has shown why; nothing is left to write."""
 
     code = "PV602"
+
+
+class KeyFileUnusable(UsageError):
+    """A file of a key or a token that cannot be read, or is not to be written over. What is in
+    it is never quoted."""
+
+    code = "PV625"
+
+    def __init__(self, place: Path, reason: str) -> None:
+        super().__init__(
+            f"{place} cannot be used: {reason}",
+            hint="name another file, one made by `pavane capability`",
+        )
+        self.place = place

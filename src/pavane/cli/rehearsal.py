@@ -33,6 +33,7 @@ from .live import Accounts, JsonView, TextView
 from .loop import play
 from .protocols import only, refuse_strangers
 from .screen import complain, output, plural, say, write_json_line
+from .tokens import Entrusted
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class Rehearsal:
     revoked: Capabilities
     budgets: Mapping[str, int]
     leakage: Mapping[str, int]
+    authority: Entrusted
     url: str | None
     store: Path | None
     allow_remote: bool
@@ -63,6 +65,7 @@ def rehearse(order: Rehearsal) -> None:
     projection = compiled.project(order.bindings)
     refuse_unknown_roles("--budget", order.budgets, projection)
     refuse_unknown_observers(order.leakage, projection)
+    refuse_unknown_roles("--token", order.authority.tokens or {}, projection)
     held = granted(projection, order.grants, order.revoked)
     where = address(order.url, order.store)
     accounts = Accounts(sizes(projection))
@@ -91,7 +94,11 @@ async def _play(
         choreography.role(role)(standin)
     settings = options(order.store, allow_remote=order.allow_remote)
     view = JsonView() if order.json else TextView(trace=order.trace)
-    async with open_runtime(where, options=settings, grants=held, budgets=order.budgets) as runtime:
+    trust = order.authority
+    async with open_runtime(
+        where, options=settings, grants=held, budgets=order.budgets, tokens=trust.tokens,
+        root_key=trust.root, endorsers=trust.endorsers,
+    ) as runtime:  # fmt: skip
         runtime.observe(accounts.observe)
         runtime.observe(view.observe)
         with view:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -43,6 +44,24 @@ def run(
             "--leakage", metavar="OBSERVER=N", help="What a class of observers may learn in all."
         ),
     ] = None,
+    token: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--token",
+            metavar="ROLE=FILE",
+            help="What a role may do, as `pavane capability` has issued it. The others get nothing.",
+        ),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option("--root", metavar="FILE", help="The public key of who issues the tokens."),
+    ] = None,
+    endorser: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--endorser", metavar="NAMESPACE=FILE", help="A third party that is believed there."
+        ),
+    ] = None,
     name: Name = None,
     url: Url = None,
     store: Store = None,
@@ -67,6 +86,7 @@ def run(
     """
     from .options import amounts, bindings, names
     from .rehearsal import Rehearsal, rehearse
+    from .tokens import entrusted
 
     rehearse(
         Rehearsal(
@@ -78,6 +98,7 @@ def run(
             revoked=names("--revoke", revoke),
             budgets=amounts("--budget", budget),
             leakage=amounts("--leakage", leakage),
+            authority=entrusted(names("--token", token), root, names("--endorser", endorser)),
             url=url,
             store=store,
             allow_remote=allow_remote,
