@@ -13,7 +13,7 @@ from ..language.errors import ChoreographyError
 from ..language.projection import Projection
 from .devices import Devices, checked, fitting
 from .errors import UnknownRole
-from .session import Implementation
+from .playing import Implementation
 
 Role = TypeVar("Role", bound=Implementation)
 

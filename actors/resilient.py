@@ -13,8 +13,8 @@ from ..effects.resilience.retry import Retry
 from .choreography import Choreography
 from .endpoint import Endpoint
 from .outcome import Outcome
+from .playing import Implementation
 from .runtime import Runtime
-from .session import Implementation
 
 T = TypeVar("T")
 

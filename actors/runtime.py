@@ -7,6 +7,7 @@ import inspect
 import secrets
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from typing import Any
 
 import anyio
 
@@ -23,6 +24,9 @@ from .around import NOTHING, Around
 from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
+from .durable.assignment import Assignment
+from .durable.hosting import Hosting
+from .durable.unit import Unit
 from .errors import (
     Conflict,
     MissingRole,
@@ -36,7 +40,8 @@ from .events import Event, MessageReceived, MessageSent
 from .grants import Grants
 from .log import record, wants_messages
 from .outcome import Outcome
-from .session import GRACE, PARTING, Implementation, Session
+from .playing import Implementation
+from .session import GRACE, PARTING, Session
 from .switchboard import Switchboard
 from .wallet import Wallet
 
@@ -82,6 +87,7 @@ class Runtime:
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
         self._around = around
+        self._hosting = Hosting(self.switchboard, pipeline, around)
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
         self._playing: dict[Session, None] = {}
@@ -117,9 +123,15 @@ class Runtime:
         *,
         bindings: Mapping[str, int] | None = None,
         session: str | None = None,
+        durable: bool = False,
+        input: Any = None,
         **roles: Playing,
     ) -> Outcome:
-        """Play one live session, all roles in this process, to its end.
+        """Play one session, all roles in this process, to its end.
+
+        A `durable` one is kept in a stream: called once more with the same `session`, by
+        whichever process, after this one was killed, it goes on where it stood. `input` is what
+        all roles find in `me.input`.
 
         `roles` are the functions that play them, `Buyer=buyer` (or a mapping in their place; a
         family with identities may have one for each: `Signers={"alice": f, "bob": g}`);
@@ -128,7 +140,9 @@ class Runtime:
         `UnknownBudget`, `Conflict`, `SessionExists`, `Unplayable`; and later whatever ended the session.
         """
         playing = _implementations(choreography, {**(implementations or {}), **roles})
-        return await self._play(choreography, bindings, session, playing)
+        if durable:
+            return await self._play_durably(choreography, bindings, session, playing, input)
+        return await self._play(choreography, bindings, session, playing, given=input)
 
     async def join(
         self,
@@ -160,6 +174,8 @@ class Runtime:
         session: str | None,
         playing: Mapping[str, Implementation],
         patience: float = 0.0,
+        *,
+        given: Any = None,
     ) -> Outcome:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
@@ -178,6 +194,7 @@ class Runtime:
             observe=self._tell if self._observers or wants_messages() else None,
             around=self._around,
             devices=choreography.devices,
+            given=given,
         )
         taken = self._take(played, choreography.full_name, playing)
         self._playing[played] = None
@@ -189,6 +206,48 @@ class Runtime:
             if not taken:
                 del self._taken[played.id, choreography.full_name]
 
+    # --- durable sessions --------------------------------------------------------------
+
+    async def _play_durably(
+        self,
+        choreography: Choreography,
+        bindings: Mapping[str, int] | None,
+        session: str | None,
+        playing: Mapping[str, Implementation],
+        given: Any,
+    ) -> Outcome:
+        cast = await self._prepared(choreography, bindings)
+        new, units = await self._hosting.start(
+            cast, session, given=given, devices=choreography.devices
+        )
+        return await self._hosting.run(
+            cast, [self._unit(cast, unit, playing[unit.role]) for unit in units], new=new
+        )
+
+    def _unit(
+        self, cast: Cast, assignment: Assignment, implementation: Implementation, worker: str = ""
+    ) -> Unit:
+        return self._hosting.unit(
+            cast,
+            assignment,
+            implementation,
+            tokens=lambda who: self._token(cast, who),
+            observe=self._tell if self._observers or wants_messages() else None,
+            worker=worker,
+        )
+
+    async def _prepared(
+        self, choreography: Choreography, bindings: Mapping[str, int] | None
+    ) -> Cast:
+        if self._closed:
+            raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
+        self.register(choreography)
+        self._refuse_strangers(choreography)
+        cast = self._cast(choreography, bindings or {})
+        await self._grants.fund(self.budgets, cast, cast.parts.keys())
+        fitting(choreography.devices, cast.sizes)
+        return cast
+
     def cancel(self, session: str, reason: str = "", *, who: str = "its owner") -> None:
         """Cancel the session of that name: every role, here and in other processes, hears at its
         next step (`SessionCancelled`, with `who` and `reason`), and whatever else it waits for is
@@ -199,6 +258,21 @@ class Runtime:
             raise UnknownSession(session)
         for played in found:
             played.cancel(who, reason or "cancelled")
+
+    # --- units of durable sessions -------------------------------------------------------
+
+    async def unit(
+        self,
+        choreography: Choreography,
+        assignment: Assignment,
+        implementation: Implementation,
+        *,
+        worker: str = "",
+    ) -> Unit:
+        """A unit to be played here. `choreography` is of the session's own version."""
+        cast = self._cast(choreography, assignment.bindings)
+        await self._grants.fund(self.budgets, cast, (assignment.role,))
+        return self._unit(cast, assignment, implementation, worker)
 
     def _take(self, new: Session, protocol: str, roles: Mapping[str, object]) -> set[str]:
         """The roles of a session that are played here, these now among them. Two of one name would

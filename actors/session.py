@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from typing import Any
 
@@ -25,15 +25,12 @@ from .calls import LiveCalls
 from .cast import Cast
 from .clock import Clock, LoopClock
 from .devices import Devices
-from .endpoint import Endpoint
 from .errors import (
     PeerFailed,
     RoleFailed,
     SessionAborted,
     SessionCancelled,
     SessionLost,
-    Unfinished,
-    Unplayable,
 )
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
 from .inlet import WINDOW, Lane
@@ -43,6 +40,7 @@ from .mailbox import Mailbox
 from .outcome import Outcome
 from .outlet import Outbox, Outlet
 from .part import Part
+from .playing import Implementation, play
 from .post import TO_ALL, Post
 from .presence import Presence
 from .recovery import Recovery
@@ -51,8 +49,6 @@ from .switchboard import Ear, Switchboard, silence
 
 AGAIN = "again"
 """The control verb that asks for what is not acknowledged to be sent once more."""
-
-Implementation = Callable[[Endpoint], Awaitable[Any]]
 
 PARTING = 1.0
 """Seconds for the last words to a broker that was not there before."""
@@ -199,18 +195,9 @@ class Session:
         return self._outcome()
 
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
-        me = Endpoint(seat)
-        if seat.deadlines is not None:
-            seat.deadlines.begin()
         try:
             with self.trace.playing(seat.name) if self.trace is not None else nullcontext():
-                playing = implementation(me)
-                _refuse_plain(seat, playing)
-                value = await playing
-                await me.finish()
-                if not seat.monitor.is_final:
-                    raise _unfinished(seat)
-            self._values[seat.role][seat.index] = value
+                self._values[seat.role][seat.index] = await play(seat, implementation)
         except PavaneError as error:
             self.fail(error, seat.name)
         except asyncio.CancelledError as error:
@@ -385,21 +372,3 @@ class Session:
         self._tell(SessionEnded(self.id, self._cast.name, error, seconds, self._opened))
         if self.trace is not None:
             self.trace.end(self.failure)
-
-
-def _refuse_plain(seat: Seat, playing: object) -> None:
-    """Raise `Unplayable` where calling the role function has given nothing to await."""
-    if not isinstance(playing, Awaitable):
-        raise Unplayable(seat.role, "the function is not async")
-
-
-def _unfinished(seat: Seat) -> Unfinished:
-    expected = seat.monitor.expected()
-    return Unfinished(
-        f"{seat.name} returned, but still has to do: {', '.join(expected)}",
-        role=seat.name,
-        state=seat.monitor.state.number,
-        expected=expected,
-        got="return",
-        hint="let the role function go on until its part of the protocol is over",
-    )

@@ -6,7 +6,7 @@ import statistics
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.session import Implementation
+from pavane.actors.playing import Implementation
 
 from .measure import PAYLOAD, Figure, main, medians, rate
 from .stream import TEXT

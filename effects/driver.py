@@ -67,6 +67,10 @@ class Driver(Protocol):
         """From now on only this process writes for the instance; what it has journaled so far."""
         ...
 
+    async def leave(self, identity: Identity) -> None:
+        """Another process writes for the instance: forget it, and write nothing."""
+        ...
+
     async def finish(self, identity: Identity) -> None:
         """Nothing more comes of this instance."""
         ...

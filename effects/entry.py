@@ -21,7 +21,7 @@ from .identity import Identity
 from .keys import digest
 
 VERSION = 1
-Kind = Literal["sent", "fact", "merge", "unsent"]
+Kind = Literal["sent", "fact", "merge", "unsent", "resumed"]
 
 Fields = tuple[int, int, Kind, str, int, str, str, int, bytes, bytes, int]
 """Number, time, kind, name, step, label, peer, charge, receipt, proof and count."""
@@ -36,6 +36,8 @@ class Draft:
     * `merge`: the journal of `peer` up to `count` with the hash `proof` is joined to this one.
     * `unsent`: the `sent` entry with the number `count`, and its facts, do not hold: the
       message could not be published; `name` says why.
+    * `resumed`: from here on another worker, `name`, plays the instance; what one before it
+      would still add is refused.
     """
 
     kind: Kind

@@ -31,6 +31,9 @@ from .writer import Writer
 
 S = TypeVar("S")
 
+TRIES = 5
+"""How often a take-over is tried while the writer before goes on writing."""
+
 
 class Journal(History):
     """Owned by a runtime, or by whoever reads; `close` it before its broker.
@@ -47,6 +50,11 @@ class Journal(History):
         self._signer = signer
         self._writers: dict[Identity, asyncio.Task[Writer]] = {}
         self._opening: asyncio.Task[None] | None = None
+
+    @property
+    def public(self) -> bytes:
+        """The key that its heads and snapshots are signed with."""
+        return self._signer.public
 
     async def open(self) -> None:
         """Have the two streams. Any other method does so first."""
@@ -76,6 +84,27 @@ class Journal(History):
     async def add(self, identity: Identity, drafts: Sequence[Draft]) -> tuple[Entry, ...]:
         """Append to one instance's journal; returns once it is stored."""
         return await (await self.writer(identity)).add(drafts)
+
+    async def take_over(self, identity: Identity, worker: str) -> None:
+        """Fence whoever else writes for this instance: nothing of it is stored from now on."""
+        for tries in range(1, TRIES + 1):
+            self._writers.pop(identity, None)
+            try:
+                await self.add(identity, [Draft("resumed", worker[:200], 0, "", "")])
+            except JournalBroken:
+                if tries == TRIES:
+                    raise
+            else:
+                return
+
+    async def leave(self, identity: Identity) -> None:
+        """Write nothing more for an instance: no head either, as another process has its end."""
+        opening = self._writers.pop(identity, None)
+        if opening is None:
+            return
+        await asyncio.wait([opening])
+        if not opening.cancelled() and opening.exception() is None:
+            opening.result().leave()
 
     async def finish(self, identity: Identity) -> None:
         """End one instance's writer with a signed head, if it could begin."""

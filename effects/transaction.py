@@ -115,6 +115,11 @@ class BrokerDriver:
         count, last = await self.journal.end_of(peer)
         return Draft("merge", "", action.step, action.label, peer.instance, proof=last, count=count)
 
+    async def leave(self, identity: Identity) -> None:
+        self._receipts.pop(identity, None)
+        self._accounts.pop(identity, None)
+        await self.journal.leave(identity)
+
     async def finish(self, identity: Identity) -> None:
         self._receipts.pop(identity, None)
         opened = self._accounts.pop(identity, None)

@@ -147,6 +147,12 @@ class Writer:
         if self._stored[0] > self._headed:
             await self._write_head()
 
+    def leave(self) -> None:
+        """Write nothing more, and no head."""
+        for task in (self._flushing, self._heading):
+            if task is not None:
+                task.cancel()
+
     def _chain(self, draft: Draft) -> Entry:
         entry = entries.chained(self.identity, draft, self.count + 1, self._clock(), self.hash)
         self.count, self.hash = entry.number, entry.hash

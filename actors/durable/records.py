@@ -142,7 +142,18 @@ class Merged(_Record, frozen=True, tag="merged"):
     sender: int
 
 
-Step = Ran | Looked | Slept | Read | Refused | Merged
+class Admitted(_Record, frozen=True, tag="admitted"):
+    """The token that `role[sender]` showed was good for what a step asks for: `digest` is of
+    both. No step of the code: `number` is 0."""
+
+    index: int
+    number: int
+    role: str
+    sender: int
+    digest: bytes
+
+
+Step = Ran | Looked | Slept | Read | Refused | Merged | Admitted
 
 
 def pack(record: Word) -> bytes:

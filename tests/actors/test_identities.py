@@ -6,7 +6,7 @@ import pytest
 
 import pavane
 from pavane.actors.errors import WrongIdentities
-from pavane.actors.session import Implementation
+from pavane.actors.playing import Implementation
 
 VOTE = """choreography Vote { roles: Leader, Signers[*];
     Leader -> Signers[*]: Ask(question: str);

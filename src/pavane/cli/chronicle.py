@@ -116,6 +116,8 @@ def _told(entry: Entry) -> list[str | tuple[str, str]]:
             return [f" joined {entry.peer}'s journal up to entry {entry.count}"]
         case "unsent":
             return [(" not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
+        case "resumed":
+            return [f" is played on by {entry.name}"]
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

@@ -1,0 +1,92 @@
+"""Calls, looks at the clock, sleeps and turns of a durable unit: recorded before they are seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from ...effects.resilience.resilient import Resilience
+from ..calls import Call, Caller, made
+from ..clock import Clock
+from ..errors import CallFailed
+from ..mailbox import Mailbox
+from ..seat import Source
+from .recall import Recall
+from .records import Looked, Ran, Read, Slept, Step
+
+
+class Recorder(Protocol):
+    """What steps are written to: the log of a unit, or nothing."""
+
+    async def settled(self) -> None:
+        """Wait until all that was said and recorded is stored."""
+        ...
+
+    async def record(self, step: Step) -> None:
+        """Store a step; returns when it is stored."""
+        ...
+
+    def note(self, step: Step) -> object:
+        """Store a step that nobody waits for."""
+        ...
+
+
+class RecordedCalls:
+    """Those of all instances of a unit. `flush` hands over what an instance has said so far."""
+
+    def __init__(
+        self,
+        recalls: Mapping[int, Recall],
+        recorder: Recorder,
+        clock: Clock,
+        flush: Callable[[int], None],
+    ) -> None:
+        self._recalls = recalls
+        self._recorder = recorder
+        self._clock = clock
+        self._flush = flush
+
+    async def run(self, caller: Caller, name: str, call: Call, around: Resilience) -> bytes:
+        index = caller.index
+        number, ran = self._recalls[index].next(Ran, name)
+        failed: CallFailed | None = None
+        if ran is None:
+            # What the world sees of the call, the log knows the reasons of.
+            self._flush(index)
+            await self._recorder.settled()
+            try:
+                ran = Ran(index, number, name, await made(caller.name, name, call, around))
+            except CallFailed as error:
+                ran, failed = Ran(index, number, name, b"", error.kind, error.reason), error
+            await self._recorder.record(ran)
+        if ran.error:
+            raise failed or CallFailed(caller.name, name, ran.error, ran.reason)
+        return ran.value
+
+    async def now(self, caller: Caller) -> float:
+        number, looked = self._recalls[caller.index].next(Looked, "a look at the clock")
+        if looked is None:
+            looked = Looked(caller.index, number, self._clock.now())
+            await self._recorder.record(looked)
+        return looked.time
+
+    async def sleep(self, caller: Caller, seconds: float) -> None:
+        number, slept = self._recalls[caller.index].next(Slept, "a sleep")
+        if slept is None:
+            slept = Slept(caller.index, number, self._clock.now() + seconds)
+            await self._recorder.record(slept)
+        left = slept.until - self._clock.now()
+        if left > 0:
+            self._flush(caller.index)
+            await self._clock.sleep(left)
+
+    async def first(self, mailbox: Mailbox, ready: Callable[[], Source | None]) -> Source:
+        """Who is heard first, where an instance may hear several. `ready` says who could be."""
+        recall = self._recalls[mailbox.index]
+        number, read = recall.next(Read, "a message of whoever came first")
+        if read is None:
+            while (source := ready()) is None:
+                await mailbox.arrival()
+            read = Read(mailbox.index, number, *source)
+            await self._recorder.record(read)
+        return (read.role, read.sender)

@@ -1,0 +1,102 @@
+"""Reading from the log what did not come by itself.
+
+What is published comes as it is published; the log is read after a gap, after the connection was
+gone, and now and then while somebody waits: for a message that he has no way to know of.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from ...broker.contract import Broker
+from ...broker.errors import BrokerError
+from .history import read
+from .lanes import DurableMailbox, DurableOutlet
+from .names import Place
+from .stage import Stage
+
+FIRST = 1.0
+"""Seconds that somebody has waited when the log is looked at first; then twice as long, and so on."""
+
+LONGEST = 30.0
+
+PAUSE = 0.5
+"""Seconds until it is tried again where the broker is gone."""
+
+CREDIT = 0.25
+"""Seconds after which credit that did not come is asked for."""
+
+
+class Catching:
+    """Owned by a unit; `cancel` it at the end. `known` is the last sequence that was read."""
+
+    def __init__(self, broker: Broker, place: Place, role: str, stage: Stage, known: int) -> None:
+        self._broker = broker
+        self._place = place
+        self._pattern = place.heard(role)
+        self._stage = stage
+        self._known = known
+        self._loop = asyncio.get_running_loop()
+        self._reading: asyncio.Task[None] | None = None
+        self._again = False
+        self._progress = -1
+        self._wait = FIRST
+        self._idle = 0.0
+        self._timer = self._loop.call_later(CREDIT, self._look)
+
+    def begin(self) -> None:
+        """Something is missing, or may be."""
+        self._again = True
+        if self._reading is None or self._reading.done():
+            self._reading = asyncio.create_task(self._catch_up(), name="pavane-catching-up")
+
+    async def _catch_up(self) -> None:
+        while self._again:
+            self._again = False
+            try:
+                history = await read(self._broker, self._place, self._pattern, self._known + 1)
+            except BrokerError:
+                self._again = True
+                await asyncio.sleep(PAUSE)
+                continue
+            self._known = max(self._known, history.end)
+            self._stage.feed(history)
+
+    def _look(self) -> None:
+        """Every now and then: has somebody waited for long, and nothing come?"""
+        self._timer = self._loop.call_later(self._pace(), self._look)
+        self._stage.ask_again()
+
+    def _pace(self) -> float:
+        progress = sum(_progress(seat.mailbox) for seat in self._stage.seats.values())
+        waits = any(_waits(seat.mailbox) for seat in self._stage.seats.values())
+        if not waits or progress != self._progress:
+            self._progress, self._wait, self._idle = progress, FIRST, 0.0
+            return CREDIT if self._is_short() else FIRST
+        self._idle += CREDIT if self._is_short() else self._wait
+        if self._idle >= self._wait:
+            self._idle = 0.0
+            self._wait = min(2 * self._wait, LONGEST)
+            self.begin()
+        return CREDIT if self._is_short() else self._wait
+
+    def _is_short(self) -> bool:
+        """Whether somebody waits for credit."""
+        return any(
+            isinstance(outlet, DurableOutlet) and outlet.is_waited_for
+            for seat in self._stage.seats.values()
+            for outlet in seat.outbox.outlets.values()
+        )
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+        if self._reading is not None:
+            self._reading.cancel()
+
+
+def _waits(mailbox: object) -> bool:
+    return isinstance(mailbox, DurableMailbox) and mailbox.is_waited_for
+
+
+def _progress(mailbox: object) -> int:
+    return mailbox.progress() if isinstance(mailbox, DurableMailbox) else 0

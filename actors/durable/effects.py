@@ -1,0 +1,182 @@
+"""The effects around the messages of a durable unit: each once, whichever worker it was.
+
+An annotated message has been through the pipeline if the journal of its sender has it; charged it
+is through the sender's account, which knows what the journal has. So the n-th annotated message
+of an instance that is played again takes the n-th `sent` entry and is neither charged nor
+recorded again, be its frame in the log or not.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from typing import Any
+
+from ...effects.budget import Charged
+from ...effects.entry import Entry
+from ...effects.errors import EffectError, JournalBroken
+from ...effects.identity import Identity, SendContext
+from ...effects.passed import Passed
+from ...effects.pipeline import Arrival, Pipeline, Plan
+from ...effects.receipt import Receipt
+from ...effects.receipt import unpack as unpack_receipt
+from ...language.errors import PavaneError
+from ...language.machine import Action
+from .calls import Recorder
+from .recall import Recall
+from .records import Admitted, Merged, Refused
+
+
+class Replayed:
+    """What a message of an earlier worker did: a transaction that is over."""
+
+    def __init__(self, entries: tuple[Entry, ...]) -> None:
+        self.entries = entries
+        sent = entries[0]
+        self.charged = sent.charge
+        self.charges: tuple[Charged, ...] = ()
+        self.receipt: Receipt | None = unpack_receipt(sent.proof) if sent.proof else None
+
+    async def execute(self, effect: object, command: object) -> str:
+        raise AssertionError("it was executed by the worker before")
+
+    async def commit(self) -> None:
+        """It is in the journal."""
+
+    async def withdraw(self, reason: str) -> None:
+        """The worker before did, or will not have to: the message is sent after all."""
+
+
+class OnceOnly(Pipeline):
+    """The pipeline of a runtime, as one unit sees it. `broken` is called where the journal shows
+    that another worker writes it."""
+
+    def __init__(
+        self,
+        base: Pipeline,
+        recalls: Mapping[int, Recall],
+        recorder: Recorder,
+        admitted: Iterable[Admitted],
+        broken: Callable[[PavaneError], None],
+    ) -> None:
+        super().__init__(base.registry, base.driver, observers=base.observers, audit=base.audit)
+        self._base = base
+        self._recalls = recalls
+        self._recorder = recorder
+        self._broken = broken
+        self._passed: dict[int, deque[tuple[Entry, ...]]] = {}
+        self._admitted = {(a.role, a.sender, a.digest) for a in admitted}
+
+    def plan(self, role: str, action: Action) -> Plan:
+        return self._base.plan(role, action)
+
+    def arrival(self, action: Action) -> Arrival:
+        return self._base.arrival(action)
+
+    async def take_over(self, context: SendContext, worker: str) -> None:
+        """Fence the journal of an instance, and see which of its messages it has."""
+        entries = await self.driver.take_over(context, worker)
+        groups = _by_message(entries)
+        if groups:
+            self._passed[context.identity.index or 0] = deque(groups)
+
+    # --- sending -----------------------------------------------------------------------
+
+    async def before_send(
+        self, context: SendContext, action: Action, copies: int = 1, payload: Any = None
+    ) -> Passed:
+        index = context.identity.index or 0
+        recall = self._recalls[index]
+        if recall.is_next(Refused):
+            _, refused = recall.next(Refused, f"a message {action.label} refused")
+            assert refused is not None
+            raise restored(refused)
+        before = self._passed.get(index)
+        if before:
+            return self._again(context, action, before.popleft())
+        try:
+            return await self._base.before_send(context, action, copies, payload)
+        except JournalBroken as error:
+            self._broken(error)
+            raise
+        except EffectError as error:
+            number, _ = recall.next(Refused, "")
+            await self._recorder.record(Refused(index, number, error.code, _facts(error)))
+            raise
+
+    def _again(self, context: SendContext, action: Action, entries: tuple[Entry, ...]) -> Passed:
+        sent = entries[0]
+        if (sent.step, sent.label) != (action.step, action.label):
+            self._recalls[context.identity.index or 0].depart(
+                f"journal entry {sent.number}", sent.label, action.label
+            )
+        return Passed(Replayed(entries), (), lambda: self._sent_stage(context, action))
+
+    def _sent_stage(self, context: SendContext, action: Action) -> Any:
+        return self._stage("send", str(action), context, action)
+
+    # --- receiving ---------------------------------------------------------------------
+
+    def check_arrival(self, action: Action, token: bytes, sender: Identity) -> None:
+        """What one worker has admitted, the next does too: its token may be over by then."""
+        guards = self.arrival(action).guards
+        if not guards:
+            return
+        digest = blake2b(token + "\0".join(sorted(guards)).encode(), digest_size=8).digest()
+        key = (sender.role, sender.index or 0, digest)
+        if key not in self._admitted:
+            self._base.check_arrival(action, token, sender)
+            self._admitted.add(key)
+            self._recorder.note(Admitted(0, 0, *key))
+
+    async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
+        if not self.arrival(action).merges:
+            return
+        index = context.identity.index or 0
+        number, merged = self._recalls[index].next(Merged, f"the journal of {sender} joined")
+        if merged is None:
+            await self._base.after_arrival(context, action, sender)
+            await self._recorder.record(Merged(index, number, sender.role, sender.index or 0))
+
+    async def finish(self, context: SendContext) -> None:
+        await self._base.finish(context)
+
+    async def leave(self, context: SendContext) -> None:
+        """Forget what is known of an instance, and write nothing more for it."""
+        await self.driver.leave(context.identity)
+
+
+def _by_message(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
+    """Each `sent` entry with its facts."""
+    groups: list[list[Entry]] = []
+    for entry in entries:
+        if entry.kind == "sent":
+            groups.append([entry])
+        elif entry.kind == "fact" and groups:
+            groups[-1].append(entry)
+    return [tuple(group) for group in groups]
+
+
+def _facts(error: EffectError) -> dict[str, Any]:
+    plain = (str, int, float, bool, type(None))
+    return {name: value for name, value in vars(error).items() if isinstance(value, plain)}
+
+
+def restored(refused: Refused) -> PavaneError:
+    """The error as it was raised, with its facts."""
+    kind = _kinds().get(refused.code, EffectError)
+    error = kind.__new__(kind)
+    vars(error).update(refused.fields)
+    error.args = (refused.fields.get("message", ""),)
+    return error
+
+
+def _kinds() -> dict[str, type[PavaneError]]:
+    found: dict[str, type[PavaneError]] = {}
+    waiting: list[type[PavaneError]] = [EffectError]
+    while waiting:
+        kind = waiting.pop()
+        found.setdefault(kind.code, kind)
+        waiting += kind.__subclasses__()
+    return found

@@ -1,0 +1,145 @@
+"""A durable session as seen from outside: what it came to, where it stands, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ...broker.contract import Broker, Record
+from ...broker.payload import unpack
+from ..errors import PeerFailed, RoleFailed, SessionCancelled
+from ..outcome import Outcome, Tally
+from . import records
+from .errors import NoSuchSession, SessionFailed
+from .history import History
+from .names import Place
+from .records import Cancelled, Tallied
+
+State = Literal["running", "done", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """`ended` of `instances` have come to their ends; `reason` says why a session failed or was
+    cancelled. `began` is in seconds since 1970."""
+
+    session: str
+    state: State
+    instances: int
+    ended: int
+    began: float
+    reason: str = ""
+
+
+class SessionHandle:
+    """Made by `Runtime.start`; good for as long as the connection, not the session's owner:
+    any number of processes may hold one, and none has to."""
+
+    def __init__(self, broker: Broker, place: Place) -> None:
+        self.place = place
+        self._broker = broker
+
+    @property
+    def id(self) -> str:
+        return self.place.session
+
+    async def result(self) -> Outcome:
+        """What the session came to, once it has. Raises `SessionFailed` or `PeerFailed` where it
+        failed, `SessionCancelled` where it was cancelled, `NoSuchSession`."""
+        if await self._broker.last(self.place.stream, self.place.operator) is None:
+            raise NoSuchSession(self.place.protocol, self.place.session)
+        history = History(self.place)
+        async with aclosing(self._words()) as words:
+            async for record in words:
+                history.add(record)
+                if _is_over(history):
+                    break
+        return outcome(history)
+
+    async def _words(self) -> AsyncGenerator[Record]:
+        async for record in self._broker.read(self.place.stream, self.place.words, follow=True):
+            yield record
+
+    async def cancel(self, reason: str = "cancelled") -> None:
+        """End the session: every role hears at its next step. Does nothing once it is over."""
+        word = records.pack(Cancelled(reason[:1000], time.time()))
+        await self._broker.append(
+            self.place.stream,
+            self.place.operator,
+            word,
+            message_id=f"{self.place.operator}.{time.time_ns()}",
+        )
+
+    async def status(self) -> Status:
+        """Where it stands. Raises `NoSuchSession`."""
+        history = History(self.place)
+        async for record in self._broker.read(self.place.stream, self.place.words):
+            history.add(record)
+        begun = history.started
+        if begun is None:
+            raise NoSuchSession(self.place.protocol, self.place.session)
+        state, reason = _state(history)
+        count = sum(stop - start for _, start, stop in begun.blocks)
+        return Status(self.id, state, count, len(history.ended), begun.time, reason)
+
+    async def wait(self, seconds: float) -> Outcome:
+        """As `result`; raises `TimeoutError` when that takes longer."""
+        async with asyncio.timeout(seconds):
+            return await self.result()
+
+
+def _is_over(history: History) -> bool:
+    return _state(history)[0] != "running"
+
+
+def _state(history: History) -> tuple[State, str]:
+    begun = history.started
+    if begun is not None and all((role, start) in history.done for role, start, _ in begun.blocks):
+        return "done", ""
+    if history.failed is not None:
+        return "failed", f"{history.failed.instance}: {history.failed.reason}"
+    if history.cancelled is not None:
+        return "cancelled", history.cancelled.reason
+    return "running", ""
+
+
+def outcome(history: History) -> Outcome:
+    """What the log says the session came to; raises what it says ended it."""
+    session = history.place.session
+    state, _ = _state(history)
+    if state != "done":
+        if history.failed is not None:
+            failed = history.failed
+            if failed.code == RoleFailed.code:
+                raise PeerFailed(session, failed.instance, failed.reason)
+            raise SessionFailed(session, failed.instance, failed.reason, failed.code)
+        assert history.cancelled is not None, "it is still running"
+        raise SessionCancelled(session, "an operator", history.cancelled.reason)
+    begun = history.started
+    assert begun is not None
+    families = {role for role, start, stop in begun.blocks if start or stop > 1}
+    return summed(session, history.ended, families | begun.bindings.keys())
+
+
+def summed(session: str, ended: Mapping[tuple[str, int], Tallied], families: set[str]) -> Outcome:
+    values: dict[str, Any] = {}
+    tallies: dict[str, Tally] = {}
+    for (role, index), tallied in sorted(ended.items()):
+        value = unpack(tallied.value)
+        if role in families:
+            values.setdefault(role, {})[index] = value
+        else:
+            values[role] = value
+        name = f"{role}[{index}]" if role in families else role
+        tallies[name] = _tally(tallied)
+    return Outcome(session, values, tallies)
+
+
+def _tally(tallied: Tallied) -> Tally:
+    return Tally(
+        tallied.sent, tallied.received, tallied.charged, list(tallied.facts), list(tallied.denials)
+    )

@@ -1,0 +1,141 @@
+"""What the log of one session says, sorted by whom it concerns.
+
+A session is read whole where one process plays all of it, or for one unit alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+
+import msgspec
+
+from ...broker.contract import Broker, Record
+from ...broker.errors import FrameError
+from ...broker.frame import Frame, Message, decode
+from . import records
+from .errors import LogDamaged
+from .names import NOBODY, OWN, Place
+from .records import Admitted, Cancelled, Done, Failed, Started, Step, Taken, Tallied
+
+Channel = tuple[str, int | None, str, int]
+"""Receiver, its index or None for all, sender, its index."""
+
+
+class History:
+    """Filled by `add`, record by record, in the order of their sequences.
+
+    `heard` has every frame by the subject without its last name, as it was stored. `steps` are
+    those of a unit, by its role and first instance.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.started: Started | None = None
+        self.cancelled: Cancelled | None = None
+        self.failed: Failed | None = None
+        self.ended: dict[tuple[str, int], Tallied] = {}
+        self.done: dict[tuple[str, int], float] = {}
+        self.taken: dict[tuple[str, int], Taken] = {}
+        self.frames: list[tuple[Channel, int, bytes]] = []
+        self.steps: dict[tuple[str, int], list[Step]] = {}
+        self.end = 0
+
+    def add(self, record: Record) -> None:
+        """Raises `LogDamaged` for a record that is none."""
+        self.end = max(self.end, record.sequence)
+        _, _, role, index, _, sender, sender_index, last = record.subject.split(".")
+        try:
+            if last == OWN:
+                unit = (sender, int(sender_index))
+                self.steps.setdefault(unit, []).extend(records.unpack_steps(record.payload))
+            elif role == NOBODY:
+                self._word(sender, records.unpack_word(record.payload))
+            elif sender == NOBODY:
+                word = records.unpack_word(record.payload)
+                if isinstance(word, Taken):
+                    self.taken[role, int(index)] = word
+            else:
+                to = None if index == "all" else int(index)
+                channel = (role, to, sender, int(sender_index))
+                self.frames.append((channel, record.sequence, record.payload))
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise LogDamaged(record.subject, str(error)) from None
+
+    def _word(self, role: str, word: records.Word) -> None:
+        match word:
+            case Started():
+                self.started = self.started or word
+            case Cancelled():
+                self.cancelled = self.cancelled or word
+            case Failed():
+                self.failed = self.failed or word
+            case Done(ended=ended):
+                self.ended.update({(role, index): tallied for index, tallied in ended.items()})
+                if word.last and ended:
+                    self.done[role, min(ended)] = word.time
+            case Taken():
+                pass
+
+    # --- what it came to -----------------------------------------------------------------
+
+    def said(self, role: str, start: int, stop: int) -> dict[Channel, dict[int, Message]]:
+        """Every message that these instances have sent, by channel and number.
+
+        Raises `LogDamaged`.
+        """
+        found: dict[Channel, dict[int, Message]] = {}
+        for channel, _, data in self.frames:
+            if channel[2] == role and start <= channel[3] < stop:
+                messages = frame_of(channel, data).messages
+                found.setdefault(channel, {}).update({m.sequence: m for m in messages})
+        return found
+
+    def heard(self, role: str, start: int, stop: int) -> Iterable[tuple[Channel, bytes]]:
+        """The frames sent to these instances, in the order they were stored."""
+        for channel, _, data in self.frames:
+            if channel[0] == role and (channel[1] is None or start <= channel[1] < stop):
+                yield channel, data
+
+    def admitted(self, role: str, start: int) -> list[Admitted]:
+        return [s for s in self.steps.get((role, start), ()) if isinstance(s, Admitted)]
+
+    def steps_of(self, role: str, start: int) -> dict[int, dict[int, Step]]:
+        """The steps of a unit, by instance and number."""
+        found: dict[int, dict[int, Step]] = {}
+        for step in self.steps.get((role, start), ()):
+            if not step.number:
+                continue
+            found.setdefault(step.index, {}).setdefault(step.number, step)
+        return found
+
+
+def frame_of(channel: Channel, data: bytes) -> Frame:
+    try:
+        return decode(data)
+    except FrameError as error:
+        raise LogDamaged(f"the channel {channel}", error.reason) from None
+
+
+async def read(broker: Broker, place: Place, pattern: str = "", start: int = 1) -> History:
+    """The log of a whole session, or what matches `pattern`, from a sequence on."""
+    history = History(place)
+    async for record in broker.read(place.stream, pattern or place.everything, start=start):
+        history.add(record)
+    return history
+
+
+async def read_unit(broker: Broker, place: Place, role: str, start: int, stop: int) -> History:
+    """What concerns one unit: what it has heard, said and recorded, and the session's words."""
+    said = place.said(role, start if stop - start == 1 else None)
+    patterns = [place.words, place.own(role, start), said, place.heard(role)]
+    found = await asyncio.gather(*(_records(broker, place, pattern) for pattern in patterns))
+    history = History(place)
+    unique = {record.sequence: record for part in found for record in part}
+    for _, record in sorted(unique.items()):
+        history.add(record)
+    return history
+
+
+async def _records(broker: Broker, place: Place, pattern: str) -> list[Record]:
+    return [record async for record in broker.read(place.stream, pattern)]

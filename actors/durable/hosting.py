@@ -1,0 +1,114 @@
+"""What a runtime does with durable sessions: starts them, and plays their units."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from ...broker import subjects
+from ...effects.identity import Identity
+from ...effects.pipeline import Pipeline
+from ...language.errors import PavaneError
+from ..around import Around
+from ..cast import Cast
+from ..errors import SessionAborted
+from ..events import Event
+from ..outcome import Outcome
+from ..playing import Implementation
+from ..switchboard import Switchboard
+from .assignment import Assignment
+from .handle import outcome, summed
+from .history import History, read
+from .names import Place
+from .start import Block, prepare, start
+from .unit import Unit
+
+
+class Hosting:
+    """Owned by a runtime."""
+
+    def __init__(self, switchboard: Switchboard, pipeline: Pipeline, around: Around) -> None:
+        self._switchboard = switchboard
+        self._pipeline = pipeline
+        self._around = around
+        self._prepared: set[str] = set()
+        self._worker = secrets.token_hex(4)
+
+    async def start(
+        self,
+        cast: Cast,
+        session: str | None,
+        *,
+        given: Any,
+        devices: Mapping[str, tuple[str, ...]],
+        blocks: Iterable[Block] | None = None,
+    ) -> tuple[bool, list[Assignment]]:
+        """As `durable.start.start`, with the stream made where it is not there yet."""
+        if cast.namespace not in self._prepared:
+            await prepare(self._switchboard.broker, cast.namespace)
+            self._prepared.add(cast.namespace)
+        name = subjects.token(session or secrets.token_hex(6))
+        return await start(
+            self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks
+        )
+
+    def unit(
+        self,
+        cast: Cast,
+        assignment: Assignment,
+        implementation: Implementation,
+        *,
+        tokens: Callable[[Identity], bytes],
+        observe: Callable[[Event], None] | None,
+        worker: str = "",
+    ) -> Unit:
+        return Unit(
+            cast, assignment, implementation, self._switchboard, self._pipeline,
+            tokens=tokens, observe=observe, around=self._around, worker=worker or self._worker,
+        )  # fmt: skip
+
+    async def run(
+        self,
+        cast: Cast,
+        units: list[Unit],
+        *,
+        new: bool,
+    ) -> Outcome:
+        """Play all units of a session, as far as they are not done, to its end."""
+        place = units[0].place
+        history = await self._taken(place, units, new=new)
+        if history.failed is not None or history.cancelled is not None:
+            return outcome(history)
+        results = await asyncio.gather(*(_played(unit, history, units) for unit in units))
+        errors = [error for error in results if error is not None]
+        if errors:
+            raise min(errors, key=lambda error: isinstance(error, SessionAborted))
+        ended = {
+            (unit.assignment.role, index): tallied
+            for unit in units
+            for index, tallied in unit.tallies.items()
+        }
+        families = {role for role, size in cast.sizes.items() if size is not None}
+        return summed(place.session, ended, families)
+
+    async def _taken(self, place: Place, units: list[Unit], *, new: bool) -> History:
+        """Have every unit listen and be ours before any of them speaks; then read what was."""
+        await asyncio.gather(*(unit.take() for unit in units))
+        if new:
+            return History(place)
+        return await read(self._switchboard.broker, place)
+
+
+async def _played(unit: Unit, history: History, units: list[Unit]) -> PavaneError | None:
+    """What ended the unit early; the others, and whoever else listens, are told."""
+    try:
+        await unit.play(history)
+    except SessionAborted as error:
+        return error
+    except PavaneError as error:
+        if not error.retryable:
+            await unit.give_up(error)
+        return error
+    return None

@@ -1,0 +1,170 @@
+"""The lanes of a durable session: what was sent before is not sent again, what is missing is
+waited for, and nothing is dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NoReturn
+
+from ...broker.frame import Message, Parts
+from ..inlet import WINDOW, Inlet, Lane
+from ..mailbox import FULL, Mailbox
+from ..outlet import Outbox, Outlet, Sent
+from ..part import Part
+
+Depart = Callable[[str, str, str], NoReturn]
+"""`depart(step, expected, got)` raises."""
+
+
+class DurableOutlet(Outlet):
+    """A lane whose first messages may be in the log already: they are compared and not sent."""
+
+    __slots__ = ("_depart", "recorded")
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        subject: str,
+        role: str,
+        index: int | None,
+        listeners: Iterable[int],
+        limit: int,
+        recorded: Mapping[int, Message],
+        depart: Depart,
+    ) -> None:
+        super().__init__(outbox, subject, role, index, listeners, limit)
+        self.recorded = dict(recorded)
+        self._depart = depart
+        if recorded and max(recorded) > WINDOW:
+            # So much was granted before; how much more since then, the listeners will say.
+            self._lowest = self.room = max(recorded)
+            self._credits = dict.fromkeys(self._credits, self._lowest)
+
+    def put(
+        self,
+        label: str,
+        payload: bytes,
+        branches: tuple[str, ...] = (),
+        parts: Parts | None = None,
+    ) -> None:
+        """Raises `Departure` where the log has another message under this number."""
+        if self.recorded:
+            recorded = self.recorded.pop(self.next, None)
+            if recorded is not None:
+                self._compare(recorded, Message(self.next, label, payload, branches, parts))
+                self.next += 1
+                self.room -= 1
+                return
+        super().put(label, payload, branches, parts)
+
+    def _compare(self, recorded: Message, message: Message) -> None:
+        if _said(recorded) != _said(message):
+            step = f"message {message.sequence} to {self.name}"
+            expected, got = recorded.label, message.label
+            if expected == got:
+                expected, got = (f"{m.label} with {m.payload!r:.100}" for m in (recorded, message))
+            self._depart(step, expected, got)
+
+    @property
+    def name(self) -> str:
+        return self.role if self.index is None else f"{self.role}[{self.index}]"
+
+    def departed(self, sent: Sent) -> None:
+        """The frame itself need not be kept: it is in the log."""
+        order, last, _, size = sent
+        super().departed((order, last, b"", size))
+
+    def finish(self) -> None:
+        """Raise `Departure` if the log has messages that the code did not send."""
+        if self.recorded:
+            number, message = min(self.recorded.items())
+            self._depart(f"message {number} to {self.name}", message.label, "its end")
+
+    @property
+    def is_waited_for(self) -> bool:
+        return bool(self._waiters)
+
+
+def _said(message: Message) -> tuple[object, ...]:
+    """What has to be the same; the token is another for each worker."""
+    parts = message.parts
+    meant = (parts.start, parts.stop) if parts is not None else (None, None)
+    return (message.label, message.payload, message.branches, meant)
+
+
+class DurableMailbox(Mailbox):
+    """A mailbox that expects gaps: what came too early is kept aside until `missing`, which it
+    calls, has had the rest read from the log."""
+
+    __slots__ = ("_early", "_missing", "feeding")
+
+    def __init__(
+        self,
+        part: Part,
+        index: int,
+        acknowledge: Callable[[Lane], None],
+        flush: Callable[[], None],
+        missing: Callable[[], None],
+    ) -> None:
+        super().__init__(part, index, acknowledge, flush)
+        self._early: dict[Lane, dict[int, Message]] = {}
+        self._missing = missing
+        self.feeding = False
+        """Whether what is accepted comes from the log, which has no bounds of its own."""
+
+    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, *, lossy: bool) -> None:
+        """Take what came on `lane`; whatever was seen before is dropped. Never raises for gaps.
+
+        Raises `ProtocolViolation` for a label that this sender never says.
+        """
+        inlet = lane.inlet
+        if not self.feeding and len(inlet.queue) > FULL:
+            # It is in the log, to be read when there is room.
+            self._missing()
+            return
+        for message in messages:
+            number = message.sequence
+            if number == lane.last + 1:
+                self._take(lane, message)
+            elif number > lane.last:
+                self._early.setdefault(lane, {})[number] = message
+        if self._early:
+            self._catch_up(lane)
+        if self._waiters:
+            self.wake()
+
+    def _catch_up(self, lane: Lane) -> None:
+        early = self._early.get(lane)
+        if not early:
+            return
+        while (message := early.pop(lane.last + 1, None)) is not None:
+            self._take(lane, message)
+        for number in [n for n in early if n <= lane.last]:
+            del early[number]
+        if not early:
+            del self._early[lane]
+        elif not self.feeding:
+            if len(early) > FULL:
+                early.clear()
+            self._missing()
+
+    def _take(self, lane: Lane, message: Message) -> None:
+        lane.last = message.sequence
+        if message.parts is not None and not self._concerned(lane, message):
+            return
+        inlet = lane.inlet
+        if message.label not in self.part.labels[inlet.role]:
+            raise self._violation(inlet, message.label, *sorted(self.part.labels[inlet.role]))
+        inlet.queue.append((lane, message))
+
+    @property
+    def is_waited_for(self) -> bool:
+        return bool(self._waiters)
+
+    def progress(self) -> int:
+        """How many messages have arrived; grows."""
+        return sum(_arrived(inlet) for inlet in self.inlets.values())
+
+
+def _arrived(inlet: Inlet) -> int:
+    return inlet.alone.last + inlet.to_all.last

@@ -1,0 +1,286 @@
+"""The seats of a unit, laid out from its log; what live sessions are to their seats, this is to
+those of a durable one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+from ...broker.frame import Ack, Control, Frame, Message, encode
+from ...effects.identity import Identity, SendContext
+from ...effects.pipeline import Pipeline
+from ...language.errors import PavaneError
+from ..around import Around, SessionTrace
+from ..cast import Cast
+from ..clock import Clock
+from ..devices import Devices
+from ..events import Event, FrameRefused
+from ..inlet import WINDOW, Lane
+from ..limits import Limits
+from ..outlet import Outbox
+from ..part import Part
+from ..post import TO_ALL, Post
+from ..seat import Seat
+from ..session import AGAIN
+from ..switchboard import Switchboard
+from .assignment import Assignment
+from .calls import RecordedCalls, Recorder
+from .effects import OnceOnly
+from .history import Channel, History
+from .lanes import DurableMailbox, DurableOutlet
+from .recall import Recall
+
+AT_ONCE = 64
+"""How many instances' journals are taken over, or ended, together."""
+
+
+class Sink(Protocol):
+    """Where the frames of a unit go."""
+
+    def hand_over(self, subject: str, data: bytes) -> object: ...
+
+
+class Player(Protocol):
+    """What the stage needs of the unit that it belongs to."""
+
+    @property
+    def assignment(self) -> Assignment: ...
+    @property
+    def incarnation(self) -> int: ...
+    def fail(self, error: PavaneError, culprit: str) -> None: ...
+
+
+class Stage:
+    """A `Host` of seats, and the `Desk` of their post. `on_missing` is called where messages
+    are missing that the log must have."""
+
+    def __init__(
+        self,
+        player: Player,
+        cast: Cast,
+        switchboard: Switchboard,
+        pipeline: Pipeline,
+        sink: Sink,
+        recorder: Recorder,
+        history: History,
+        *,
+        tokens: Callable[[Identity], bytes],
+        observe: Callable[[Event], None] | None,
+        around: Around,
+        clock: Clock,
+    ) -> None:
+        unit = player.assignment
+        self.id = unit.session
+        self.input = unit.given
+        self.devices: Devices = unit.devices
+        self.around = around
+        self.trace: SessionTrace | None = None
+        self.limits = Limits(self.id, self._tell)
+        self.seats: dict[tuple[str, int], Seat] = {}
+        self.on_missing: Callable[[], None] = lambda: None
+        self._player = player
+        self._cast = cast
+        self._switchboard = switchboard
+        self._sink = sink
+        self._place = unit.place
+        self._tokens = tokens
+        self._observe = observe
+        self._clock = clock
+        self._failed = False
+        self._said = history.said(unit.role, unit.start, unit.stop)
+        steps = history.steps_of(unit.role, unit.start)
+        parts = {i: part for part in cast.parts[unit.role] for i in part.instances()}
+        everyone = range(unit.start, unit.stop)
+        self._recalls = {
+            i: Recall(self.id, parts[i].name_of(i), steps.get(i, {})) for i in everyone
+        }
+        self.calls = RecordedCalls(self._recalls, recorder, clock, self._flush_one)
+        self.pipeline = OnceOnly(
+            pipeline,
+            self._recalls,
+            recorder,
+            history.admitted(unit.role, unit.start),
+            lambda error: player.fail(error, "the runtime"),
+        )
+        self.post = Post(self, self.id, cast.fingerprint, self.seats)
+        for index in everyone:
+            self.seats[unit.role, index] = self._seat(parts[index], index)
+
+    def _seat(self, part: Part, index: int) -> Seat:
+        family = index if part.is_family else None
+        unit = self._player.assignment
+        who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
+        context = SendContext(who, self._tokens(who), durable=True)
+        outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
+        mailbox = DurableMailbox(
+            part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing
+        )
+        seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
+        seat.settle = partial(self.calls.first, mailbox)
+        return seat
+
+    def _missing(self) -> None:
+        self.on_missing()
+
+    # --- from the log ------------------------------------------------------------------
+
+    def feed(self, history: History) -> None:
+        """Give the seats what the log has for them. What they have already is dropped."""
+        unit = self._player.assignment
+        mailboxes = [seat.mailbox for seat in self.seats.values()]
+        self._set_feeding(mailboxes, on=True)
+        try:
+            for channel, data in history.heard(unit.role, unit.start, unit.stop):
+                self.post.deliver(self._place.live(*channel), data)
+        finally:
+            self._set_feeding(mailboxes, on=False)
+
+    def _set_feeding(self, mailboxes: list[Any], *, on: bool) -> None:
+        for mailbox in mailboxes:
+            mailbox.feeding = on
+
+    async def admit(self) -> None:
+        """Refuse a unit that could not make its sends, before the first message."""
+        for part in self._cast.parts[self._player.assignment.role]:
+            sends = [m.step.action for m in part.moves if m.plan is not None]
+            seat = self.seats.get((part.role, max(part.start, self._player.assignment.start)))
+            if seat is not None and (sends or any(m.arrival is not None for m in part.moves)):
+                await self.pipeline.admit(seat.context, sends)
+
+    async def take_over(self, worker: str) -> None:
+        """Fence the journals of the instances, and see what they have been charged for."""
+        await self.admit()
+        contexts = [seat.context for seat in self._charged()]
+        for start in range(0, len(contexts), AT_ONCE):
+            batch = contexts[start : start + AT_ONCE]
+            await asyncio.gather(*(self.pipeline.take_over(c, worker) for c in batch))
+
+    def _charged(self) -> list[Seat]:
+        return [s for s in self.seats.values() if any(m.plan is not None for m in s.part.moves)]
+
+    # --- lanes -------------------------------------------------------------------------
+
+    def outlet(self, seat: Seat, role: str, index: int | None) -> DurableOutlet:
+        """The lane from `seat` to one instance of `role`, or to all with None."""
+        found = seat.outbox.outlets.get((role, index))
+        if isinstance(found, DurableOutlet):
+            return found
+        channel: Channel = (role, index, seat.role, seat.index)
+        made = DurableOutlet(
+            seat.outbox,
+            self._place.lane(*channel),
+            role,
+            index,
+            self._cast.listeners(seat.role, seat.index, role, index),
+            self._switchboard.broker.max_payload - 1024,
+            self._said.pop(channel, {}),
+            self._recalls[seat.index].depart,
+        )
+        if self._failed:
+            made.room = 0
+        seat.outbox.outlets[role, index] = made
+        return made
+
+    def _encode(self, batch: list[Message]) -> bytes:
+        frame = Frame(self._cast.fingerprint, tuple(batch), self._player.incarnation)
+        return encode(frame)
+
+    def _publish(self, subject: str, data: bytes) -> None:
+        try:
+            self._sink.hand_over(subject, data)
+        except PavaneError as error:
+            self._player.fail(error, "the runtime")
+
+    def _flush_one(self, index: int) -> None:
+        self.seats[self._player.assignment.role, index].outbox.flush()
+
+    def flush(self) -> None:
+        for seat in self.seats.values():
+            seat.outbox.flush()
+
+    # --- credit ------------------------------------------------------------------------
+
+    def _acknowledge(self, seat: Seat, lane: Lane) -> None:
+        inlet = lane.inlet
+        ack = Ack(lane.last, lane.read + WINDOW)
+        control = Control(TO_ALL) if lane.to_all else None
+        frame = Frame(self._cast.fingerprint, ack=ack, control=control)
+        self._say(self._place.live(inlet.role, inlet.index, seat.role, seat.index), frame)
+
+    def ask_again(self) -> None:
+        """Ask for the credit of every lane on which somebody waits for it."""
+        frame = Frame(self._cast.fingerprint, control=Control(AGAIN))
+        for seat in self.seats.values():
+            for (role, index), outlet in seat.outbox.outlets.items():
+                if isinstance(outlet, DurableOutlet) and outlet.is_waited_for:
+                    self._say(self._place.live(role, index, seat.role, seat.index), frame)
+
+    def _say(self, subject: str, frame: Frame) -> None:
+        """Outside the log; should it be lost, it is said, or asked for, again."""
+        try:
+            self._switchboard.broker.publish(subject, encode(frame))
+        except PavaneError:
+            return
+
+    def heard(self, role: str, control: Control) -> None:
+        if control.verb == AGAIN:
+            for seat in self.seats.values():
+                seat.mailbox.acknowledge_all()
+
+    # --- the end -----------------------------------------------------------------------
+
+    def finish(self, seat: Seat) -> None:
+        """The function of `seat` has returned. Raises `Departure` where its log has more."""
+        self._recalls[seat.index].finish()
+        for outlet in seat.outbox.outlets.values():
+            if isinstance(outlet, DurableOutlet):
+                outlet.finish()
+        for (role, index, _, sender), messages in self._said.items():
+            if sender == seat.index and messages:
+                number, message = min(messages.items())
+                to = seat.part.instance_name(role, index) if index is not None else role
+                step = f"message {number} to {to}"
+                self._recalls[seat.index].depart(step, message.label, "its end")
+
+    def fail(self, error: PavaneError, culprit: str) -> None:
+        self._player.fail(error, culprit)
+
+    def stop(self, error: PavaneError, culprit: str, for_others: PavaneError) -> None:
+        """Let everyone hear at the next step that it is over, and why."""
+        self._failed = True
+        self.post.closed = True
+        for seat in self.seats.values():
+            if seat.deadlines is not None:
+                seat.deadlines.end()
+            seat.mailbox.fail(error if seat.name == culprit else for_others)
+            for outlet in seat.outbox.outlets.values():
+                outlet.room = 0
+                outlet.wake()
+
+    def close(self) -> None:
+        self.post.closed = True
+        for seat in self.seats.values():
+            if seat.deadlines is not None:
+                seat.deadlines.end()
+
+    async def end_journals(self) -> None:
+        """Nothing more will be charged to the instances, or recorded of them."""
+        charged = self._charged()
+        for start in range(0, len(charged), AT_ONCE):
+            batch = charged[start : start + AT_ONCE]
+            await asyncio.gather(*(self.pipeline.finish(seat.context) for seat in batch))
+
+    async def leave_journals(self) -> None:
+        """Another worker will go on with them, if anybody does."""
+        for seat in self._charged():
+            await self.pipeline.leave(seat.context)
+
+    def refused(self, subject: str, reason: str) -> None:
+        """A frame was dropped that concerns nobody here."""
+        self._tell(FrameRefused(self.id, subject, reason))
+
+    def _tell(self, event: Event) -> None:
+        if self._observe is not None:
+            self._observe(event)

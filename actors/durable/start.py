@@ -1,0 +1,108 @@
+"""The beginning of a durable session: one record, and the units that follow from it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ...broker.contract import Broker
+from ...broker.errors import WrongSequence
+from ...broker.payload import pack
+from ..cast import Cast
+from ..devices import Devices
+from . import records
+from .assignment import Assignment
+from .errors import LogDamaged, NoSuchSession, OtherSession
+from .names import Place, captured
+from .records import Started
+
+Block = tuple[str, int, int]
+"""A role, the first of its instances in the block, and the end."""
+
+
+def whole(cast: Cast) -> list[Block]:
+    """Each role in one block."""
+    return [(role, 0, size or 1) for role, size in cast.sizes.items()]
+
+
+async def start(
+    broker: Broker,
+    cast: Cast,
+    session: str,
+    *,
+    given: Any = None,
+    devices: Mapping[str, tuple[str, ...]] | None = None,
+    blocks: Iterable[Block] | None = None,
+) -> tuple[bool, list[Assignment]]:
+    """Start a session and return its units, and whether it is new: starting it once more, after
+    a crash, changes nothing and returns the units that it began with.
+
+    The namespace's stream has to be there. Raises `OtherSession` where a session of this name
+    was started with another protocol, other counts or another input.
+    """
+    place = Place(cast.namespace, cast.name, session)
+    found: Devices = dict(devices or {})
+    begun = Started(
+        cast.fingerprint,
+        dict(cast.bindings),
+        list(blocks if blocks is not None else whole(cast)),
+        pack(given),
+        dict(found),
+        time.time(),
+    )
+    data = records.pack(begun)
+    try:
+        await broker.append(
+            place.stream, place.operator, data, message_id=f"{place.operator}.{begun.time}",
+            expected=0,
+        )  # fmt: skip
+    except WrongSequence:
+        before = await started(broker, place)
+        _same(session, before, begun)
+        return False, units(place, before)
+    return True, units(place, begun)
+
+
+async def started(broker: Broker, place: Place) -> Started:
+    """How a session was started. Raises `NoSuchSession`."""
+    async for record in broker.read(place.stream, place.operator):
+        word = records.unpack_word(record.payload)
+        if not isinstance(word, Started):
+            raise LogDamaged(place.operator, "it does not begin with how it was started")
+        return word
+    raise NoSuchSession(place.protocol, place.session)
+
+
+def units(place: Place, begun: Started) -> list[Assignment]:
+    return [
+        Assignment(
+            namespace=place.namespace,
+            protocol=place.protocol,
+            fingerprint=begun.fingerprint,
+            session=place.session,
+            role=role,
+            start=first,
+            stop=stop,
+            bindings=begun.bindings,
+            input=begun.input,
+            devices={role: begun.devices[role]} if role in begun.devices else {},
+        )
+        for role, first, stop in begun.blocks
+    ]
+
+
+def _same(session: str, before: Started, now: Started) -> None:
+    for what, first, second in (
+        ("version of the protocol", before.fingerprint, now.fingerprint),
+        ("count", before.bindings, now.bindings),
+        ("input", before.input, now.input),
+        ("list of identities", before.devices, now.devices),
+    ):
+        if first != second:
+            raise OtherSession(session, what)
+
+
+async def prepare(broker: Broker, namespace: str) -> None:
+    """Have the stream of a namespace's sessions."""
+    await broker.ensure_stream(Place(namespace, "-", "-").stream, captured(namespace))

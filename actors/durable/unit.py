@@ -1,0 +1,372 @@
+"""One unit of a durable session in this process: played from its log, to its end.
+
+set-up: listen, take the unit, read what its log has. running: one task for each instance, as in a
+live session. tear-down: nothing is left, and what was not stored is nobody's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import anyio
+
+from ...broker.contract import Fence
+from ...broker.errors import BrokerError, Fenced, WrongSequence
+from ...effects.errors import JournalBroken
+from ...effects.identity import Identity
+from ...effects.pipeline import Pipeline
+from ...language.errors import PavaneError
+from ..around import NOTHING, Around
+from ..calls import packed
+from ..cast import Cast
+from ..clock import Clock, LoopClock
+from ..errors import PeerFailed, RoleFailed, SessionAborted, SessionCancelled
+from ..events import Event
+from ..playing import Implementation, play
+from ..seat import Seat
+from ..switchboard import Ear, Switchboard, silence
+from . import records
+from .assignment import Assignment
+from .catching import Catching
+from .errors import SessionFailed
+from .history import History, read_unit
+from .log import UnitLog
+from .names import LOG, NOBODY
+from .records import Cancelled, Done, Failed, Taken, Tallied
+from .stage import Stage
+
+GRACE = 0.25
+"""Seconds that role functions get to end by themselves after the session has failed; then they
+are cancelled, and may still clean up."""
+
+PARTING = 1.0
+"""Seconds for the last words to a broker that may not be there."""
+
+VALUES = 256 * 1024
+"""Bytes of values in one record of a unit's end, about."""
+
+_DOT_LOG = "." + LOG
+
+
+class Unit:
+    """Plays the instances of one assignment. Use it once: `await play()`; or, to have all units of
+    a session listen before one speaks, `await take()` before.
+
+    `tokens` issues the instances' capability tokens. `worker` is who takes it, for people.
+    """
+
+    def __init__(
+        self,
+        cast: Cast,
+        assignment: Assignment,
+        implementation: Implementation,
+        switchboard: Switchboard,
+        pipeline: Pipeline,
+        *,
+        tokens: Callable[[Identity], bytes],
+        observe: Callable[[Event], None] | None = None,
+        around: Around = NOTHING,
+        worker: str = "",
+        clock: Clock | None = None,
+    ) -> None:
+        self.assignment = assignment
+        self.failure: PavaneError | None = None
+        self.incarnation = 0
+        self.place = assignment.place
+        self.tallies: dict[int, Tallied] = {}
+        """What each instance came to, once the unit is done."""
+        self._cast = cast
+        self._implementation = implementation
+        self._switchboard = switchboard
+        self._broker = switchboard.broker
+        self._pipeline = pipeline
+        self._tokens = tokens
+        self._observe = observe
+        self._around = around
+        self._worker = worker
+        self._clock: Clock = clock or LoopClock()
+        self._loop = asyncio.get_running_loop()
+        self._scope = anyio.CancelScope()
+        self._grace: asyncio.TimerHandle | None = None
+        self._ears: list[Ear] = []
+        self._early: list[tuple[str, bytes]] = []
+        self._log: UnitLog | None = None
+        self._stage: Stage | None = None
+        self._catching: Catching | None = None
+        self._released = False
+
+    # --- set-up ------------------------------------------------------------------------
+
+    async def take(self) -> None:
+        """Listen, and make the unit ours: from now on nothing of a worker before is stored.
+
+        Raises `Fenced` where another worker takes it at this very moment.
+        """
+        try:
+            await self._listen()
+            await self._raise_fence()
+        except BaseException:
+            await self._tear_down()
+            raise
+
+    async def _listen(self) -> None:
+        hear = self._switchboard.listen
+        where = (self.assignment.namespace, self.assignment.protocol)
+        role, session = self.assignment.role, self.assignment.session
+        self._ears += await hear(
+            *where, (role, NOBODY), session, self._heard_log, self._lost, suffix=_DOT_LOG
+        )
+        self._ears += await hear(*where, (role,), session, self._heard_live, self._lost)
+
+    async def _raise_fence(self) -> None:
+        subject = self.place.fence(self.assignment.role, self.assignment.start)
+        last = await self._broker.last(self.place.stream, subject)
+        before = records.unpack_word(last.payload) if last is not None else None
+        self.incarnation = before.incarnation + 1 if isinstance(before, Taken) else 1
+        taken = Taken(self.incarnation, self.assignment.stop, self._worker, time.time())
+        try:
+            sequence = await self._broker.append(
+                self.place.stream,
+                subject,
+                records.pack(taken),
+                message_id=f"{subject}.{self.incarnation}.{id(self):x}.{taken.time}",
+                expected=last.sequence if last is not None else 0,
+            )
+        except WrongSequence:
+            raise Fenced(self.place.stream, subject, subject) from None
+        self._log = UnitLog(
+            self._broker,
+            self.place,
+            self.assignment.role,
+            self.assignment.start,
+            Fence(subject, sequence),
+            self.incarnation,
+            self._refused,
+        )
+
+    async def _prepare(self, history: History) -> Stage:
+        """Lay out the seats, with all that the log has for them."""
+        assert self._log is not None, "take() comes first"
+        stage = self._stage = Stage(
+            self, self._cast, self._switchboard, self._pipeline, self._log, self._log, history,
+            tokens=self._tokens, observe=self._observe, around=self._around, clock=self._clock,
+        )  # fmt: skip
+        if self.incarnation > 1:
+            await stage.take_over(self._worker)
+        else:
+            await stage.admit()
+        self._catching = Catching(
+            self._broker, self.place, self.assignment.role, stage, history.end
+        )
+        stage.on_missing = self._catching.begin
+        stage.feed(history)
+        early, self._early = self._early, []
+        for subject, data in early:
+            stage.post.deliver(subject, data)
+        return stage
+
+    # --- running -----------------------------------------------------------------------
+
+    async def play(self, history: History | None = None) -> None:
+        """Play to the end, from where the log stands; returns when that is stored.
+
+        `history` is the log as it was read after `take`. Raises `Fenced` when another worker has
+        taken the unit, `Departure` when the code does something else than the log has,
+        `RoleFailed` or whatever else ended it here, and for an end elsewhere `SessionFailed`,
+        `PeerFailed` or `SessionCancelled`. Only the last three are in the log: see `give_up`.
+        """
+        try:
+            if self._log is None:
+                await self.take()
+            unit = self.assignment
+            if history is None:
+                history = await read_unit(
+                    self._broker, self.place, unit.role, unit.start, unit.stop
+                )
+            if self._is_over(history):
+                return
+            stage = await self._prepare(history)
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    for seat in stage.seats.values():
+                        group.start_soon(self._play, stage, seat)
+            if self.failure is None and not self._released:
+                await self._end(stage)
+        except PavaneError as error:
+            self.fail(error, self.assignment.name)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._tear_down()
+        if self.failure is not None:
+            raise self.failure
+
+    def _is_over(self, history: History) -> bool:
+        """Whether there is nothing to play any more. Raises why the session has ended."""
+        unit = self.assignment
+        everyone = range(unit.start, unit.stop)
+        if all((unit.role, index) in history.ended for index in everyone):
+            self.tallies = {index: history.ended[unit.role, index] for index in everyone}
+            return True
+        for word in (history.failed, history.cancelled):
+            if word is not None:
+                raise self._told(word)
+        return False
+
+    async def _play(self, stage: Stage, seat: Seat) -> None:
+        try:
+            value = await play(seat, self._implementation)
+            stage.finish(seat)
+            self.tallies[seat.index] = _tallied(seat, packed(value, seat.name))
+        except PavaneError as error:
+            self.fail(error, seat.name)
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not we have cancelled it: its own code has awaited something that was cancelled.
+            self._failed(seat, error)
+        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+            self._failed(seat, error)
+
+    def _failed(self, seat: Seat, error: BaseException) -> None:
+        failed = RoleFailed(self.assignment.session, seat.name, error)
+        failed.__cause__ = error
+        self.fail(failed, seat.name)
+
+    async def _end(self, stage: Stage) -> None:
+        """Store what the instances came to, once all that they said is stored."""
+        assert self._log is not None
+        stage.flush()
+        await self._log.settled()
+        await stage.end_journals()
+        word = self.place.word(self.assignment.role, self.assignment.start)
+        part: dict[int, Tallied] = {}
+        size = 0
+        for index, tallied in self.tallies.items():
+            if size + len(tallied.value) > VALUES and part:
+                self._log.hand_over(word, records.pack(Done(part, last=False)))
+                part, size = {}, 0
+            part[index] = tallied
+            size += len(tallied.value) + 64
+        self._log.hand_over(word, records.pack(Done(part, last=True, time=time.time())))
+        await self._log.settled()
+
+    # --- the end -----------------------------------------------------------------------
+
+    def fail(self, error: PavaneError, culprit: str) -> None:
+        """Stop playing because of `error` at `culprit`; only the first time counts."""
+        if self.failure is not None or self._released:
+            return
+        self.failure = error
+        if self._stage is not None:
+            self._stage.stop(error, culprit, self._for_others(error, culprit))
+        self._grace = self._loop.call_later(GRACE, self._scope.cancel)
+
+    def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
+        if isinstance(error, SessionAborted | BrokerError):
+            return error
+        if isinstance(error, RoleFailed):
+            return PeerFailed(self.assignment.session, culprit, error.message)
+        return SessionAborted(self.assignment.session, culprit, error.message)
+
+    async def give_up(self, error: PavaneError | None = None) -> None:
+        """Let the whole session fail of what ended this unit; all others hear of it."""
+        error = error or self.failure
+        assert error is not None, "nothing has failed"
+        where = getattr(error, "role", "") or self.assignment.name
+        failed = Failed(str(where)[:200], error.code, error.message[:1000], time.time())
+        word = self.place.word(self.assignment.role, self.assignment.start)
+        await self._broker.append(
+            self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}"
+        )
+
+    async def release(self) -> None:
+        """Stop playing so that another worker can go on; `play` returns without an end."""
+        self._released = True
+        self._scope.cancel()
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all its instances have come to their ends, and that is stored."""
+        return self.failure is None and not self._released and bool(self.tallies)
+
+    async def _tear_down(self) -> None:
+        if self._grace is not None:
+            self._grace.cancel()
+        if self._catching is not None:
+            self._catching.cancel()
+        if self._stage is not None:
+            self._stage.close()
+        await silence(self._ears)
+        if self._stage is not None and not self.is_done:
+            await self._leave_journals(self._stage)
+
+    async def _leave_journals(self, stage: Stage) -> None:
+        """Another may write them already; if not, they end as they do with a live session."""
+        if isinstance(self.failure, BrokerError | JournalBroken):
+            await stage.leave_journals()
+            return
+        try:
+            async with asyncio.timeout(PARTING):
+                await stage.end_journals()
+        except (PavaneError, TimeoutError) as error:
+            if self.failure is not None:
+                self.failure.add_note(f"the journals could not be ended: {error}")
+
+    # --- what comes --------------------------------------------------------------------
+
+    def _heard_log(self, subject: str, data: bytes) -> None:
+        """What is said to the role, to the unit, or to the session, as it is published."""
+        if self.failure is not None:
+            return
+        _, _, role, index, _, sender, _, _ = subject.split(".")
+        if role == NOBODY or sender == NOBODY:
+            self._heard_word(sender, index, data)
+        elif self._stage is not None and self._catching is not None:
+            self._stage.post.deliver(subject[: -len(_DOT_LOG)], data)
+        else:
+            self._early.append((subject[: -len(_DOT_LOG)], data))
+
+    def _heard_live(self, subject: str, data: bytes) -> None:
+        if self._stage is not None:
+            self._stage.post.deliver(subject, data)
+
+    def _heard_word(self, sender: str, index: str, data: bytes) -> None:
+        try:
+            word = records.unpack_word(data)
+        except ValueError:
+            return
+        match word:
+            case Taken(incarnation=incarnation):
+                if index == str(self.assignment.start) and 0 < self.incarnation < incarnation:
+                    fence = self.place.fence(self.assignment.role, self.assignment.start)
+                    self.fail(Fenced(self.place.stream, fence, fence), "the runtime")
+            case Cancelled() | Failed():
+                self.fail(self._told(word), "another")
+            case _:
+                pass
+
+    def _told(self, word: Cancelled | Failed) -> SessionAborted:
+        session = self.assignment.session
+        if isinstance(word, Cancelled):
+            return SessionCancelled(session, "an operator", word.reason)
+        if word.code == RoleFailed.code:
+            return PeerFailed(session, word.instance, word.reason)
+        return SessionFailed(session, word.instance, word.reason, word.code)
+
+    def _refused(self, error: BrokerError) -> None:
+        """A record of ours was not stored."""
+        self.fail(error, "the runtime")
+
+    def _lost(self, reason: str) -> None:
+        if self._catching is not None:
+            self._catching.begin()
+
+
+def _tallied(seat: Seat, value: bytes) -> Tallied:
+    tally = seat.tally
+    return Tallied(
+        value, tally.sent, tally.received, tally.charged, list(tally.facts), list(tally.denials)
+    )
