@@ -50,7 +50,7 @@ class Presence:
         self._say = say
         self._gone = gone
         self._verb: Verb = "hello"
-        self._changed = asyncio.Event()
+        self._changed: asyncio.Future[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
 
@@ -83,8 +83,12 @@ class Presence:
             self._beating.cancel()
 
     async def _change(self) -> None:
-        self._changed.clear()
-        await self._changed.wait()
+        self._changed = self._loop.create_future()
+        await self._changed
+
+    def _wake(self) -> None:
+        if self._changed is not None and not self._changed.done():
+            self._changed.set_result(None)
 
     async def _beat(self) -> None:
         while True:
@@ -100,7 +104,7 @@ class Presence:
             if role not in self._done and now - when > SILENCE:
                 if self._verb == "bye":
                     self._done.add(role)
-                    self._changed.set()
+                    self._wake()
                 else:
                     self._gone(role, f"no sign of life from its process for {SILENCE:g} s")
 
@@ -136,7 +140,7 @@ class Presence:
             self._done.add(role)
         if control.verb == "hello" and self._beating is not None:
             self._answer(role)
-        self._changed.set()
+        self._wake()
 
     def _answer(self, role: str) -> None:
         """Someone is waiting: do not let it wait for the next beat, but never greet for ever."""

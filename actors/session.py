@@ -25,6 +25,7 @@ from .calls import LiveCalls
 from .cast import Cast
 from .clock import Clock, LoopClock
 from .devices import Devices
+from .ensemble import play_together
 from .errors import (
     PeerFailed,
     RoleFailed,
@@ -116,14 +117,7 @@ class Session:
             lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
             self.trace.offer if self.trace is not None else "",
         )
-        self._recovery = Recovery(
-            switchboard.broker,
-            cast,
-            implementations,
-            self._seats.values,
-            lambda: self._send_elsewhere(Frame(cast.fingerprint, control=Control(AGAIN))),
-            lambda reason: self.fail(SessionLost(self.id, reason), "the broker"),
-        )
+        self._recovery: Recovery | None = None
         self._grace: asyncio.TimerHandle | None = None
         for role in implementations:
             for part in cast.parts[role]:
@@ -175,9 +169,10 @@ class Session:
                     self.trace.begin(self._presence.offered)
                 self._tell(self._opening())
                 self._opened = True
-                async with anyio.create_task_group() as group:
-                    for (role, _), seat in self._seats.items():
-                        group.start_soon(self._play, seat, self._implementations[role])
+                await play_together(
+                    self._play(seat, self._implementations[role])
+                    for (role, _), seat in self._seats.items()
+                )
                 if self.failure is None:
                     await self._presence.leave()
         except PavaneError as error:
@@ -268,7 +263,8 @@ class Session:
 
     async def _tear_down(self, ears: list[Ear]) -> None:
         self._presence.cancel()
-        self._recovery.cancel()
+        if self._recovery is not None:
+            self._recovery.cancel()
         if self._grace is not None:
             self._grace.cancel()
         for seat in self._seats.values():
@@ -330,11 +326,23 @@ class Session:
         frame = Frame(self._cast.fingerprint, ack=ack, control=control)
         self._publish(self._subject(inlet.role, inlet.index, seat), encode(frame))
 
+    def _recover(self) -> Recovery:
+        if self._recovery is None:
+            self._recovery = Recovery(
+                self._broker,
+                self._cast,
+                self._implementations,
+                self._seats.values,
+                lambda: self._send_elsewhere(Frame(self._cast.fingerprint, control=Control(AGAIN))),
+                lambda reason: self.fail(SessionLost(self.id, reason), "the broker"),
+            )
+        return self._recovery
+
     def lost(self, reason: str) -> None:
         """Messages may have been lost: gaps are to be expected from now on."""
         if self.failure is None:
             self._post.recovering = True
-            self._recovery.begin(reason)
+            self._recover().begin(reason)
 
     # --- telling -----------------------------------------------------------------------
 
@@ -342,7 +350,7 @@ class Session:
         """A word of another process about the session itself."""
         if control.verb == AGAIN:
             self._post.recovering = True
-            self._recovery.asked()
+            self._recover().asked()
             return
         self._presence.heard(role, control)
 

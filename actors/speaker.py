@@ -34,13 +34,19 @@ class Speaker:
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
-        self._lock = asyncio.Lock()
-        self._shown: set[Outlet] = set()
+        self._lock: asyncio.Lock | None = None
+        self._shown: set[Outlet] | None = None
+
+    def _alone(self) -> asyncio.Lock:
+        """Made when it is first needed: most instances of many sessions never do."""
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
 
     async def send(self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]) -> None:
         """Send `label` with what `pack_for` makes of its shape, and before it the selections
         that lead there. A broadcast (`A ->* : M`) goes to one role after the other."""
-        async with self._lock:
+        async with self._alone():
             step = await self._send(label, whom, pack_for)
             told = {step.peer_role}
             while whom is None and (following := self._rest_of(step, told)) is not None:
@@ -85,7 +91,7 @@ class Speaker:
 
     async def choose(self, branch: str) -> None:
         """Announce `branch` to those who need to be told, and keep the next send to it."""
-        async with self._lock:
+        async with self._alone():
             self._seat.check()
             options = [s for ss in self._seat.monitor.state.sends.values() for s in ss]
             first = [s for s in options if branch in s.branches][:1]
@@ -186,9 +192,10 @@ class Speaker:
     def _parts(self, step: Step, outlet: Outlet, passed: Passed | None) -> Parts | None:
         """The range of a message to `all` that not all get; the token, the first time."""
         token = None
-        if passed is not None and outlet not in self._shown:
+        if passed is not None and outlet not in (shown := self._shown or set()):
             token = self._seat.context.token or None
-            self._shown.add(outlet)
+            shown.add(outlet)
+            self._shown = shown
         trace = self._trace(step, outlet)
         if outlet.index is None and (step.start, step.stop) != (0, self._size(step)):
             return Parts(step.start, step.stop, token, trace)

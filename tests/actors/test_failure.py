@@ -29,7 +29,7 @@ async def c(me: Endpoint) -> None:
 
 def tasks() -> set[asyncio.Task[object]]:
     """The tasks that sessions make; a connection has some of its own."""
-    return {t for t in asyncio.all_tasks() if "_play" in t.get_name()}
+    return {t for t in asyncio.all_tasks() if "pavane-play" in t.get_name()}
 
 
 async def test_a_role_that_raises_ends_the_session_and_the_others_are_told(

@@ -118,10 +118,10 @@ async def test_a38_a_session_that_takes_too_long_is_cancelled_and_leaves_nothing
         await me.send("Answer", 7)
 
     steady = pavane.ResilientRuntime(runtime, retry=FAST, timeout=0.2)
-    before = {t for t in asyncio.all_tasks() if "_play" in t.get_name()}
+    before = {t for t in asyncio.all_tasks() if "pavane-play" in t.get_name()}
     assert (await steady.run(pavane.load(ASK), A=a, B=b))["A"] == 7
     assert cancelled == [41, 41]
-    assert {t for t in asyncio.all_tasks() if "_play" in t.get_name()} == before
+    assert {t for t in asyncio.all_tasks() if "pavane-play" in t.get_name()} == before
 
 
 async def test_a39_an_open_circuit_does_not_touch_the_protocol(runtime: pavane.Runtime) -> None:
