@@ -50,6 +50,12 @@ class Level:
     held: tuple[Hold, ...] = ()
     """What has been reserved and not yet released; all of it counts as spent."""
 
+    window: float = 0.0
+    """After how many seconds the next epoch begins by itself; 0 for never."""
+
+    began: float = 0.0
+    """When the epoch began, in seconds since 1970, of a counter with a window."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -227,8 +233,12 @@ class Broker(Protocol):
 
     # bounded counters -----------------------------------------------------------------
 
-    async def set_limit(self, counter: str, limit: int) -> Level:
-        """Create the counter or change its limit; what is spent stays."""
+    async def set_limit(self, counter: str, limit: int, *, window: float | None = None) -> Level:
+        """Create the counter or change its limit; what is spent stays.
+
+        With a `window` in seconds an epoch is so long, from now on; 0 ends that, and None leaves
+        it as it is. Epochs turn by the clocks of those who use the counter.
+        """
         ...
 
     async def spend(self, counter: str, amount: int) -> Level:

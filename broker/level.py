@@ -27,13 +27,26 @@ def checked(value: int) -> int:
     return value
 
 
-def limited(counter: str, level: Level | None, limit: int) -> Level:
+def limited(
+    counter: str, level: Level | None, limit: int, window: float | None, now: float
+) -> Level:
     """`level` with another limit, or a new counter. Raises `LimitExceeded` below what is spent."""
     if level is None:
-        return Level(limit=checked(limit), spent=0, epoch=0, revision=0)
+        return Level(checked(limit), 0, 0, 0, (), window or 0.0, now if window else 0.0)
     if level.spent > checked(limit):
         raise LimitExceeded(counter, limit=limit, spent=level.spent, amount=0)
+    if window is not None and window != level.window:
+        level = replace(level, window=window, began=now if window else 0.0)
     return replace(level, limit=limit)
+
+
+def turned(level: Level, now: float) -> Level:
+    """`level` in the epoch that runs at `now`; one whose window is over begins the next. A clock
+    that is behind turns nothing back."""
+    if not level.window or now < level.began + level.window:
+        return level
+    windows = int((now - level.began) / level.window)
+    return replace(rotated(level), began=level.began + windows * level.window)
 
 
 def spent(counter: str, level: Level, amount: int) -> Level:

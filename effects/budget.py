@@ -68,18 +68,21 @@ class Budgets:
 
     # flow -----------------------------------------------------------------------------
 
-    async def define(self, context: str, peer: str, limit: int) -> Level:
+    async def define(
+        self, context: str, peer: str, limit: int, *, window: float | None = None
+    ) -> Level:
         """Create the budget or change its limit; what is spent stays.
 
+        With a `window` in seconds its epochs turn by themselves; 0 ends that, None leaves it.
         Raises `LimitExceeded` where more than `limit` is spent already.
         """
         counter = flow_counter(context, peer)
         try:
-            return await self._broker.set_limit(counter, limit)
+            return await self._broker.set_limit(counter, limit, window=window)
         except LimitExceeded:
             # Some of it may only be drawn ahead.
             await self._leases.recall(counter)
-            return await self._broker.set_limit(counter, limit)
+            return await self._broker.set_limit(counter, limit, window=window)
 
     async def level(self, context: str, peer: str) -> Level | None:
         """The budget as it is now. What other processes have drawn ahead (see `Level.held`) counts
@@ -198,8 +201,13 @@ class Budgets:
 
     # leakage --------------------------------------------------------------------------
 
-    async def define_leakage(self, context: str, observer: str, limit: int) -> Level:
-        return await self._broker.set_limit(leakage_counter(context, observer), limit)
+    async def define_leakage(
+        self, context: str, observer: str, limit: int, *, window: float | None = None
+    ) -> Level:
+        """What this class of observers may learn: in every `window` of so many seconds, or in
+        all without one (0). None leaves a window as it is."""
+        counter = leakage_counter(context, observer)
+        return await self._broker.set_limit(counter, limit, window=window)
 
     async def leakage(self, context: str, observer: str) -> Level | None:
         return await self._broker.level(leakage_counter(context, observer))

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from time import time
 from typing import TypeVar
 
 from ..broker.contract import Broker, Claim, Hold, Level, Subscription
@@ -106,6 +107,11 @@ class Lease:
             return None
         self.used += cost
         self.open_charges += self.lasting
+        return self._after()
+
+    def _after(self) -> Level:
+        """The level as this process knows it, without what it has drawn and not used."""
+        assert self._level is not None, "what was reserved is known"
         return replace(self._level, spent=self._level.spent - (self.drawn - self.used))
 
     def only_stale(self, cost: int, now: float) -> bool:
@@ -127,10 +133,15 @@ class Lease:
                 return level
             self._ahead = min(max(2 * self._ahead, STREAK), AHEAD_LIMIT) if ahead else 0
             await self._reserve(cost)
-            self._fresh_until = now + FRESH
-            level = self.take(cost, now)
-            assert level is not None, "what was reserved can be taken"
-            return level
+            self._fresh_until = now + min(FRESH, self._rest_of_window())
+            self.used += cost
+            self.open_charges += self.lasting
+            return self._after()
+
+    def _rest_of_window(self) -> float:
+        """Seconds until the epoch is over by itself."""
+        level = self._level
+        return level.began + level.window - time() if level and level.window else FRESH
 
     async def _reserve(self, cost: int) -> None:
         ahead = self._ahead * cost

@@ -99,6 +99,39 @@ class ReceiptChain:
         return receipt
 
 
+class ChainCheck:
+    """Follows one writer's receipts in one epoch of a budget, from the first on.
+
+    Without `signers` whoever has signed is believed, and stands in `found`.
+    """
+
+    def __init__(
+        self,
+        context: str,
+        peer: str,
+        epoch: int,
+        writer: str,
+        signers: Collection[bytes] | None = None,
+    ) -> None:
+        self._chain = (context, peer, epoch, writer)
+        self._signers = signers
+        self._previous = first_hash(*self._chain)
+        self.count = 0
+        self.total = 0
+        self.found: set[bytes] = set()
+
+    def follow(self, receipt: Receipt, *, void: bool = False) -> None:
+        """Take the next one. Raises `ReceiptRefused` as `verify_chain`."""
+        signers = {receipt.signer} if self._signers is None else self._signers
+        reason = _fault(receipt, self._chain, self.count, self._previous, signers)
+        if reason:
+            raise ReceiptRefused(self.count, reason)
+        self._previous = receipt.hash
+        self.count += 1
+        self.total += 0 if void else receipt.cost
+        self.found.add(receipt.signer)
+
+
 def verify_chain(
     receipts: Iterable[Receipt],
     *,
@@ -118,15 +151,10 @@ def verify_chain(
     context, peer, epoch or writer, or a signer that is not in `signers`. A chain cut at its
     end verifies; compare the last number with the journal's.
     """
-    total, previous = 0, first_hash(context, peer, epoch, writer)
-    for position, receipt in enumerate(receipts):
-        reason = _fault(receipt, (context, peer, epoch, writer), position, previous, signers)
-        if reason:
-            raise ReceiptRefused(position, reason)
-        previous = receipt.hash
-        if receipt.hash not in void:
-            total += receipt.cost
-    return total
+    chain = ChainCheck(context, peer, epoch, writer, signers)
+    for receipt in receipts:
+        chain.follow(receipt, void=receipt.hash in void)
+    return chain.total
 
 
 def _fault(

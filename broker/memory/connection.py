@@ -173,11 +173,10 @@ class MemoryBroker:
 
     # bounded counters -----------------------------------------------------------------
 
-    async def set_limit(self, counter: str, limit: int) -> Level:
-        self._check()
-        check_subject(counter)
-        before = self._hub.levels.get(counter)
-        return self._hub.write(counter, levels.limited(counter, before, limit))
+    async def set_limit(self, counter: str, limit: int, *, window: float | None = None) -> Level:
+        before = await self.level(counter)
+        now = self._hub.seconds()
+        return self._hub.write(counter, levels.limited(counter, before, limit, window, now))
 
     async def spend(self, counter: str, amount: int) -> Level:
         return self._hub.write(counter, levels.spent(counter, self._level(counter), amount))
@@ -201,7 +200,8 @@ class MemoryBroker:
     async def level(self, counter: str) -> Level | None:
         self._check()
         check_subject(counter)
-        return self._hub.levels.get(counter)
+        level = self._hub.levels.get(counter)
+        return level and levels.turned(level, self._hub.seconds())
 
     def _level(self, counter: str) -> Level:
         self._check()
@@ -209,7 +209,7 @@ class MemoryBroker:
         level = self._hub.levels.get(counter)
         if level is None:
             raise UnknownCounter(counter)
-        return level
+        return levels.turned(level, self._hub.seconds())
 
     # end ----------------------------------------------------------------------------
 

@@ -78,6 +78,10 @@ class Hub:
             raise StreamRefused(name, "there is no such stream", hint="call ensure_stream first")
         return self.streams[name]
 
+    def seconds(self) -> float:
+        """Since 1970."""
+        return self._clock() / 1e9
+
     def write(self, counter: str, level: Level) -> Level:
         self.levels[counter] = replace(level, revision=level.revision + 1)
         return self.levels[counter]

@@ -96,9 +96,7 @@ class NatsBroker:
             if last is None or last.sequence < start:
                 return
             end = last.sequence
-        reader = Reader(
-            self._link, self._api, stream, subject, start, end, scoped=self._scoped
-        )
+        reader = Reader(self._link, self._api, stream, subject, start, end, scoped=self._scoped)
         async with aclosing(reader.records()) as records:
             async for record in records:
                 yield record
@@ -124,8 +122,8 @@ class NatsBroker:
 
     # bounded counters -----------------------------------------------------------------
 
-    async def set_limit(self, counter: str, limit: int) -> Level:
-        return await self._counters.set_limit(counter, limit)
+    async def set_limit(self, counter: str, limit: int, *, window: float | None = None) -> Level:
+        return await self._counters.set_limit(counter, limit, window)
 
     async def spend(self, counter: str, amount: int) -> Level:
         return await self._counters.spend(counter, amount)

@@ -16,6 +16,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from dataclasses import replace
+from time import time
 
 import msgspec
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
@@ -51,6 +52,8 @@ class Stored(msgspec.Struct, array_like=True):
     epoch: int
     writers: list[tuple[bytes, int]]
     held: list[tuple[str, str, int, int]] = []
+    window: float = 0.0
+    began: float = 0.0
 
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -91,7 +94,10 @@ class Counter:
                 self._name, f"its record cannot be read: {error}", hint="set it up anew"
             ) from None
         held = tuple(Hold(*hold) for hold in stored.held)
-        level = Level(stored.limit, stored.spent, stored.epoch, record.sequence, held)
+        level = Level(
+            *(stored.limit, stored.spent, stored.epoch, record.sequence, held),
+            *(stored.window, stored.began),
+        )
         if self._known is None or self._known.revision < level.revision:
             self._known, self._writers = level, stored.writers
         return level
@@ -178,7 +184,12 @@ class Counter:
         loop = asyncio.get_running_loop()
         began = loop.time()
         held = [(h.account, h.owner, h.drawn, h.used) for h in level.held]
-        payload = _encode(Stored(level.limit, level.spent, level.epoch, writers, held))
+        payload = _encode(
+            Stored(
+                *(level.limit, level.spent, level.epoch, writers, held),
+                *(level.window, level.began),
+            )
+        )
         try:
             revision = await self._streams.put(STREAM, self._subject, payload, None, expected)
         except WrongSequence:
@@ -215,7 +226,7 @@ class Counters:
         self._counters: dict[str, Counter] = {}
         self._made = False
 
-    async def set_limit(self, counter: str, limit: int) -> Level:
+    async def set_limit(self, counter: str, limit: int, window: float | None) -> Level:
         if not self._made:
             await self._streams.create(
                 STREAM, [f"{_PREFIX}.>"], max_msgs_per_subject=1, allow_direct=False
@@ -223,7 +234,9 @@ class Counters:
             self._made = True
         levels.checked(limit)
         return await self._counter(counter).change(
-            lambda level: levels.limited(counter, level, limit)
+            lambda level: levels.limited(
+                counter, level and levels.turned(level, time()), limit, window, time()
+            )
         )
 
     async def spend(self, counter: str, amount: int) -> Level:
@@ -257,7 +270,8 @@ class Counters:
         )
 
     async def level(self, counter: str) -> Level | None:
-        return await self._counter(counter).read()
+        level = await self._counter(counter).read()
+        return level and levels.turned(level, time())
 
     def _counter(self, name: str) -> Counter:
         if name not in self._counters:
@@ -269,4 +283,4 @@ class Counters:
 def _known(counter: str, level: Level | None) -> Level:
     if level is None:
         raise UnknownCounter(counter)
-    return level
+    return levels.turned(level, time())

@@ -196,6 +196,23 @@ async def test_a30_what_an_epoch_spent_is_not_given_back_to_the_next(
     assert facts(await broker.give_back(counter, 1, epoch=1)) == (10, 2, 1)
 
 
+async def test_a_window_begins_the_next_epoch_by_itself(broker: Broker, counter: str) -> None:
+    await broker.set_limit(counter, 10, window=0.3)
+    await broker.spend(counter, 10)
+    with pytest.raises(LimitExceeded):
+        await broker.spend(counter, 1)
+    await asyncio.sleep(0.35)
+    assert facts(await broker.level(counter)) == (10, 0, 1)
+    assert facts(await broker.spend(counter, 4)) == (10, 4, 1)
+    assert facts(await broker.set_limit(counter, 20)) == (20, 4, 1)
+    await asyncio.sleep(0.7)
+    assert facts(await broker.give_back(counter, 4, epoch=1)) == (20, 0, 2)
+    assert facts(await broker.set_limit(counter, 20, window=0)) == (20, 0, 2)
+    await broker.spend(counter, 7)
+    await asyncio.sleep(0.35)
+    assert facts(await broker.level(counter)) == (20, 7, 2)
+
+
 # reservations -------------------------------------------------------------------------------
 
 
