@@ -22,6 +22,7 @@ from .tree import (
     Choice,
     Continue,
     Foreach,
+    Index,
     Loop,
     Message,
     Operation,
@@ -91,8 +92,8 @@ class Flow:
     def _call(
         self, called: SubProtocol, place: Scope, arguments: tuple[RoleRef, ...], after: int
     ) -> int:
-        indices = tuple(sorted(place.indices.items()))
-        key = (called.name, arguments, after, indices, place.bounds, place.lane)
+        indices, members = (tuple(sorted(m.items())) for m in (place.indices, place.members))
+        key = (called.name, arguments, after, indices, members, place.bounds, place.lane)
         self.cyclic |= key in self._calls
         if key not in self._calls:
             names = called.parameters
@@ -220,8 +221,8 @@ class Flow:
             entry = self._block(branch.body, scope, after)
             entry = self._told(key, chooser, branch.label, scope, entry)
             ways.append(Way(branch.label, branch.guard, entry, branch.timeout is not None))
-        limit, indexed = self.times.choice(statement, scope), bool(scope.indices)
-        return self._add(Branching(peer, tuple(ways), key, statement, indexed=indexed, limit=limit))
+        limit, members = self.times.choice(statement, scope), scope.members
+        return self._add(Branching(peer, tuple(ways), key, statement, members=members, limit=limit))
 
     def _told(
         self, key: tuple[object, ...], chooser: RoleRef, label: str, scope: Scope, entry: int
@@ -229,10 +230,11 @@ class Flow:
         """`entry`, after the selections that say which branch was taken."""
         if not self._announcements:
             return entry
-        for receiver in reversed(self._announcements.get(key, {}).get(label, ())):
-            message = Message(f"@{label}")
-            selection = Send(chooser, receiver, message, selection=True)
-            entry = self._comm(selection, chooser, receiver, scope, entry)
+        for role in reversed(self._announcements.get(key, {}).get(label, ())):
+            for receiver in scope.members.get(role.role, (role,)):
+                if receiver != chooser:
+                    selection = Send(chooser, receiver, Message(f"@{label}"), selection=True)
+                    entry = self._comm(selection, chooser, receiver, scope, entry)
         return entry
 
     def _single(self, ref: RoleRef, scope: Scope, statement: Choice | Loop) -> Peer:
@@ -269,8 +271,8 @@ class Flow:
         goes_on = statement.condition
         ends = None if goes_on is None else Operation("not", (goes_on,), span=goes_on.span)
         ways = (Way("again", goes_on, again), Way("stop", ends, stop))
-        indexed = bool(scope.indices)
-        self.nodes[head] = Branching(peer, ways, key, statement, looping=True, indexed=indexed)
+        members = scope.members
+        self.nodes[head] = Branching(peer, ways, key, statement, looping=True, members=members)
         return head
 
     def _counted(self, site: Site) -> int:
@@ -322,17 +324,24 @@ class Flow:
 
     def _foreach(self, statement: Foreach, scope: Scope, after: int) -> int:
         self.cyclic = True
-        site = Site(statement, replace(scope, targets={}), after)
-        used = offsets(statement.body, statement.variable)
-        other = mixed(statement.body, statement.variable, used)
+        name = statement.variable
+        written = offsets(statement.body, name)
+        other = mixed(statement.body, name, written)
         if other is not None:
             raise refuse(
                 "PV193",
                 f"this foreach goes through {other.role} and names it without its variable too",
                 other.span,
-                f"name {other.role} with [{statement.variable}] only, or write the rounds out",
+                f"name {other.role} with [{name}] only, or write the rounds out",
             )
-        family = self.instances.peer(statement.family)
+        used = {scope.roles.get(role, RoleRef(role)).role: found for role, found in written.items()}
+        named = {
+            role: tuple(RoleRef(role, At(Index(name, offset))) for offset in sorted(found))
+            for role, found in used.items()
+        }
+        members = {**scope.members, **named}
+        site = Site(statement, replace(scope, targets={}, members=members), after)
+        family = self.instances.peer(statement.family.resolved(scope.roles))
         start, stop = family.start, family.stop
         assert start is not None and stop is not None, "checked by wellformed"
         start, stop = rounds(self.instances, start, stop, used)

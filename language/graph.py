@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from .machine import Peer
 from .timing import Bound, Lane
-from .tree import Expr, Node, Send
+from .tree import Expr, Node, RoleRef, Send
 
 
 @dataclass(slots=True)
@@ -52,14 +52,14 @@ class Way(Struct):
 
 class Branching(Struct):
     """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides,
-    `indexed` a choice inside a `foreach`. `limit` is set where one of the ways is a timeout."""
+    `members` are those of its place (`scope.Scope`). `limit` is set where one of the ways is a timeout."""
 
     chooser: Peer
     ways: tuple[Way, ...]
     key: tuple[object, ...]
     statement: Node
     looping: bool = False
-    indexed: bool = False
+    members: Mapping[str, tuple[RoleRef, ...]] = {}
     limit: Bound | None = None
 
 

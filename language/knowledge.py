@@ -135,21 +135,23 @@ def _selections(
 ) -> tuple[Selection, ...]:
     if not announcements:
         return ()
-    choices = {n.key: n for n in flow.nodes if isinstance(n, Branching)}
-    sizes = flow.instances.sizes
-
-    def told(role: str) -> str:
-        return role if sizes[role] is None else f"{role}[*]"
-
+    choices = {n.key: n for n in reversed(flow.nodes) if isinstance(n, Branching)}
     return tuple(
-        Selection(
-            str(choice.chooser), told(receiver.role), label, choice.statement.span, choice.looping
-        )
+        Selection(str(choice.chooser), receiver, label, choice.statement.span, choice.looping)
         for key, ways in announcements.items()
         for choice in [choices[key]]
-        for label, receivers in ways.items()
-        for receiver in receivers
+        for label, roles in ways.items()
+        for role in roles
+        for receiver in receivers(flow, choice, role.role)
     )
+
+
+def receivers(flow: Flow, choice: Branching, role: str) -> list[str]:
+    """How the instances of `role` that the choice is announced to are named where it stands."""
+    if role not in choice.members:
+        return [role if flow.instances.sizes[role] is None else f"{role}[*]"]
+    named = map(str, choice.members[role])
+    return [name for name in named if name != str(choice.chooser)]
 
 
 def _refusals(tried: Attempt, *, strict: bool) -> tuple[Diagnostic, ...]:
@@ -174,16 +176,16 @@ def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagno
     message = f"{who.role} cannot tell the branches {labels} of {choice.chooser} apart{detail}"
     hint = _LET_THEM_DIFFER
     if strict and isinstance(choice.statement, Choice | Loop):
-        hint = f"tell it first in every branch, {_telling(choice, who)}, or leave out --strict"
+        hint = f"tell it first in every branch, {_telling(flow, choice, who)}, or leave out --strict"
     return Diagnostic("PV170", "error", message, choice.statement.span, hint)
 
 
-def _telling(choice: Branching, who: Class) -> str:
+def _telling(flow: Flow, choice: Branching, who: Class) -> str:
     """The messages that would do, for the first two branches."""
-    receiver = who.role if who.start is None else f"{who.role}[*]"
     return " and ".join(
         f"`{choice.chooser} -> {receiver}: {way.label.title().replace('_', '')};` in {way.label}"
         for way in choice.ways[:2]
+        for receiver in receivers(flow, choice, who.role)
     )
 
 

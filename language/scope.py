@@ -10,6 +10,8 @@ from .indices import Meaning
 from .timing import Bound, Lane
 from .tree import Foreach, Loop, RoleRef
 
+Members = Mapping[str, tuple[RoleRef, ...]]
+
 Announcements = Mapping[tuple[object, ...], Mapping[str, tuple[RoleRef, ...]]]
 """For a choice (by its key) and a branch label: who is sent a selection first."""
 
@@ -23,13 +25,15 @@ def refuse(code: str, message: str, span: Span, hint: str) -> ChoreographyError:
 @dataclass(frozen=True, slots=True)
 class Scope:
     """What names mean at a place: role parameters, jump targets, index variables. `bounds` are the
-    times of the blocks around it, `lane` the branches of `parallel`."""
+    times of the blocks around it, `lane` the branches of `parallel`, `members` for families that
+    a `foreach` around it goes through the instances that a round names."""
 
     roles: Mapping[str, RoleRef]
     targets: Mapping[str, int] = field(default_factory=dict[str, int])
     indices: Mapping[str, Meaning] = field(default_factory=dict[str, Meaning])
     bounds: tuple[Bound, ...] = ()
     lane: Lane = ()
+    members: Members = field(default_factory=dict[str, tuple[RoleRef, ...]])
 
     def arguments(self) -> tuple[RoleRef, ...]:
         return tuple(self.roles.values())

@@ -72,25 +72,40 @@ class _Body:
 
     def _gather_or_scatter(self) -> str:
         role = self._pick(st.sampled_from(ROLES))
-        part = self._pick(st.sampled_from(["*", "0", "0..2", "1..3", "ring", "rounds"]))
+        part = self._pick(st.sampled_from(["*", "0", "0..2", "1..3", "ring", "rounds", "decided"]))
         if part == "ring":
             return f"W[i] -> W[i+1]: {self._label()};"
         if part == "rounds":
             other = self._pick(st.sampled_from(ROLES))
             there, back = f"{role} -> W[i]: {self._label()};", f"W[i] -> {other}: {self._label()};"
             return f"foreach i in W {{ {there} {back} }}"
+        if part == "decided":
+            return f"foreach i in W {{ {self._decided(role)} }}"
         if self._number(0, 1):
             return f"{role} -> W[{part}]: {self._label()};"
         return f"W[{part}] -> {role}: {self._label()};"
 
+    def _decided(self, chooser: str) -> str:
+        """A choice in each round, which the instance of the round may learn or not."""
+        branches = list[str]()
+        for label in ("yes", "no"):
+            steps = [self._send(chooser), f"{self._pick(st.sampled_from(ROLES))} -> W[i]: Same;"]
+            steps += [f"W[i] -> {self._pick(st.sampled_from(ROLES))}: {self._label()};"]
+            branches.append(f"{label} {{ {' '.join(steps[: self._number(1, 3)])} }}")
+        return f"choice {chooser} {{ {' '.join(branches)} }}"
+
     def _choice(self, depth: int, targets: tuple[str, ...]) -> str:
         chooser = self._pick(st.sampled_from(ROLES))
         branches = list[str]()
-        for place in range(self._number(2, 3)):
+        count = self._number(2, 3)
+        timed = self._number(0, 2) == 0
+        for place in range(count):
             body = f"{self._send(chooser)} {self.block(max(depth, 0), ())}"
             if targets and self._number(0, 2) == 0:
                 body += f" continue {targets[0]};"
-            branches.append(f"b{place}: {{ {body} }}")
+            late = timed and place == count - 1
+            label = f"timeout({self._number(1, 5)}s)" if late else f"b{place}"
+            branches.append(f"{label}: {{ {body} }}")
         return f"choice {chooser} {{ {' '.join(branches)} }}"
 
     def _rec(self, depth: int) -> str:
@@ -130,6 +145,46 @@ def test_a15_selections_are_enough_for_every_role_to_follow(text: str) -> None:
     (verdict,) = verdicts(text)
     codes = {d.code for d in verdict.diagnostics if d.severity == "error"}
     assert not codes & {"PV170", "PV171"}, verdict.diagnostics
+
+
+IN_ROUNDS = {
+    "of another": "choice A { x { A -> B: X; B -> W[i]: M } y { A -> B: Y; B -> W[i]: M; W[i] -> B: R } }",
+    "who sends first": "A -> W[i]: Go; choice A { x { A -> B: X; V[i] -> B: M } y { A -> B: Y; V[i] -> B: K } }",
+    "not in the rounds": "A -> W[i]: Go; choice A { x { A -> B: X; V[0] -> B: M } y { A -> B: Y; V[0] -> B: K } }",
+    "of the instance": "choice W[i] { x { W[i] -> A: X; A -> B: K } y { W[i] -> A: Y; A -> B: K; B -> W[i]: R } }",
+    "of its neighbour": "choice W[i] { x { W[i] -> A: X; A -> W[i+1]: K } y { W[i] -> A: Y; A -> W[i+1]: K; W[i+1] -> B: R } }",
+    "again or not": "loop (decides: A) { A -> B: K; B -> W[i]: M }",
+    "in a sub-protocol": "call S(W[i], A, B)",
+}
+"""Choices inside `foreach i in W`, each announced to those whom a round names."""
+
+
+@pytest.mark.parametrize("body", IN_ROUNDS.values(), ids=IN_ROUNDS.keys())
+@pytest.mark.parametrize("size", ["3", "N"])
+def test_a13_a_choice_in_a_foreach_is_announced_to_the_instances_of_its_round(
+    body: str, size: str
+) -> None:
+    sub = "protocol S(X, Y, Z) { choice Y { x { Y -> Z: X; Z -> X: M } y { Y -> Z: Y; Z -> X: M; X -> Z: R } } }"
+    rest = "" if "V[" in body else "W[*] -> V[*]: Hi;"
+    used = "B -> V[*]: Hi; A -> B: Hi;"
+    text = f"protocol P {{ roles: A, B, W[{size}], V[3]; {sub} {used} foreach i in W {{ {body} }} {rest} }}"
+    if "call" not in body:
+        text = text.replace(sub, "")
+    (verdict,) = verdicts(text)
+    assert verdict.compiled is not None, verdict.diagnostics
+    assert verdict.compiled.selections
+    bindings = {"N": 3} if size == "N" else {}
+    found = explore(system(verdict.compiled.project(bindings)), buffer=1, limit=20_000)
+    assert not found.findings, (text, found.findings)
+
+
+def test_a13_a_foreach_may_go_through_the_family_that_a_parameter_stands_for() -> None:
+    text = """protocol P { roles: A, W[3]; protocol S(X, Y) { foreach i in X { Y -> X[i]: M; X[i] -> Y: N } }
+        call S(W, A) }"""
+    (verdict,) = verdicts(text)
+    assert verdict.compiled is not None, verdict.diagnostics
+    found = explore(system(verdict.compiled.project()), buffer=1)
+    assert not found.findings
 
 
 Edges = list[dict[str, int]]

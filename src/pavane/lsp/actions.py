@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from lsprotocol import types as lsp
 
 from ..language.errors import ChoreographyError, Diagnostic
-from ..language.knowledge import elaborate
+from ..language.graph import Branching
+from ..language.knowledge import elaborate, receivers
 from ..language.lexing import Token
 from ..language.spelling import distance
 from ..language.tree import Branch, Choice, Protocol, Send
@@ -111,10 +112,7 @@ def _messages(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[tuple[str,
     for protocol in analysis.protocols:
         for statement in _choices(protocol):
             if statement.span == diagnostic.span:
-                for role in _ignorant(protocol, statement):
-                    told = protocol.role(role)
-                    assert told is not None, "projection knows declared roles only"
-                    receiver = f"{role}[*]" if told.is_family else role
+                for receiver in _ignorant(protocol, statement):
                     edits = _telling(analysis, protocol, statement, receiver)
                     chooser = str(statement.chooser)
                     yield f"Let {chooser} tell {receiver} in every branch", edits
@@ -126,16 +124,16 @@ def _choices(protocol: Protocol) -> Iterator[Choice]:
 
 
 def _ignorant(protocol: Protocol, choice: Choice) -> list[str]:
-    """The roles that cannot tell the branches of the choice apart as the text stands."""
+    """Who cannot tell the branches of the choice apart as the text stands."""
     try:
         tried = elaborate(protocol, {}, strict=True).attempt
     except ChoreographyError:
         return []
     found = dict[str, None]()
     for who, clash in tried.conflicts:
-        spans = (getattr(tried.flow.nodes[n], "statement", choice).span for n in clash.choices)
-        if choice.span in spans:
-            found[who.role] = None
+        for node in (tried.flow.nodes[number] for number in clash.choices):
+            if isinstance(node, Branching) and node.statement.span == choice.span:
+                found |= dict.fromkeys(receivers(tried.flow, node, who.role))
     return list(found)
 
 
