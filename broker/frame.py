@@ -49,6 +49,10 @@ class Parts(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=
     token: _Token | None = None
     trace: _Name | None = None
 
+    def __repr__(self) -> str:
+        shown = "a token" if self.token is not None else "no token"
+        return f"Parts({self.start}, {self.stop}, {shown})"
+
 
 class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):
     """One message of a channel. `sequence` counts from 1 in each (session, sender, receiver).
@@ -61,6 +65,10 @@ class Message(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     payload: bytes = b"\xc0"
     branches: Annotated[tuple[_Name, ...], msgspec.Meta(max_length=64)] = ()
     parts: Parts | None = None
+
+    def __repr__(self) -> str:
+        """Without the payload, which must not get into logs."""
+        return f"Message({self.sequence}, {self.label!r}, {len(self.payload)} bytes)"
 
 
 class Ack(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..broker import subjects
 
@@ -55,7 +55,7 @@ class SendContext:
     """
 
     identity: Identity
-    token: bytes = b""
+    token: bytes = field(default=b"", repr=False)
     budget: str = ""
     durable: bool = False
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from .actors.choreography import Choreography, load, load_all
 from .actors.endpoint import Endpoint
 from .actors.errors import (
@@ -60,6 +62,9 @@ from .language.errors import (
 )
 
 __version__ = "0.1.0"
+
+# Whoever uses the package says where its logs go; until then, nowhere.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "About",

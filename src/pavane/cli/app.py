@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from .. import __version__
+from .logs import LogLevel, configure
 
 VERBS = (
     "check",
@@ -21,6 +22,13 @@ VERBS = (
     "refine",
     "explore",
     "run",
+    "worker",
+    "start",
+    "workers",
+    "scale",
+    "sessions",
+    "cancel",
+    "retry",
     "journal",
     "budget",
     "capability",
@@ -28,6 +36,8 @@ VERBS = (
     "permissions",
     "lsp",
 )
+
+LEVELS = frozenset(level.value for level in LogLevel)
 
 EPILOG = (
     "Exit codes: 0 done, 1 a protocol was refused, 2 wrong usage, 3 a run failed, "
@@ -50,7 +60,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
         epilog=EPILOG,
     )
     app.callback()(pavane)
-    asked = next((a for a in arguments if not a.startswith("-")), None)
+    asked = next((a for a in arguments if not a.startswith("-") and a not in LEVELS), None)
     for verb in (asked,) if asked in VERBS else VERBS:
         try:
             install = import_module(f".{verb}", __package__).install
@@ -85,5 +95,19 @@ def pavane(
     _: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
+    log_level: Annotated[
+        LogLevel | None,
+        typer.Option(
+            "--log-level",
+            envvar="PAVANE_LOG_LEVEL",
+            help="Log on the standard error; debug has every message, and never a payload.",
+        ),
+    ] = None,
+    log_json: Annotated[
+        bool,
+        typer.Option("--log-json", envvar="PAVANE_LOG_JSON", help="Log JSON, one object a line."),
+    ] = False,
 ) -> None:
     """Check a multiparty protocol, look at every role's side of it, and run it on NATS."""
+    if log_level is not None or log_json:
+        configure(log_level or LogLevel.INFO, as_json=log_json)
