@@ -14,6 +14,7 @@ from ..language.projection import Projection
 from .devices import Devices, checked, fitting
 from .errors import UnknownRole
 from .playing import Implementation
+from .workers.restart import Restart
 
 Role = TypeVar("Role", bound=Implementation)
 
@@ -30,12 +31,14 @@ class Choreography:
         bindings: Mapping[str, int] | None = None,
         implementations: dict[str, Implementation] | None = None,
         devices: Devices | None = None,
+        restarts: dict[str, Restart] | None = None,
     ) -> None:
         self.compiled = compiled
         self.types = MappingProxyType(dict(types or {}))
         self.bindings = MappingProxyType(dict(bindings or {}))
         self.devices: Devices = MappingProxyType(dict(devices or {}))
         self.implementations = implementations if implementations is not None else {}
+        self.restarts = restarts if restarts is not None else {}
 
     @property
     def name(self) -> str:
@@ -59,15 +62,17 @@ class Choreography:
         """File and line of the declaration."""
         return f"{self.compiled.file}:{self.compiled.protocol.name_span.line}"
 
-    def role(self, name: str) -> Callable[[Role], Role]:
+    def role(self, name: str, *, restart: Restart | None = None) -> Callable[[Role], Role]:
         """Register the function that plays a role wherever `run` is given no other.
 
-        Raises `UnknownRole`.
+        `restart` says what a worker does when it fails. Raises `UnknownRole`.
         """
         self.require(name)
 
         def register(implementation: Role) -> Role:
             self.implementations[name] = implementation
+            if restart is not None:
+                self.restarts[name] = restart
             return implementation
 
         return register
@@ -123,6 +128,7 @@ class Choreography:
             bindings=bindings,
             implementations=self.implementations,
             devices=devices,
+            restarts=self.restarts,
         )
 
     def project(self) -> Projection:

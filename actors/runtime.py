@@ -15,7 +15,7 @@ from ..broker.contract import Broker
 from ..broker.errors import BrokerError
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
-from ..effects.capability import Authority
+from ..effects.capability import Authority, PublicKey
 from ..effects.identity import Identity
 from ..effects.journal import Journal
 from ..effects.pipeline import Pipeline
@@ -25,6 +25,7 @@ from .cast import Cast
 from .choreography import Choreography
 from .devices import dispatching, fitting
 from .durable.assignment import Assignment
+from .durable.handle import SessionHandle
 from .durable.hosting import Hosting
 from .durable.unit import Unit
 from .errors import (
@@ -44,6 +45,10 @@ from .playing import Implementation
 from .session import GRACE, PARTING, Session
 from .switchboard import Switchboard
 from .wallet import Wallet
+from .workers.admission import Admission
+from .workers.blocks import blocks
+from .workers.queueing import enqueue
+from .workers.shelf import Shelf
 
 Playing = Implementation | Mapping[str, Implementation]
 
@@ -87,6 +92,7 @@ class Runtime:
         self._casts: dict[tuple[object, ...], Cast] = {}
         self._observers: list[Observer] = []
         self._around = around
+        self._shelf = Shelf(broker)
         self._hosting = Hosting(self.switchboard, pipeline, around)
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
@@ -224,6 +230,33 @@ class Runtime:
             cast, [self._unit(cast, unit, playing[unit.role]) for unit in units], new=new
         )
 
+    async def start(
+        self,
+        choreography: Choreography,
+        *,
+        session: str | None = None,
+        bindings: Mapping[str, int] | None = None,
+        input: Any = None,
+        patience: float = 0.0,
+    ) -> SessionHandle:
+        """Start a durable session for workers to play, and return at once: wherever they are, they
+        find its parts on the queue. Starting it again under the same `session` changes nothing.
+
+        It is admitted first: every role needs a worker, for which `patience` seconds are waited.
+        Raises `NobodyServes`, `Ungranted`, `ForeignAuthority`, and `OtherSession` where that name
+        stands for another session.
+        """
+        cast = await self._prepared(choreography, bindings)
+        await self._shelf.put(choreography.compiled)
+        admission = Admission(self.broker, self._shelf, choreography.compiled)
+        topics = await admission.admit(cast.bindings, patience)
+        shares = [(role, *share) for role, size in cast.sizes.items() for share in blocks(size)]
+        _, units = await self._hosting.start(
+            cast, session, given=input, devices=choreography.devices, blocks=shares
+        )
+        await enqueue(self.broker, units, topics)
+        return SessionHandle(self.broker, units[0].place)
+
     def _unit(
         self, cast: Cast, assignment: Assignment, implementation: Implementation, worker: str = ""
     ) -> Unit:
@@ -273,6 +306,16 @@ class Runtime:
         cast = self._cast(choreography, assignment.bindings)
         await self._grants.fund(self.budgets, cast, (assignment.role,))
         return self._unit(cast, assignment, implementation, worker)
+
+    @property
+    def root_key(self) -> PublicKey:
+        """Whose capability tokens are believed here."""
+        return self._wallet.root
+
+    def lacking(self, guards: Mapping[str, Collection[str]]) -> dict[str, tuple[str, ...]]:
+        """Of the capabilities that roles ask for, those that they are not granted here. What
+        their tokens show, where these are given, only the verifier can tell."""
+        return self._grants.lacking(guards) if self._wallet.issues else {}
 
     def _take(self, new: Session, protocol: str, roles: Mapping[str, object]) -> set[str]:
         """The roles of a session that are played here, these now among them. Two of one name would

@@ -32,7 +32,7 @@ class NobodyServes(ActorError):
         also = f" ({'; '.join(others)})" if others else ""
         super().__init__(
             f"{protocol}: no worker serves {', '.join(roles)}{also}",
-            hint="start one with `pavane worker MODULE:PROTOCOL`, or wait for one with --wait-for",
+            hint="start one with `pavane worker MODULE:PROTOCOL`, or wait for one with --patience",
         )
 
 
