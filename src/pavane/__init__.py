@@ -25,6 +25,8 @@ from .actors.opening import for_production, for_testing, open
 from .actors.outcome import Outcome
 from .actors.resilient import ResilientRuntime, resilient_role
 from .actors.runtime import Runtime
+from .actors.workers.restart import Restart
+from .actors.workers.worker import Worker
 from .actors.telemetry.settings import Telemetry
 from .broker.codec import About, Codec, PayloadCipher
 from .broker.errors import BrokerError
@@ -108,6 +110,7 @@ __all__ = [
     "Resilience",
     "ResilienceError",
     "ResilientRuntime",
+    "Restart",
     "Retry",
     "RoleFailed",
     "Runtime",
@@ -124,6 +127,7 @@ __all__ = [
     "TooLate",
     "Unfinished",
     "Visit",
+    "Worker",
     "for_production",
     "for_testing",
     "load",
