@@ -18,7 +18,17 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).resolve().parent
-FIGURES = ("stream", "ask", "memory", "loop", "growth", "monitor", "projection", "subtyping")
+FIGURES = (
+    "stream",
+    "ask",
+    "journal",
+    "memory",
+    "loop",
+    "growth",
+    "monitor",
+    "projection",
+    "subtyping",
+)
 
 
 def measure(name: str) -> list[dict[str, Any]]:

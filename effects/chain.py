@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import entry as entries
-from .entry import Entry
+from .entry import Entry, Link
 
 FaultKind = Literal[
     "unreadable", "missing", "order", "altered", "truncated", "headless", "head", "key"
@@ -38,25 +38,27 @@ class Chain:
         """A chain whose beginning is not looked at: `entry` is taken as its next."""
         return cls(entry.number - 1, entry.previous)
 
-    def follow(self, entry: Entry) -> Fault | None:
-        """Take `entry` as the next one, and say what is wrong with it. After a fault the walk
+    def follow(self, link: Link) -> Fault | None:
+        """Take an entry as the next one, and say what is wrong with it. After a fault the walk
         goes on behind it, so that each is found where it is."""
-        fault = self._fault(entry)
-        if fault is None or fault.kind == "missing":
-            self.count, self.hash = entry.number, entry.hash
+        place = self.count + 1
+        if link.number == place and link.previous == self.hash and link.is_genuine:
+            self.count, self.hash = place, link.hash
+            return None
+        fault = self._fault(link)
+        if fault.kind == "missing":
+            self.count, self.hash = link.number, link.hash
         elif fault.kind == "altered":
-            self.count, self.hash = self.count + 1, entry.hash
+            self.count, self.hash = place, link.hash
         return fault
 
-    def _fault(self, entry: Entry) -> Fault | None:
+    def _fault(self, entry: Link) -> Fault:
         place = self.count + 1
-        if entries.entry_hash(entry.writer, entry.previous, entry.fields()) != entry.hash:
+        if not entry.is_genuine:
             return Fault("altered", place, "it was altered")
         if entry.number > place:
             missing = f"entries {place} to {entry.number - 1} are missing"
             return Fault("missing", entry.number, missing)
         if entry.number < place:
             return Fault("order", entry.number, "it is out of order, or stands here twice")
-        if entry.previous != self.hash:
-            return Fault("altered", place, "it, or the entry before it, belongs to another journal")
-        return None
+        return Fault("altered", place, "it, or the entry before it, belongs to another journal")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -94,12 +94,17 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     def index(self) -> int:
         return self.writer.index or 0
 
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the hash is that of what stands here; where it belongs the chain says."""
+        return entry_hash(self.writer, self.previous, self.fields()) == self.hash
+
     def fields(self) -> Fields:
         """What is stored besides the hash, in order."""
         return (
-            *(self.number, self.time, self.kind, self.name, self.step, self.label),
-            *(self.peer, self.charge, self.receipt, self.proof, self.count),
-        )
+            self.number, self.time, self.kind, self.name, self.step, self.label, self.peer,
+            self.charge, self.receipt, self.proof, self.count,
+        )  # fmt: skip
 
 
 def entry_hash(writer: Identity, previous: bytes, fields: Fields) -> bytes:
@@ -151,5 +156,50 @@ def _plain(writer: Identity) -> Identity:
     return replace(writer, index=None)
 
 
+class Link(Protocol):
+    """What the place of an entry in its chain depends on."""
+
+    @property
+    def number(self) -> int: ...
+    @property
+    def previous(self) -> bytes: ...
+    @property
+    def hash(self) -> bytes: ...
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the hash is that of what stands there; where it belongs the chain says."""
+        ...
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """As much of an entry as is needed to verify it: three times faster to read than all."""
+
+    number: int
+    kind: Kind
+    count: int
+    previous: bytes
+    hash: bytes
+    is_genuine: bool
+
+
+def seen(data: bytes) -> list[Seen]:
+    """The entries of a record, their hashes checked against the bytes that are stored. Raises
+    as `unpack`."""
+    version, plain, previous, rows = _raw_decoder.decode(data)
+    if version != VERSION or not rows:
+        raise ValueError("not a journal record of this version")
+    # The beginning of what `entry_hash` encodes: an array of two, and true or false.
+    start = b"\x92\xc3" if plain else b"\x92\xc2"
+    found: list[Seen] = []
+    for raw, last in rows:
+        fields = _fields.decode(raw)
+        genuine = digest(b"".join((previous, start, raw))) == last
+        found.append(Seen(fields[0], fields[2], fields[10], previous, last, genuine))
+        previous = last
+    return found
+
+
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[int, bool, bytes, list[tuple[Fields, bytes]]])
+_raw_decoder = msgspec.msgpack.Decoder(tuple[int, bool, bytes, list[tuple[msgspec.Raw, bytes]]])
+_fields: msgspec.msgpack.Decoder[Fields] = msgspec.msgpack.Decoder(Fields)

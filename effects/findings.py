@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from ..broker.contract import Record
@@ -72,12 +72,14 @@ async def survey(
     start: int = 1,
     head_start: int = 1,
     chains: Mapping[str, Chain] | None = None,
+    seen: Callable[[Record], None] | None = None,
 ) -> Survey:
     """Walk over all journals on `pattern`, from the sequences `start` and `head_start` on, where
     `chains` had come to.
 
     Holds one chain for each writer, no entries. With `trusted`, heads must be signed by one of
     these public keys; without, the first key that signed for a chain is trusted, and reported.
+    `seen` is given every record.
     """
     findings = Findings(trusted=None if trusted is None else frozenset(trusted))
     found = Survey(findings, dict(chains or {}), {}, head_position=head_start - 1)
@@ -85,6 +87,8 @@ async def survey(
     walk.compare_ends()
     async for record in breathing(records.read(JOURNAL, pattern, start=start)):
         walk.record(record)
+        if seen is not None:
+            seen(record)
     await walk.end(records)
     return walk.survey
 
@@ -153,7 +157,7 @@ class _Walk:
         headed = head.count if head is not None else 0
         self.survey.position = sequence
         try:
-            found = entries.unpack(writer_of(subject), record.payload)
+            found = entries.seen(record.payload)
         except ValueError as error:
             self._fault("unreadable", subject, chain.count + 1, sequence, str(error))
             return

@@ -15,7 +15,7 @@ from ..identity import Identity
 from ..merge import FactSet, view_of
 from ..receipt import Receipt
 from . import walking
-from .comparison import Comparison, Digest, compare, digest
+from .comparison import UNHEADED, Comparison, Digest, compare, digest
 from .rebuilding import Rebuilt, rebuild
 from .records import Records
 from .reducer import Reduce, Reducer, reduced_by
@@ -119,7 +119,7 @@ class History:
         """How far each writer has come; equal for journals with the same entries. Raises
         `JournalDamaged`."""
         await self.open()
-        return await digest(self.records, pattern(writers))
+        return await digest(self.records, pattern(writers), tolerated=UNHEADED)
 
     async def compare(self, other: History, **writers: Unpack[Writers]) -> Comparison:
         """How this journal stands to another: equal, behind, ahead or diverged, for each writer.

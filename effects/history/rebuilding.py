@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ...broker.contract import Broker
+from ...broker.contract import Broker, Record
 from .. import entry as entries
 from ..chain import Chain
 from ..entry import Entry
-from ..errors import JournalBroken
 from ..findings import Survey, survey
 from ..keys import Signer
 from ..places import JOURNAL, writer_of
 from . import snapshot as snapshots
 from .errors import JournalDamaged, ReducerFailed
-from .records import Records, breathing, first_after
+from .records import BREATH, Records, first_after
 from .reducer import Reducer
 from .snapshot import Snapshot
+from .spool import Spool
 
 S = TypeVar("S")
 
@@ -66,132 +67,139 @@ async def rebuild(
     trusted: Collection[bytes] | None,
 ) -> Rebuilt[S]:
     """See `History.rebuild`; snapshots must be signed by one of `signers`, heads by `trusted`."""
-    skipped: list[str] = []
-    start = await _from_snapshot(records, reducer, pattern, signers, trusted, skipped)
-    if start is None:
-        whole = await survey(records, pattern, trusted=trusted)
-        if not whole.findings.ok:
-            raise JournalDamaged(whole.findings)
-        start = _Start(reducer.initial(), 0, 0, whole)
+    with Spool() as spool:
+        rebuilding = _Rebuilding(records, reducer, pattern, signers, trusted, spool)
+        start = await rebuilding.from_snapshot() or await rebuilding.from_nothing()
+        state, reduced = await _reduced(reducer, start, spool)
+    position = max(start.survey.position, start.position)
+    skipped = tuple(rebuilding.skipped)
+    return Rebuilt(state, reduced, start.before, position, skipped, start.survey)
+
+
+async def _reduced(reducer: Reducer[S], start: _Start[S], spool: Spool) -> tuple[S, int]:
+    """The state after all that holds, and how many entries that was."""
     state, reduced = start.state, 0
-    async for entry in _holding(records, pattern, start):
+    for entry in _holding(spool, start.survey.withdrawn):
         try:
-            state = reducer(state, entry)
+            state = reducer.reduce(state, entry)
         except Exception as error:
             where = f"{entry.writer.instance}, entry {entry.number}"
             raise ReducerFailed(reducer.name, where, error) from error
         reduced += 1
-    position = max(start.survey.position, start.position)
-    return Rebuilt(state, reduced, start.before, position, tuple(skipped), start.survey)
+        if reduced % BREATH == 0:
+            await asyncio.sleep(0)
+    return state, reduced
 
 
-async def _holding(records: Records, pattern: str, start: _Start[S]) -> AsyncIterator[Entry]:
-    """The entries behind `start` that hold, as far as they were verified."""
-    end, withdrawn = start.survey.position, start.survey.withdrawn
+def _holding(spool: Spool, withdrawn: Mapping[str, Collection[int]]) -> Iterator[Entry]:
+    """The entries that hold, of what was verified."""
     holds: dict[str, bool] = {}
-    if end <= start.position:
-        return
-    async for record in breathing(records.read(JOURNAL, pattern, start=start.position + 1)):
-        if record.sequence > end:
-            return
-        subject = record.subject
+    for subject, payload in spool.records():
         void = withdrawn.get(subject, ())
-        for entry in _read_again(subject, record.payload):
+        for entry in entries.unpack(writer_of(subject), payload):
             if entry.kind == "sent":
                 holds[subject] = entry.number not in void
-            if entry.kind != "unsent" and (entry.kind == "merge" or holds.get(subject, True)):
+            if entry.kind == "merge" or (entry.kind != "unsent" and holds.get(subject, True)):
                 yield entry
 
 
-def _read_again(subject: str, payload: bytes) -> tuple[Entry, ...]:
-    """What was verified a moment ago; raises `JournalBroken` if it can no longer be read."""
-    try:
-        return entries.unpack(writer_of(subject), payload)
-    except ValueError as error:
-        raise JournalBroken(writer_of(subject).instance, str(error)) from None
+@dataclass(slots=True)
+class _Rebuilding(Generic[S]):
+    """Where a rebuild can begin; what comes behind is verified into the spool."""
 
+    records: Records
+    reducer: Reducer[S]
+    pattern: str
+    signers: Collection[bytes]
+    trusted: Collection[bytes] | None
+    spool: Spool
+    skipped: list[str] = field(default_factory=list[str])
 
-async def _from_snapshot(
-    records: Records,
-    reducer: Reducer[S],
-    pattern: str,
-    signers: Collection[bytes],
-    trusted: Collection[bytes] | None,
-    skipped: list[str],
-) -> _Start[S] | None:
-    if not reducer.name:
+    async def from_nothing(self) -> _Start[S]:
+        self.spool.clear()
+        whole = await survey(self.records, self.pattern, trusted=self.trusted, seen=self.spool.add)
+        if not whole.findings.ok:
+            raise JournalDamaged(whole.findings)
+        return _Start(self.reducer.initial(), 0, 0, whole)
+
+    async def from_snapshot(self) -> _Start[S] | None:
+        """The last that is of use, if there is one."""
+        if not self.reducer.name:
+            return None
+        subject = snapshots.subject_of(self.reducer.name, self.pattern)
+        async for stored in snapshots.newest(self.records, subject):
+            try:
+                found = self._fitting(stored)
+                state = self._state(found)
+                seen = await self._seen(found)
+            except _Useless as useless:
+                self.skipped.append(str(useless))
+            else:
+                return _Start(state, found.entries, found.position, seen)
         return None
-    async for stored in snapshots.newest(records, snapshots.subject_of(reducer.name, pattern)):
+
+    def _fitting(self, stored: bytes) -> Snapshot:
         try:
-            found = _fitting(stored, reducer, pattern, signers)
-            state = _state(reducer, found)
-            seen = await _seen(records, found, trusted)
-        except _Useless as useless:
-            skipped.append(str(useless))
-        else:
-            return _Start(state, found.entries, found.position, seen)
-    return None
+            found, signer = snapshots.opened(stored)
+        except ValueError as error:
+            raise _Useless(f"a snapshot is damaged: {error}") from None
+        if signer not in self.signers:
+            raise _Useless(f"a snapshot is signed by a key that is not ours: {signer.hex()}")
+        if (found.reducer, found.pattern) != (self.reducer.name, self.pattern):
+            raise _Useless(f"a snapshot is one of {found.reducer} over {found.pattern}")
+        if found.reducer_version != self.reducer.version:
+            ours = f"the reducer has version {self.reducer.version}"
+            raise _Useless(f"a snapshot is of version {found.reducer_version}, {ours}")
+        return found
 
+    def _state(self, found: Snapshot) -> S:
+        try:
+            return self.reducer.unpack(found.state)
+        except ValueError as error:
+            raise _Useless(f"the state of a snapshot cannot be read: {error}") from None
 
-def _fitting(
-    stored: bytes, reducer: Reducer[S], pattern: str, signers: Collection[bytes]
-) -> Snapshot:
-    try:
-        found, signer = snapshots.opened(stored)
-    except ValueError as error:
-        raise _Useless(f"a snapshot is damaged: {error}") from None
-    if signer not in signers:
-        raise _Useless(f"a snapshot is signed by a key that is not ours: {signer.hex()}")
-    if (found.reducer, found.pattern) != (reducer.name, pattern):
-        raise _Useless(f"a snapshot is one of {found.reducer} over {found.pattern}")
-    if found.reducer_version != reducer.version:
-        raise _Useless(
-            f"a snapshot is of version {found.reducer_version} of the reducer, "
-            f"not {reducer.version}"
+    async def _seen(self, found: Snapshot) -> Survey:
+        """Verify what comes behind the snapshot, and that it is a snapshot of this journal."""
+        await _stands(self.records, found)
+        self.spool.clear()
+        seen = await survey(
+            self.records,
+            found.pattern,
+            trusted=self.trusted,
+            start=found.position + 1,
+            head_start=found.head_position + 1,
+            chains={subject: Chain(count, last) for subject, count, last in found.chains},
+            seen=self.spool.add,
         )
-    return found
-
-
-def _state(reducer: Reducer[S], found: Snapshot) -> S:
-    try:
-        return reducer.unpack(found.state)
-    except ValueError as error:
-        raise _Useless(f"the state of a snapshot cannot be read: {error}") from None
-
-
-async def _seen(records: Records, found: Snapshot, trusted: Collection[bytes] | None) -> Survey:
-    """Verify what comes behind the snapshot, and that it is a snapshot of this journal."""
-    await _stands(records, found)
-    chains = {subject: Chain(count, last) for subject, count, last in found.chains}
-    counts = {subject: count for subject, count, _ in found.chains}
-    seen = await survey(
-        records,
-        found.pattern,
-        trusted=trusted,
-        start=found.position + 1,
-        head_start=found.head_position + 1,
-        chains=chains,
-    )
-    if not seen.findings.ok:
-        raise _Useless(f"the journal does not go on from a snapshot: {seen.findings.faults[0]}")
-    for subject, withdrawn in seen.withdrawn.items():
-        if any(number <= counts.get(subject, 0) for number in withdrawn):
-            raise _Useless("a message of before a snapshot was taken back after it")
-    return seen
+        if not seen.findings.ok:
+            fault = seen.findings.faults[0]
+            raise _Useless(f"the journal does not go on from a snapshot: {fault}")
+        counts = {subject: count for subject, count, _ in found.chains}
+        for subject, withdrawn in seen.withdrawn.items():
+            if any(number <= counts.get(subject, 0) for number in withdrawn):
+                raise _Useless("a message of before a snapshot was taken back after it")
+        return seen
 
 
 async def _stands(records: Records, found: Snapshot) -> None:
-    record = await first_after(records, JOURNAL, found.position)
-    if found.position == 0 and not found.chains:
+    """The record that the snapshot was taken at is still there."""
+    if not found.chains:
         return
+    record = await first_after(records, JOURNAL, found.position)
     if record is None or record.sequence != found.position:
         raise _Useless("the journal is shorter than a snapshot of it")
-    try:
-        tip = entries.unpack(writer_of(record.subject), record.payload)[-1].hash
-    except ValueError:
-        tip = b""
-    if tip != found.tip:
+    if _tip(record) != found.tip:
         raise _Useless("a snapshot was taken of another journal")
+
+
+def _tip(record: Record | None) -> bytes:
+    """The hash of the record's last entry; nothing if there is none."""
+    if record is None:
+        return b""
+    try:
+        return entries.unpack(writer_of(record.subject), record.payload)[-1].hash
+    except ValueError:
+        return b""
 
 
 async def keep(
@@ -204,11 +212,8 @@ async def keep(
 ) -> int:
     """Store what was rebuilt as a snapshot; its place in the stream of snapshots."""
     seen = rebuilt.survey
-    tip = seen.tip
-    if not tip:
-        # Nothing came after the snapshot that it began at.
-        record = await first_after(broker, JOURNAL, rebuilt.position)
-        tip = _read_again(record.subject, record.payload)[-1].hash if record else b""
+    # Nothing may have come after the snapshot that it began at.
+    tip = seen.tip or _tip(await first_after(broker, JOURNAL, rebuilt.position))
     made = Snapshot(
         snapshots.VERSION,
         reducer.name,

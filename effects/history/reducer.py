@@ -83,8 +83,8 @@ def reducer(
 
     def made(function: Reduce[Any]) -> Reducer[Any]:
         state = typing.get_type_hints(function).get("return", Any)
-        begin = initial or typing.get_origin(state) or state
-        if not callable(begin):
+        begin: Any = initial or typing.get_origin(state) or state
+        if begin is Any or not callable(begin):
             raise StateUnpackable(
                 function.__qualname__, "nothing says how it begins; give initial="
             )

@@ -114,34 +114,35 @@ async def follow(records: Records, chosen: Selection, last: int) -> AsyncIterato
     """The `last` entries that are chosen, then those to come, without end."""
     end = await end_of(records, JOURNAL)
     start = end + 1
+    chains = Chains(joins=True, limit=CHAINS_FOLLOWED)
     if chosen.since:
         start = await since(records, JOURNAL, chosen.since - SLACK)
-    else:
-        for entry in await _last(records, chosen, last, end):
+    elif last and end:
+        chains, before = await _last(records, chosen, last, end)
+        for entry in before:
             yield entry
-    chains = Chains(joins=True, limit=CHAINS_FOLLOWED)
     async for record in breathing(records.read(JOURNAL, chosen.pattern, start=start, follow=True)):
         for entry in chains.follow(record):
             if chosen.takes(entry):
                 yield entry
 
 
-async def _last(records: Records, chosen: Selection, last: int, end: int) -> list[Entry]:
+async def _last(
+    records: Records, chosen: Selection, last: int, end: int
+) -> tuple[Chains, list[Entry]]:
     """Looked for in a part of the stream that grows until it has enough of them."""
-    found: deque[Entry] = deque(maxlen=last)
     size = WINDOW
-    while last and end:
+    while True:
         start = max(end - size + 1, 1)
-        found.clear()
-        chains = Chains(joins=True)
+        found: deque[Entry] = deque(maxlen=last)
+        chains = Chains(joins=True, limit=CHAINS_FOLLOWED)
         async for record in breathing(records.read(JOURNAL, chosen.pattern, start=start)):
             if record.sequence > end:
                 break
             found.extend(e for e in chains.follow(record) if chosen.takes(e))
         if len(found) == last or start == 1:
-            break
+            return chains, list(found)
         size *= 8
-    return list(found)
 
 
 class Heads:
