@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from ..machine import Machine
+from .timed import step_text
 
 
 def machine_dot(machine: Machine) -> str:
@@ -17,7 +18,7 @@ def machine_dot(machine: Machine) -> str:
         text.append(f"  {state} [shape={shape}];")
     text.append(f"  start -> {machine.initial};")
     for t in machine.transitions:
-        text.append(f"  {t.source} -> {t.target} [label={json.dumps(str(t.action))}];")
+        text.append(f"  {t.source} -> {t.target} [label={json.dumps(step_text(t.action))}];")
     for state, c in sorted(machine.counters.items()):
         times = f"{c.count} times" if c.enters else "again"
         text.append(f"  {state} -> {c.body} [label={json.dumps(times)}, style=dashed];")

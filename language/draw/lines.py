@@ -22,6 +22,7 @@ from ..tree import (
     Statement,
     TypeExpr,
 )
+from .timed import block_text, branch_text, message_times
 
 Kind = Literal["message", "open", "else", "close", "note"]
 
@@ -87,7 +88,7 @@ class _Drawing:
         match statement:
             case Send():
                 receiver = str(statement.receiver) if statement.receiver else "*"
-                text = message_text(statement.message)
+                text = message_text(statement.message) + message_times(statement)
                 yield Line("message", depth, text, str(statement.sender), receiver)
             case Choice():
                 yield from self._choice(statement, depth)
@@ -95,20 +96,24 @@ class _Drawing:
                 yield from self._loop(statement, depth)
             case Parallel():
                 for place, branch in enumerate(statement.branches):
-                    yield Line("else" if place else "open", depth, "parallel", word="par")
+                    text = "parallel" if place else block_text("parallel", statement.annotations)
+                    yield Line("else" if place else "open", depth, text, word="par")
                     yield from self.block(branch, depth + 1)
                 yield Line("close", depth, "")
             case Rec():
-                yield from self._boxed(f"rec {statement.label}", statement.body, depth)
+                text = block_text(f"rec {statement.label}", statement.annotations)
+                yield from self._boxed(text, statement.body, depth)
             case Foreach():
                 text = f"foreach {statement.variable} in {statement.family}"
+                text = block_text(text, statement.annotations)
                 yield from self._boxed(text, statement.body, depth)
             case Continue():
                 yield Line("note", depth, f"continue {statement.label}")
             case Call():
                 given = statement.arguments
                 names = "" if given is None else f"({', '.join(map(str, given))})"
-                yield Line("note", depth, f"call {statement.name}{names}")
+                text = block_text(f"call {statement.name}{names}", statement.annotations)
+                yield Line("note", depth, text)
 
     def _boxed(self, text: str, body: Block, depth: int) -> Iterator[Line]:
         yield Line("open", depth, text, word="loop")
@@ -117,7 +122,8 @@ class _Drawing:
 
     def _choice(self, choice: Choice, depth: int) -> Iterator[Line]:
         for place, branch in enumerate(choice.branches):
-            text = f"{choice.chooser}: {branch.label}"
+            text = f"{choice.chooser}: {branch_text(branch)}"
+            text = text if place else block_text(text, choice.annotations)
             yield Line("else" if place else "open", depth, text, word="alt")
             yield from self._told(choice, branch.label, depth + 1)
             yield from self.block(branch.body, depth + 1)
@@ -135,7 +141,7 @@ class _Drawing:
                 text = "while its condition holds"
             case "forever":
                 text = "for ever"
-        yield Line("open", depth, text, word="loop")
+        yield Line("open", depth, block_text(text, loop.annotations), word="loop")
         yield from self._told(loop, "again", depth + 1)
         yield from self.block(loop.body, depth + 1)
         yield Line("close", depth, "")

@@ -10,6 +10,7 @@ from ..knowledge import Selection
 from ..machine import Machine
 from ..tree import Protocol, RoleDecl
 from .lines import Line, lines
+from .timed import step_text
 
 WORDS = frozenset(
     [
@@ -123,7 +124,7 @@ def machine_mermaid(machine: Machine) -> str:
     title = ["---", f"title: {json.dumps(machine.name)}", "---"]
     text = [*title, "stateDiagram-v2", f"    [*] --> s{machine.initial}"]
     for t in machine.transitions:
-        text.append(f"    s{t.source} --> s{t.target}: {_escaped(str(t.action))}")
+        text.append(f"    s{t.source} --> s{t.target}: {_escaped(step_text(t.action))}")
     for state, c in sorted(machine.counters.items()):
         times = f"{c.count} times" if c.enters else "again"
         text.append(f"    s{state} --> s{c.body}: {times}")

@@ -10,6 +10,7 @@ from collections import defaultdict
 
 from ..machine import Machine
 from .svg import Canvas, letters
+from .timed import step_text
 
 RADIUS = 16
 ROW = 90
@@ -35,7 +36,7 @@ def machine_svg(machine: Machine) -> str:
 def _labels(machine: Machine) -> dict[tuple[int, int], list[str]]:
     labels: dict[tuple[int, int], list[str]] = defaultdict(list)
     for step in machine.transitions:
-        labels[step.source, step.target].append(str(step.action))
+        labels[step.source, step.target].append(step_text(step.action))
     for state, counter in machine.counters.items():
         times = f"{counter.count} times" if counter.enters else "again"
         labels[state, counter.body].append(times)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..machine import Machine
 from ..unroll import unrolled
+from .timed import step_text, times_json
 
 
 def instances(machine: Machine) -> int | str:
@@ -22,6 +23,7 @@ def machine_json(machine: Machine) -> dict[str, object]:
 
     Counted loops are written out. Where that is not possible (an open count, or too many rounds)
     the states that count stay, and `loops` says for each `{"state", "count", "body", "exit"}`.
+    A machine that measures time has `times` (see `timed.times_json`).
     """
     plain = unrolled(machine)
     shown = plain or machine
@@ -31,6 +33,9 @@ def machine_json(machine: Machine) -> dict[str, object]:
         "final": sorted(shown.finals),
         "transitions": [[t.source, str(t.action), t.target] for t in shown.transitions],
     }
+    times = times_json(shown)
+    if times:
+        table["times"] = times
     if shown.counters:
         table["loops"] = [
             {"state": state, "count": c.count, "enters": c.enters, "body": c.body, "exit": c.exit}
@@ -49,7 +54,7 @@ def machine_text(machine: Machine) -> str:
             rest = f"{counter.count} times to {counter.body}" if counter.enters else "again"
             lines.append(f"{state:>4}  {rest}, then to {counter.exit}")
             continue
-        leaving = [f"{t.action} -> {t.target}" for t in machine.leaving(state)]
+        leaving = [f"{step_text(t.action)} -> {t.target}" for t in machine.leaving(state)]
         for text in leaving or [mark]:
             lines.append(f"{state:>4}  {text}".rstrip())
         if mark and leaving:

@@ -18,6 +18,7 @@ from pavane.language.draw import (
     sequence_mermaid,
     sequence_svg,
 )
+from pavane.language.draw.timed import step_text
 from pavane.language.machine import Machine
 
 CASES = sorted((Path(__file__).parent / "projections").glob("*.choreo"))
@@ -34,7 +35,7 @@ def compiled(case: Path) -> tuple[Compiled, list[Machine]]:
 
 
 def steps(machine: Machine) -> set[str]:
-    return {str(step.action) for step in machine.transitions}
+    return {step_text(step.action) for step in machine.transitions}
 
 
 def texts(svg: str) -> set[str]:
@@ -55,7 +56,7 @@ def test_a24_every_format_of_a_machine_has_every_step(case: Path) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda path: path.stem)
 def test_a24_a_sequence_diagram_has_every_message_and_selection(case: Path) -> None:
     protocol, _ = compiled(case)
-    labels = set(re.findall(r"->\s*\*?\s*[\w\[\]+.*-]*:?\s*(\w+)", case.read_text()))
+    labels = set(re.findall(r"->\s*\*?\s*\w*(?:\[[^\]]*\])*\s*:\s*(\w+)", case.read_text()))
     selections = {f"@{selection.branch}" for selection in protocol.selections}
     mermaid = sequence_mermaid(protocol.protocol, protocol.selections)
     drawn = {
