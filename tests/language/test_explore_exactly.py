@@ -150,7 +150,7 @@ def check(composed: dict[str, Automaton]) -> None:
         assert kinds <= {"starvation", "orphan message"}
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(systems())
 def test_reduction_loses_nothing(composed: dict[str, Automaton]) -> None:
     check(composed)

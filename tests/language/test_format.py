@@ -139,7 +139,7 @@ def test_time_grows_with_the_length() -> None:
             gc.enable()
 
     seconds(100)
-    assert seconds(8_000) < 10 * max(seconds(2_000), 0.05)
+    assert seconds(4_000) < 10 * max(seconds(1_000), 0.025)
 
 
 # --- any comments anywhere ---
@@ -357,7 +357,7 @@ class Source:
         return self.rng.choice([grouped, grouped, negated, ["-", *grouped], member])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @example(511348)  # a comment of several lines before a comma, at the end of a full line
 @given(st.integers(0, 2**64))
 def test_a23_comments_between_any_tokens(seed: int) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ NO_FILE_SHOWS = {"PV108", "PV181", "PV182", "PV185", "PV194"}
 """Too large for a file, or said only when counts are bound: see below and test_bindings.py."""
 
 
+@cache
 def diagnosed(text: str) -> list[Diagnostic]:
     """What the whole compiler says; in strict mode where the file's first comment asks for it."""
     judged = verdicts(text, strict=text.startswith("// strict"))

@@ -144,7 +144,7 @@ def test_branches_in_either_order_are_no_doubt() -> None:
     assert refines(parse_local("B!m ; C!o"), either).verdict == "no"
 
 
-@pytest.mark.parametrize("length", [20_000])
+@pytest.mark.parametrize("length", [3_000, pytest.param(20_000, marks=pytest.mark.long)])
 def test_long_machines_meet_no_limit_of_recursion(length: int) -> None:
     steps = " ; ".join(f"B!m{n}" for n in range(length))
     begun = time.monotonic()

@@ -181,7 +181,7 @@ def variations(draw: DrawFn) -> tuple[Automaton, Automaton]:
     return varied(draw, original), original
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=100, deadline=None, suppress_health_check=SLOW)
 @given(replaced())
 def test_a22_an_admitted_machine_keeps_its_protocol_safe(
     case: tuple[dict[str, Automaton], str, Automaton],
