@@ -50,7 +50,8 @@ async def open(  # the name the user knows: pavane.open
 
     `grants` replace the capabilities of the roles they name (the default is what a role's own
     steps ask for), `budgets` the flow limits. `registry` has the handlers of effects;
-    `authority` issues the capability tokens; it is new for each runtime unless it is given.
+    `authority` issues the capability tokens; unless it is given, its key is made from the
+    signer's, so that a session which goes on after a crash has the same.
     `signer` signs receipts and journal heads; unless it is given, it is new where they end with
     the runtime, and else that of `PAVANE_KEY` or the user's own (`effects/history/keyfile.py`).
     With `tokens` by role (`pavane capability issue`) nothing is issued here: a role may do what
@@ -60,12 +61,12 @@ async def open(  # the name the user knows: pavane.open
     `telemetry` traces and counts with OpenTelemetry (the extra `pavane[telemetry]`).
     Raises `InvalidGrant` for what cannot be a grant, and a `BrokerError` that says what to do.
     """
-    authority = authority or Authority()
+    signer = signer or _signer(url, options)
+    authority = authority or Authority(signer.derived(b"authority"))
     root = root_key or authority.public
     Grants(grants or {}, budgets or {})
     verifier = Verifier(root, endorsers=endorsers)
     wallet = Wallet(authority, tokens, root)
-    signer = signer or _signer(url, options)
     around = Around(codec, _tracer(telemetry))
     broker = await connect(url, options=options)
     shared = Budgets(broker, leases=True)

@@ -15,6 +15,10 @@ class Signer:
         self._key = SigningKey.generate() if seed is None else SigningKey(seed)
         self.public = bytes(self._key.verify_key)
 
+    def derived(self, purpose: bytes) -> bytes:
+        """32 secret bytes for another purpose, the same whenever this key is used."""
+        return digest(b"derived\0" + purpose + b"\0" + bytes(self._key))
+
     def sign(self, message: bytes) -> bytes:
         return bytes(self._key.sign(message).signature)
 

@@ -56,7 +56,7 @@ class SessionHandle:
         async with aclosing(self._words()) as words:
             async for record in words:
                 history.add(record)
-                if _is_over(history):
+                if is_over(history):
                     break
         return outcome(history)
 
@@ -92,7 +92,8 @@ class SessionHandle:
             return await self.result()
 
 
-def _is_over(history: History) -> bool:
+def is_over(history: History) -> bool:
+    """Whether nothing more will happen in the session."""
     return _state(history)[0] != "running"
 
 

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...broker import subjects
+from ...broker.errors import Fenced
+from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
 from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
@@ -19,7 +21,7 @@ from ..outcome import Outcome
 from ..playing import Implementation
 from ..switchboard import Switchboard
 from .assignment import Assignment
-from .handle import outcome, summed
+from .handle import is_over, outcome, summed
 from .history import History, read
 from .names import Place
 from .start import Block, prepare, start
@@ -78,9 +80,11 @@ class Hosting:
     ) -> Outcome:
         """Play all units of a session, as far as they are not done, to its end."""
         place = units[0].place
+        if not new:
+            history = await read(self._switchboard.broker, place, place.words)
+            if is_over(history):
+                return outcome(history)
         history = await self._taken(place, units, new=new)
-        if history.failed is not None or history.cancelled is not None:
-            return outcome(history)
         results = await asyncio.gather(*(_played(unit, history, units) for unit in units))
         errors = [error for error in results if error is not None]
         if errors:
@@ -108,7 +112,11 @@ async def _played(unit: Unit, history: History, units: list[Unit]) -> PavaneErro
     except SessionAborted as error:
         return error
     except PavaneError as error:
-        if not error.retryable:
+        if error.retryable or isinstance(error, Fenced | JournalBroken):
+            # The session is not over: it only does not go on here.
+            for other in units:
+                other.fail(error, unit.assignment.name)
+        else:
             await unit.give_up(error)
         return error
     return None
