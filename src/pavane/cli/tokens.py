@@ -70,14 +70,14 @@ class Order:
         )
 
 
-def seconds(text: str) -> int:
+def seconds(text: str, option: str = "--for") -> int:
     """`90s`, `30m`, `12h` or `7d`; raises `UsageError`."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     length = int(match[1]) * _UNITS[match[2]] if match else 0
     if not 0 < length <= LONGEST_LIFE:
         raise UsageError(
-            f"--for {text} is no length of time up to ten years",
-            hint="write it like this: --for 90s, --for 30m, --for 12h, --for 7d",
+            f"{option} {text} is no length of time up to ten years",
+            hint=f"write it like this: {option} 90s, {option} 30m, {option} 12h, {option} 7d",
         )
     return length
 
