@@ -35,7 +35,7 @@ async def replay(book: Book, query: Query, json: bool) -> None:
     history = History(survey.withdrawn)
     async for entry in book.history.entries(**query.filter()):
         if json:
-            write_json_line(entry_json(entry))
+            write_json_line(entry_json(entry), live=False)
         else:
             for line in history.lines(entry):
                 say(line)
@@ -154,7 +154,7 @@ async def query(book: Book, query: Query, json: bool) -> None:
     async for entry in book.history.query(**query.filter()):
         count += 1
         if json:
-            write_json_line(entry_json(entry))
+            write_json_line(entry_json(entry), live=False)
         else:
             say(fact_line(entry))
     if not count and not json:

@@ -57,10 +57,11 @@ def write_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def write_json_line(value: Any) -> None:
-    """One JSON value on one line, at once, so that a reader of the pipe sees it live."""
+def write_json_line(value: Any, *, live: bool = True) -> None:
+    """One JSON value on one line; if `live` at once, so that a reader of the pipe sees it."""
     sys.stdout.write(json.dumps(value, ensure_ascii=not _is_unicode(), default=str) + "\n")
-    sys.stdout.flush()
+    if live:
+        sys.stdout.flush()
 
 
 def _is_unicode() -> bool:
