@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 from ..effects.budget import Charged
 from .events import LimitNear
-
-if TYPE_CHECKING:
-    from .inlet import Inlet
+from .inlet import WINDOW, Inlet
 
 NEAR = 0.8
 
@@ -20,10 +17,12 @@ LINGERING = 1.0
 class Limits:
     """What one session has said already. `tell` gets each `LimitNear`."""
 
+    __slots__ = ("_said", "_session", "_tell")
+
     def __init__(self, session: str, tell: Callable[[LimitNear], None]) -> None:
         self._session = session
         self._tell = tell
-        self._said: set[tuple[str, str, int]] = set()
+        self._said: dict[tuple[str, str, int], None] = {}
 
     def charged(self, role: str, charges: Iterable[Charged]) -> None:
         """A message of `role` was charged; `level` is what it left of each budget."""
@@ -34,14 +33,14 @@ class Limits:
                 kind = "budget" if kind == "flow" else "leakage"
                 self.near(kind, name, role, level.spent, level.limit, epoch=level.epoch)
 
-    def mailbox(self, instance: str, inlet: Inlet, window: int) -> None:
+    def mailbox(self, instance: str, inlet: Inlet) -> None:
         """`instance` reads more slowly than somebody sends to it."""
         name = f"{instance} from {inlet.name}"
-        self.near("mailbox", name, instance, len(inlet.queue), window)
+        self.near("mailbox", name, instance, len(inlet.queue), WINDOW)
 
     def near(
         self, limit: str, name: str, role: str, used: int, allowed: int, *, epoch: int = 0
     ) -> None:
         if (limit, name, epoch) not in self._said:
-            self._said.add((limit, name, epoch))
+            self._said[limit, name, epoch] = None
             self._tell(LimitNear(self._session, limit, name, role, used, allowed))

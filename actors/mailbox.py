@@ -40,7 +40,7 @@ class Mailbox:
         self._acknowledge = acknowledge
         self._flush = flush
         self._waiters: list[asyncio.Future[None]] = []
-        self.slow: Callable[[Inlet], None] | None = None
+        self.slow: Callable[[str, Inlet], None] | None = None
         """Called when so much of one sender lies unread that it soon has to wait, or waits."""
 
     def inlet(self, role: str, index: int) -> Inlet | None:
@@ -88,7 +88,7 @@ class Mailbox:
         def look() -> None:
             inlet.lingers = False
             if self.failure is None and self.slow is not None and len(inlet.queue) > HIGH:
-                self.slow(inlet)
+                self.slow(self.name, inlet)
 
         asyncio.get_running_loop().call_later(LINGERING, look)
 

@@ -42,6 +42,7 @@ class Outlet:
         "_full",
         "_limit",
         "_lowest",
+        "_only",
         "_slowest",
         "_unread",
         "_waiters",
@@ -78,7 +79,9 @@ class Outlet:
         self._everywhere = 0
         self._flying = 0
         self._unread: list[Sent] = []
-        self._credits = dict.fromkeys(listeners, WINDOW)
+        heard_by = tuple(listeners)
+        self._only = heard_by[0] if len(heard_by) == 1 else None
+        self._credits = {} if self._only is not None else dict.fromkeys(heard_by, WINDOW)
         self._arrived: dict[int, int] = {}
         self._slowest = len(self._credits)
         self._waiters: list[asyncio.Future[None]] = []
@@ -113,15 +116,15 @@ class Outlet:
 
     def acknowledged(self, index: int, received: int, credit: int) -> None:
         """Listener `index` has the messages up to `received` and allows those up to `credit`."""
+        # Nobody can have read more than was sent, whatever it says.
+        credit = min(credit, self.next - 1 + WINDOW)
+        if index == self._only:
+            self._everywhere = max(self._everywhere, received)
+            self._lowest = max(self._lowest, credit)
+            self._reckon()
+            return
         before = self._credits.get(index)
         if before is None:
-            return
-        # Nobody can have read more than was sent, whatever it says.
-        credit = max(before, min(credit, self.next - 1 + WINDOW))
-        if len(self._credits) == 1:
-            self._everywhere = max(self._everywhere, received)
-            self._lowest = self._credits[index] = credit
-            self._reckon()
             return
         self._arrived[index] = max(self._arrived.get(index, 0), received)
         if credit > before:

@@ -55,6 +55,8 @@ class Post:
     `closed` is set when the session has failed: nothing is read any more.
     """
 
+    __slots__ = ("_desk", "_fingerprint", "_lines", "_seats", "_session", "closed", "recovering")
+
     def __init__(
         self, desk: Desk, session: str, fingerprint: bytes, seats: dict[tuple[str, int], Seat]
     ) -> None:

@@ -32,6 +32,9 @@ class Presence:
     """Owned by a session; `begin` before it plays, `leave` when its roles are done, `cancel` at
     the end. `say(local, remote, control)` sends a frame; `gone(role, reason)` reports a silence."""
 
+    __slots__ = ("_beating", "_changed", "_digest", "_done", "_gone", "_heard", "_here", "_loop",
+                 "_offer", "_say", "_verb", "offered")  # fmt: skip
+
     def __init__(
         self,
         cast: Cast,
@@ -45,8 +48,8 @@ class Presence:
         self._offer = offer
         self._here = tuple(here)
         self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
-        self._done: set[str] = set()
-        self._digest = _digest(cast)
+        self._done: dict[str, None] = {}
+        self._digest = _digest(cast) if self._heard else b""
         self._say = say
         self._gone = gone
         self._verb: Verb = "hello"
@@ -75,7 +78,7 @@ class Presence:
         """Say that our part is over, and wait until all the others have said so, or are gone."""
         self._verb = "bye"
         self._tell_all()
-        while not self._done >= self._heard.keys():
+        while not self._done.keys() >= self._heard.keys():
             await self._change()
 
     def cancel(self) -> None:
@@ -103,7 +106,7 @@ class Presence:
         for role, when in self._heard.items():
             if role not in self._done and now - when > SILENCE:
                 if self._verb == "bye":
-                    self._done.add(role)
+                    self._done[role] = None
                     self._wake()
                 else:
                     self._gone(role, f"no sign of life from its process for {SILENCE:g} s")
@@ -137,7 +140,7 @@ class Presence:
             )
         self._heard[role] = self._loop.time()
         if control.verb == "bye":
-            self._done.add(role)
+            self._done[role] = None
         if control.verb == "hello" and self._beating is not None:
             self._answer(role)
         self._wake()

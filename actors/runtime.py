@@ -97,7 +97,7 @@ class Runtime:
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
         self._playing: dict[Session, None] = {}
-        self._taken: dict[tuple[str, str], set[str]] = {}
+        self._taken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._closed = False
 
     @property
@@ -202,15 +202,13 @@ class Runtime:
             devices=choreography.devices,
             given=given,
         )
-        taken = self._take(played, choreography.full_name, playing)
+        self._take(played, choreography.full_name, playing)
         self._playing[played] = None
         try:
             return await played.run(patience)
         finally:
             del self._playing[played]
-            taken.difference_update(playing)
-            if not taken:
-                del self._taken[played.id, choreography.full_name]
+            self._leave(played, choreography.full_name, playing)
 
     # --- durable sessions --------------------------------------------------------------
 
@@ -317,15 +315,20 @@ class Runtime:
         their tokens show, where these are given, only the verifier can tell."""
         return self._grants.lacking(guards) if self._wallet.issues else {}
 
-    def _take(self, new: Session, protocol: str, roles: Mapping[str, object]) -> set[str]:
-        """The roles of a session that are played here, these now among them. Two of one name would
-        hear each other's messages; processes that play different roles, or different protocols,
-        may share the name."""
-        taken = self._taken.setdefault((new.id, protocol), set())
-        if not taken.isdisjoint(roles):
-            raise SessionExists(new.id, min(taken.intersection(roles)))
-        taken.update(roles)
-        return taken
+    def _take(self, new: Session, protocol: str, roles: Mapping[str, object]) -> None:
+        """Note the roles of a session that are played here. Two of one name would hear each
+        other's messages; processes that play different roles, or different protocols, may share
+        the name."""
+        taken = self._taken.get((new.id, protocol), ())
+        twice = [role for role in taken if role in roles]
+        if twice:
+            raise SessionExists(new.id, min(twice))
+        self._taken[new.id, protocol] = (*taken, *roles)
+
+    def _leave(self, old: Session, protocol: str, roles: Mapping[str, object]) -> None:
+        left = tuple(role for role in self._taken.pop((old.id, protocol)) if role not in roles)
+        if left:
+            self._taken[old.id, protocol] = left
 
     def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
         bound = {**choreography.bindings, **bindings}

@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import anyio
@@ -131,10 +132,10 @@ class Session:
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
         outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
-        mailbox = Mailbox(part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush)
-        mailbox.slow = lambda inlet: self.limits.mailbox(mailbox.name, inlet, WINDOW)
-        seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
-        return seat
+        acknowledge = partial(self._acknowledge, part.role, index)
+        mailbox = Mailbox(part, index, acknowledge, outbox.flush)
+        mailbox.slow = self.limits.mailbox
+        return Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
 
     async def admit(self) -> None:
         """Refuse roles that could not make their sends, before the first message."""
@@ -295,7 +296,7 @@ class Session:
         found = seat.outbox.outlets.get((role, index))
         if found is None:
             listeners = self._cast.listeners(seat.role, seat.index, role, index)
-            subject = self._subject(role, index, seat)
+            subject = self._subject(role, index, seat.role, seat.index)
             found = Outlet(
                 seat.outbox, subject, role, index, listeners, self._broker.max_payload - 1024
             )
@@ -304,10 +305,10 @@ class Session:
             seat.outbox.outlets[role, index] = found
         return found
 
-    def _subject(self, role: str, index: int | None, sender: Seat) -> str:
+    def _subject(self, role: str, index: int | None, sender: str, sender_index: int) -> str:
         cast = self._cast
         return subjects.message(
-            cast.namespace, cast.name, role, index, self.id, sender.role, sender.index
+            cast.namespace, cast.name, role, index, self.id, sender, sender_index
         )
 
     def _encode(self, batch: list[Message]) -> bytes:
@@ -319,12 +320,13 @@ class Session:
         except BrokerError as error:
             self.lost(error.message)
 
-    def _acknowledge(self, seat: Seat, lane: Lane) -> None:
+    def _acknowledge(self, role: str, index: int, lane: Lane) -> None:
+        """Say for `role[index]` how far `lane` has come."""
         inlet = lane.inlet
         ack = Ack(lane.last, lane.read + WINDOW)
         control = Control(TO_ALL) if lane.to_all else None
         frame = Frame(self._cast.fingerprint, ack=ack, control=control)
-        self._publish(self._subject(inlet.role, inlet.index, seat), encode(frame))
+        self._publish(self._subject(inlet.role, inlet.index, role, index), encode(frame))
 
     def _recover(self) -> Recovery:
         if self._recovery is None:
@@ -359,8 +361,7 @@ class Session:
 
     def _send(self, local: str, remote: str, frame: Frame) -> None:
         """From the first instance of a role played here to all of one played elsewhere."""
-        seat = self._seats[local, 0]
-        self._publish(self._subject(remote, None, seat), encode(frame))
+        self._publish(self._subject(remote, None, local, 0), encode(frame))
 
     def refused(self, subject: str, reason: str) -> None:
         """A frame was dropped that concerns nobody here."""
