@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Mapping
 
-from ..effects.capability import Authority, Limits, PublicKey, narrowed, parsed
+from ..effects.capability import Authority, PublicKey, TokenLimits, narrowed, parsed
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
 from ..effects.token import read_token
@@ -58,7 +58,7 @@ class Wallet:
         try:
             if parsed(token, self.root).block_count() >= BLOCK_LIMIT:
                 return token
-            return narrowed(token, self.root, limits=Limits(holder=who))
+            return narrowed(token, self.root, limits=TokenLimits(holder=who))
         except TokenRefused:
             return token
 

@@ -46,7 +46,7 @@ def qualified(capability: str, namespace: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class TokenLimits:
     """Whom a token is for and what of it is left; what is None is not limited.
 
     `capabilities` are full names, `namespaces` and `protocols` those of the session, `roles` plain
@@ -121,9 +121,9 @@ class Authority:
     def issue(self, holder: Identity, capabilities: Collection[str], expires: float) -> bytes:
         """A token of one instance in one session, until `expires` (seconds since 1970)."""
         names = {qualified(c, holder.namespace) for c in capabilities}
-        return self.grant(names, Limits(holder=holder, expires=expires))
+        return self.grant(names, TokenLimits(holder=holder, expires=expires))
 
-    def grant(self, capabilities: Collection[str], limits: Limits) -> bytes:
+    def grant(self, capabilities: Collection[str], limits: TokenLimits) -> bytes:
         """A token for `capabilities` (full names) of whoever `limits` allow, which have to say
         when it ends. Whoever holds it may use it, so limit its roles.
 
@@ -144,7 +144,7 @@ def narrowed(
     *,
     capabilities: Collection[str] | None = None,
     expires: float | None = None,
-    limits: Limits | None = None,
+    limits: TokenLimits | None = None,
 ) -> bytes:
     """`token` with less authority: fewer capabilities (full names), a shorter time, or whatever
     else `limits` say.
@@ -152,7 +152,7 @@ def narrowed(
     Needs no authority and no network. Raises `TokenRefused` for bytes that are no token.
     """
     block = BlockBuilder("")
-    Limits(capabilities=capabilities, expires=expires).add_to(block)
+    TokenLimits(capabilities=capabilities, expires=expires).add_to(block)
     if limits is not None:
         limits.add_to(block)
     return bytes(parsed(token, root).append(block).to_bytes())
@@ -174,7 +174,7 @@ def endorsed(
     block = BlockBuilder("")
     for capability in sorted(set(capabilities)):
         block.add_code("capability({c});", {"c": checked(capability)})
-    Limits(expires=expires).add_to(block)
+    TokenLimits(expires=expires).add_to(block)
     biscuit: Any = parsed(token, root)
     signed = biscuit.third_party_request().create_block(party.pair.private_key, block)
     return bytes(biscuit.append_third_party(party.pair.public_key, signed).to_bytes())

@@ -9,6 +9,7 @@ from .actors.endpoint import Endpoint
 from .actors.errors import (
     ActorError,
     GuardRefused,
+    InvalidGrant,
     MissingRole,
     NoBranch,
     PeerFailed,
@@ -19,6 +20,7 @@ from .actors.errors import (
     TooEarly,
     TooLate,
     Unfinished,
+    UnknownGrantee,
 )
 from .actors.listener import Received
 from .actors.opening import for_production, for_testing, open
@@ -30,8 +32,17 @@ from .actors.workers.worker import Worker
 from .actors.telemetry.settings import Telemetry
 from .broker.codec import About, Codec, PayloadCipher
 from .broker.errors import BrokerError
+from .effects.budget import Budgets
+from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
 from .effects.entry import Entry
-from .effects.errors import BudgetExhausted, CapabilityDenied, EffectError, JournalBroken
+from .effects.errors import (
+    BudgetExhausted,
+    CapabilityDenied,
+    EffectError,
+    JournalBroken,
+    LeakageExhausted,
+    TokenRefused,
+)
 from .effects.findings import Findings
 from .effects.history.archive import Archive
 from .effects.history.errors import JournalDamaged
@@ -54,6 +65,8 @@ from .effects.resilience.outcome import SagaOutcome
 from .effects.resilience.resilient import Resilience, resilient
 from .effects.resilience.retry import Retry
 from .effects.resilience.saga import Saga, Visit
+from .effects.revocation import Revocations
+from .effects.verifier import Verifier
 from .language.bindings import BindingError
 from .language.errors import (
     ChoreographyError,
@@ -72,11 +85,13 @@ __all__ = [
     "About",
     "ActorError",
     "Archive",
+    "Authority",
     "BindingError",
     "Breaker",
     "Breakers",
     "BrokerError",
     "BudgetExhausted",
+    "Budgets",
     "Bulkhead",
     "BulkheadFull",
     "Bulkheads",
@@ -94,9 +109,12 @@ __all__ = [
     "Fuse",
     "GuardRefused",
     "History",
+    "InvalidGrant",
     "Journal",
     "JournalBroken",
     "JournalDamaged",
+    "Key",
+    "LeakageExhausted",
     "MissingRole",
     "NoBranch",
     "Outcome",
@@ -112,6 +130,7 @@ __all__ = [
     "ResilientRuntime",
     "Restart",
     "Retry",
+    "Revocations",
     "RoleFailed",
     "Runtime",
     "Saga",
@@ -123,15 +142,21 @@ __all__ = [
     "StepTimedOut",
     "Telemetry",
     "TimedOut",
+    "TokenLimits",
+    "TokenRefused",
     "TooEarly",
     "TooLate",
     "Unfinished",
+    "UnknownGrantee",
+    "Verifier",
     "Visit",
     "Worker",
+    "endorsed",
     "for_production",
     "for_testing",
     "load",
     "load_all",
+    "narrowed",
     "open",
     "reducer",
     "resilient",

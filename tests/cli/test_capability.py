@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pavane.cli import tokens
-from pavane.effects.capability import Authority, Key, Limits, endorsed
+from pavane.effects.capability import Authority, Key, TokenLimits, endorsed
 from pavane.effects.errors import TokenRefused
 from pavane.effects.token import write_secret, write_token
 from pavane.language.errors import PavaneError
@@ -38,7 +38,7 @@ def deployment(tmp_path: Path) -> Path:
     for name, key in (("root.key", ROOT), ("bank.key", BANK)):
         write_secret(tmp_path / name, key.seed.hex())
         (tmp_path / f"{name}.pub").write_text(key.public.hex())
-    limits = Limits(roles=["Pilot"], expires=time.time() + 600)
+    limits = TokenLimits(roles=["Pilot"], expires=time.time() + 600)
     token = Authority(ROOT.seed).grant(["space:launch"], limits)
     write_secret(tmp_path / "pilot.token", write_token(token))
     both = endorsed(token, ROOT.public, BANK, ["bank:pay"])

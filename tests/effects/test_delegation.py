@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pavane.broker.contract import Broker
-from pavane.effects.capability import Authority, Key, Limits, endorsed, narrowed
+from pavane.effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
 from pavane.effects.errors import CapabilityDenied, InvalidName, TokenRefused
 from pavane.effects.identity import Identity
 from pavane.effects.revocation import REVOCATIONS, SUBJECT, Revocations
@@ -29,7 +29,7 @@ def verifier(**more: Any) -> Verifier:
 
 
 def granted(**limits: Any) -> bytes:
-    return ROOT.grant(["ns:x", "ns:y"], Limits(expires=NOW + 60, **limits))
+    return ROOT.grant(["ns:x", "ns:y"], TokenLimits(expires=NOW + 60, **limits))
 
 
 def shows(token: bytes, capability: str, holder: Identity = ADMIN, **more: Any) -> bool:
@@ -54,7 +54,11 @@ LIMITS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 def test_a27_a_token_is_limited_by_role_protocol_session_and_namespace(
     limits: dict[str, Any], other: dict[str, Any], why: str, late: bool
 ) -> None:
-    token = narrowed(granted(), ROOT.public, limits=Limits(**limits)) if late else granted(**limits)
+    token = (
+        narrowed(granted(), ROOT.public, limits=TokenLimits(**limits))
+        if late
+        else granted(**limits)
+    )
     assert shows(token, "ns:x")
     with pytest.raises(CapabilityDenied, match=why):
         verifier().require(replace(ADMIN, **other), token, "ns:x")
@@ -68,15 +72,15 @@ def test_an_empty_list_leaves_nobody() -> None:
 NAMES = st.sampled_from(["ns:x", "ns:y", "other:z"])
 ROLES = st.sampled_from(["Admin", "Auditor", "User"])
 STEP = st.one_of(
-    st.builds(Limits, capabilities=st.sets(NAMES)),
-    st.builds(Limits, roles=st.sets(ROLES)),
-    st.builds(Limits, expires=st.sampled_from([NOW - 5, NOW, NOW + 100])),
+    st.builds(TokenLimits, capabilities=st.sets(NAMES)),
+    st.builds(TokenLimits, roles=st.sets(ROLES)),
+    st.builds(TokenLimits, expires=st.sampled_from([NOW - 5, NOW, NOW + 100])),
 )
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(STEP, max_size=3))
-def test_a_chain_of_delegations_grants_what_every_link_allows(chain: list[Limits]) -> None:
+def test_a_chain_of_delegations_grants_what_every_link_allows(chain: list[TokenLimits]) -> None:
     token = granted()
     for limits in chain:
         token = narrowed(token, ROOT.public, limits=limits)
@@ -94,7 +98,7 @@ def test_a_chain_of_delegations_grants_what_every_link_allows(chain: list[Limits
 @pytest.mark.parametrize("name", ['a"b', "a\\b", "", "a\nb", "x" * 257])
 def test_what_cannot_be_in_a_token_is_refused_when_it_is_made(name: str) -> None:
     for make in (
-        lambda: ROOT.grant([name], Limits(expires=NOW)),
+        lambda: ROOT.grant([name], TokenLimits(expires=NOW)),
         lambda: granted(roles=[name]),
         lambda: narrowed(granted(), ROOT.public, capabilities=[name]),
         lambda: endorsed(granted(), ROOT.public, BANK, [name]),
@@ -102,7 +106,7 @@ def test_what_cannot_be_in_a_token_is_refused_when_it_is_made(name: str) -> None
         with pytest.raises(InvalidName):
             make()
     with pytest.raises(InvalidName, match="end"):
-        ROOT.grant(["ns:x"], Limits())
+        ROOT.grant(["ns:x"], TokenLimits())
 
 
 # third parties ----------------------------------------------------------------------------------
@@ -152,7 +156,7 @@ def id_of(token: bytes) -> str:
 
 async def test_a_revocation_reaches_every_process_at_once(broker: Broker) -> None:
     authority = Authority()
-    token = authority.grant(["ns:x"], Limits(expires=NOW + 60))
+    token = authority.grant(["ns:x"], TokenLimits(expires=NOW + 60))
     early, late = (Verifier(authority.public, clock=lambda: NOW) for _ in range(2))
     lists = [Revocations(broker, authority.public) for _ in range(2)]
     await lists[0].watch(early)

@@ -13,8 +13,8 @@ from typing import TypeVar
 from ..effects.capability import (
     Authority,
     Key,
-    Limits,
     PublicKey,
+    TokenLimits,
     endorsed,
     narrowed,
     parsed,
@@ -60,8 +60,8 @@ class Order:
     def expires(self) -> float | None:
         return None if self.lasting is None else time.time() + seconds(self.lasting)
 
-    def limits(self, *, with_names: bool = False) -> Limits:
-        return Limits(
+    def limits(self, *, with_names: bool = False) -> TokenLimits:
+        return TokenLimits(
             capabilities=self.names() if with_names and self.capabilities else None,
             roles=self.roles,
             protocols=self.protocols,
@@ -107,7 +107,7 @@ def issue(order: Order, key: Path, out: Path, *, json: bool) -> None:
 
 def attenuate(order: Order, token: Path, root: Path, out: Path, *, json: bool) -> None:
     limits = order.limits(with_names=True)
-    if limits == Limits():
+    if limits == TokenLimits():
         raise UsageError(
             "nothing says what the new token shall not allow",
             hint="give --capability, --role, --protocol, --session or --for",
