@@ -27,6 +27,19 @@ PRINTED = {
         "the rocket waits: no permission",
         "on hold; charged 0; facts: none",
     ],
+    "08_timeouts": [
+        "quick: paid 120 after 0 reminders",
+        "slow: paid 120 after 2 reminders",
+        "forgotten: nobody decided within 0.8 s",
+        "withdrawn: cancelled by the customer: I found the receipt",
+    ],
+    "11_auditable": [
+        "billed 3 times, last at entry 3 of its writer",
+        "charges {'Client': 40, 'Shop': 20}; 15 entries by a snapshot, 5 read",
+        "copy.jsonl: 20 entries, faults: 0",
+        "forged.jsonl: 20 entries, faults: 1",
+        "   altered at entry 1",
+    ],
     "13_compensating": [
         "Ada: flight-10, car-10, hotel-1",
         (
