@@ -22,6 +22,7 @@ from ..effects.places import HEAD_SUBJECTS, HEADS, JOURNAL, JOURNAL_SUBJECTS
 from ..effects.revocation import REVOCATION_SUBJECTS, REVOCATIONS
 from ..language.compiler import Compiled
 from ..language.machine import Action, Machine
+from . import durable_permissions
 
 OPERATOR = "pavane-operator"
 """Makes the streams and sets the budgets. No role can be called so, as it has a hyphen."""
@@ -41,15 +42,23 @@ class Permit:
     subscribe: tuple[str, ...]
 
 
-def permits(protocols: Iterable[Compiled]) -> list[Permit]:
+def permits(protocols: Iterable[Compiled], *, durable: bool = True) -> list[Permit]:
     """One for each role of each protocol, then the three that are not roles.
 
     Roles are users named `namespace.Protocol.Role`. All instances of a family are one user.
+    Without `durable` they can play live sessions alone.
     """
     compiled = list(protocols)
-    found = [_of_role(one, role) for one in compiled for role in _roles(one)]
-    for user, allow in ((OPERATOR, _operator), (RUNTIME, _runtime), (READER, _reader)):
-        found.append(_permit(user, allowed.all_of(allow(one) for one in compiled)))
+    found = [_of_role(one, role, durable=durable) for one in compiled for role in _roles(one)]
+    for user, allow, kept in (
+        (OPERATOR, _operator, durable_permissions.of_operator),
+        (RUNTIME, _runtime, durable_permissions.of_runtime),
+        (READER, _reader, None),
+    ):
+        what = allowed.all_of(allow(one) for one in compiled)
+        if durable and kept is not None:
+            what += allowed.all_of(kept(one) for one in compiled)
+        found.append(_permit(user, what))
     return found
 
 
@@ -63,7 +72,7 @@ def _roles(compiled: Compiled) -> Mapping[str, tuple[Machine, ...]]:
     return compiled.outline().machines
 
 
-def _of_role(compiled: Compiled, role: str) -> Permit:
+def _of_role(compiled: Compiled, role: str, *, durable: bool) -> Permit:
     space, protocol = subjects.namespace_token(compiled.namespace), compiled.name
     live = allowed.publishing(f"{space}.{protocol}.*.*.*.{role}.*") + allowed.listening(
         subjects.inbox(space, protocol, role)
@@ -72,6 +81,8 @@ def _of_role(compiled: Compiled, role: str) -> Permit:
     effects = _effects(space, protocol, role, actions)
     if any(effects_of(action) for action in actions):
         effects += _heeding_revocations()
+    if durable:
+        live += durable_permissions.of_role(compiled, role)
     return _permit(f"{space}.{protocol}.{role}", live + effects)
 
 

@@ -10,8 +10,11 @@ from ..effects.budget import Budgets
 from ..effects.effect import FlowCostEffect, LeakageEffect, effects_of
 from ..language.compiler import Compiled
 from ..language.machine import Machine
+from . import durable_permissions
+from .durable.start import prepare as prepare_sessions
 from .grants import PLENTY
 from .permissions import STREAMS
+from .workers import places
 
 
 async def prepare(
@@ -26,12 +29,10 @@ async def prepare(
     A budget given is set. Without one, a budget that exists stays, and one that does not becomes
     practically unlimited; so it is with `leakage`, by class of observers. May be called again.
     """
-    done: list[str] = []
-    for stream, captured in STREAMS:
-        await broker.ensure_stream(stream, list(captured))
-        done.append(f"stream {stream}")
+    found = list(protocols)
+    done = await _make_streams(broker, {one.namespace for one in found})
     known = Budgets(broker)
-    for compiled in protocols:
+    for compiled in found:
         context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"
         charged, observers = _limited(compiled.outline().machines)
         for role in charged:
@@ -46,6 +47,19 @@ async def prepare(
                 level = await known.define_leakage(context, observer, limit)
             done.append(f"leakage {context}.{observer}: {level.spent} of {level.limit} spent")
     return done
+
+
+async def _make_streams(broker: Broker, namespaces: Iterable[str]) -> list[str]:
+    for stream, captured in STREAMS:
+        await broker.ensure_stream(stream, list(captured))
+    made = [stream for stream, _ in STREAMS]
+    for namespace in sorted(namespaces):
+        await prepare_sessions(broker, namespace)
+        await broker.ensure_queue(places.queue(namespace))
+        await broker.ensure_stream(places.protocols(namespace), [places.protocol(namespace)])
+        await broker.ensure_stream(places.dead(namespace), [places.dead_letters(namespace)])
+        made += durable_permissions.streams(namespace)
+    return [f"stream {stream}" for stream in made]
 
 
 def _limited(machines: Mapping[str, tuple[Machine, ...]]) -> tuple[list[str], list[str]]:

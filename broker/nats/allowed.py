@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .work import work_consumer, work_subject
+
 
 @dataclass(frozen=True, slots=True)
 class Allowed:
@@ -49,6 +51,18 @@ def reading(stream: str, pattern: str) -> Allowed:
     return Allowed(
         (f"$JS.API.CONSUMER.CREATE.{stream}.*.{pattern}", f"$JS.API.CONSUMER.MSG.NEXT.{stream}.*")
     )
+
+
+def taking(queue: str, topic: str) -> Allowed:
+    """`take` from one topic of a queue: its consumer is of that name and filter, or is none."""
+    name = work_consumer(topic)
+    made = f"$JS.API.CONSUMER.CREATE.{queue}.{name}.{work_subject(queue, topic)}"
+    asked = f"$JS.API.CONSUMER.MSG.NEXT.{queue}.{name}"
+    return Allowed((f"$JS.API.STREAM.INFO.{queue}", made, asked, f"$JS.ACK.{queue}.{name}.>"))
+
+
+def putting(queue: str, topic: str) -> Allowed:
+    return Allowed((f"$JS.API.STREAM.INFO.{queue}", work_subject(queue, topic)))
 
 
 def making(stream: str) -> Allowed:

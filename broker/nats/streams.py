@@ -32,7 +32,7 @@ class Streams:
         self._link = link
         self._api = api
         self._replicas = replicas
-        self._scoped = scoped
+        self.scoped = scoped
         self._wanted: dict[str, list[str]] = {}
 
     # making -------------------------------------------------------------------------
@@ -48,7 +48,7 @@ class Streams:
 
     async def create(self, stream: str, patterns: list[str], **settings: Any) -> None:
         """As `ensure`, for our own subjects too."""
-        if self._scoped:
+        if self.scoped:
             return
         while True:
             config = await self.config(stream)
@@ -158,7 +158,7 @@ class Streams:
             now = asyncio.get_running_loop().time()
             deadline = deadline or now + apis.PATIENCE
             if now >= deadline:
-                if self._scoped:
+                if self.scoped:
                     raise missing(stream, scoped=True)
                 raise Unconfirmed(f"append to {stream}", apis.PATIENCE)
             await asyncio.sleep(_BETWEEN)
@@ -166,7 +166,7 @@ class Streams:
 
     async def _explain(self, stream: str, subject: str) -> None:
         """Nobody took the record. Return if it may be tried again, else say why not."""
-        if self._scoped:
+        if self.scoped:
             return  # Whether it is there at all is not for us to see.
         config = await self.config(stream)
         if config is None:
@@ -180,7 +180,7 @@ class Streams:
 
     async def _stored(self, refusal: WrongSequence, message_id: str) -> int | None:
         """The sequence of our record, if it is the one that came after what was expected."""
-        if self._scoped:
+        if self.scoped:
             found = await self._glance(refusal.stream, refusal.subject, refusal.expected + 1)
             same = found is not None and (found.msg.headers or {}).get("Nats-Msg-Id") == message_id
             return found.sequence if found is not None and same else None
@@ -205,7 +205,7 @@ class Streams:
 
     async def last(self, stream: str, pattern: str) -> Record | None:
         """Asked of the leader: a direct get may be answered by a replica that lags behind."""
-        if self._scoped:
+        if self.scoped:
             found = await self._glance(stream, pattern)
             return None if found is None else _record(found)
         message = await self._message(stream, {"last_by_subj": pattern})

@@ -33,12 +33,12 @@ Missed = Callable[[], Awaitable[None]]
 """Makes a consumer once more."""
 
 
-def _subject(queue: str, topic: str = "") -> str:
+def work_subject(queue: str, topic: str = "") -> str:
     # Begins with `_`, where no namespace can.
     return f"_WORK.{queue}.{topic}" if topic else f"_WORK.{queue}"
 
 
-def _consumer(topic: str) -> str:
+def work_consumer(topic: str) -> str:
     if not topic:
         return "workers"
     if len(topic) <= _PREFIX:
@@ -188,16 +188,18 @@ class Work:
 
     async def ensure(self, queue: str, lease: float) -> None:
         """The lease stands in the stream's metadata, for whoever takes from it first."""
-        wanted = [_subject(token(queue)), _subject(queue, ">")]
+        wanted = [work_subject(token(queue)), work_subject(queue, ">")]
         metadata = {_LEASE: f"{lease:g}"}
         await self._streams.create(queue, wanted, retention="workqueue", metadata=metadata)
+        if self._streams.scoped:
+            return  # The lease is the operator's to set.
         config = await self._streams.config(queue)
         if config is not None and config.get("metadata", {}).get(_LEASE) != metadata[_LEASE]:
             config["metadata"] = {**config.get("metadata", {}), **metadata}
             await self._api.call(f"STREAM.UPDATE.{queue}", config, stream=queue)
 
     async def put(self, queue: str, payload: bytes, topic: str, message_id: str | None) -> None:
-        subject = _subject(token(queue), topic)
+        subject = work_subject(token(queue), topic)
         try:
             await self._streams.put(queue, subject, payload, message_id, None)
         except StreamRefused as error:
@@ -211,7 +213,7 @@ class Work:
             # Not setdefault: while we asked, another taker may have begun.
             if (queue, topic) not in self._takers:
                 self._takers[queue, topic] = Takers(
-                    self._link, queue, _consumer(topic), lambda: self._consume(queue, topic)
+                    self._link, queue, work_consumer(topic), lambda: self._consume(queue, topic)
                 )
         delivery = await self._takers[queue, topic].take(timeout)
         return None if delivery is None else Item(self._link, delivery)
@@ -222,8 +224,9 @@ class Work:
         if stream is None:
             raise _missing(queue)
         config = {
-            "durable_name": _consumer(topic),
-            "filter_subject": _subject(queue, topic),
+            "name": work_consumer(topic),
+            "durable_name": work_consumer(topic),
+            "filter_subject": work_subject(queue, topic),
             "ack_policy": "explicit",
             "ack_wait": int(float(stream.get("metadata", {}).get(_LEASE, LEASE)) * 1e9),
             "deliver_policy": "all",
@@ -234,8 +237,10 @@ class Work:
             "num_replicas": 0,
             "inactive_threshold": _IDLE * 10**9,
         }
-        body = {"stream_name": queue, "config": config}
-        verb = f"CONSUMER.DURABLE.CREATE.{queue}.{_consumer(topic)}"
+        body = {"stream_name": queue, "config": config, "action": ""}
+        # With the filter in the subject, so that permissions can tell what is to be taken.
+        name = work_consumer(topic)
+        verb = f"CONSUMER.CREATE.{queue}.{name}.{work_subject(queue, topic)}"
         await self._api.call(verb, body, stream=queue)
 
 

@@ -18,6 +18,7 @@ import pytest
 
 import pavane
 from pavane.actors.standin import StandIn
+from pavane.actors.workers.worker import Worker
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
 from pavane.broker.embedded import Server
@@ -325,3 +326,99 @@ async def test_a52_a_missing_preparation_is_said(tmp_path: Path, nats_url: str) 
         await broker.last("NO_SUCH_STREAM", "journal.a.b.c.d.0")
     assert "--prepare" in caught.value.hint
     await broker.close()
+
+
+DURABLE = """#[namespace = "depot"]
+protocol Parcel { roles: Sender, Hub, Van[2];
+  Sender[guard_capability = "ship", flow_cost = 3, journal_facts = "shipped"] -> Hub: Parcel(int);
+  Hub -> Van[*]: Load(int); Van[i] -> Hub: Loaded(int); Hub -> Sender: Done(int); }
+"""
+
+
+async def sender(me: pavane.Endpoint) -> int:
+    await me.send("Parcel", await me.run(parcel))
+    total: int = await me.receive("Done")
+    return total
+
+
+async def parcel() -> int:
+    return 20
+
+
+async def hub(me: pavane.Endpoint) -> None:
+    await me.send("Load", await me.receive("Parcel"))
+    loaded: dict[int, int] = await me.receive("Loaded")
+    await me.send("Done", sum(loaded.values()))
+
+
+async def van(me: pavane.Endpoint) -> None:
+    await me.send("Loaded", await me.receive("Load") + me.index)
+
+
+async def test_a52_workers_with_a_role_each_play_durable_sessions_and_get_no_further(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "parcel.choreo"
+    file.write_text(DURABLE)
+    played = {"Sender": sender, "Hub": hub, "Van": van}
+    authority, signer = Authority(), Signer()
+    async with (
+        by_password(tmp_path, file) as (url, options, credentials),
+        AsyncExitStack() as stack,
+    ):
+        working: list[asyncio.Task[None]] = []
+        workers: list[Worker] = []
+        for role, function in played.items():
+            runtime = await stack.enter_async_context(
+                pavane.open(
+                    url,
+                    options=options[f"depot.Parcel.{role}"],
+                    authority=authority,
+                    signer=signer,
+                )
+            )
+            parcels = pavane.load(file)
+            parcels.role(role)(function)
+            worker = Worker(runtime)
+            worker.serve(parcels, role)
+            workers.append(worker)
+            working.append(asyncio.create_task(worker.run()))
+        starter = await stack.enter_async_context(
+            pavane.open(url, options=options["pavane-runtime"], authority=authority, signer=signer)
+        )
+        async with asyncio.timeout(30):
+            handle = await starter.start(pavane.load(file), session="s1", patience=10)
+            outcome = await handle.result()
+        assert outcome["Sender"] == 41
+        await _nobody_gets_further(url, credentials)
+        for worker in workers:
+            worker.drain(1)
+        await asyncio.gather(*working)
+
+
+async def _nobody_gets_further(url: str, credentials: Callable[[str], dict[str, Any]]) -> None:
+    here = "depot.Parcel"
+    for me, other in (("Sender", "Hub"), ("Hub", "Van"), ("Van", "Sender")):
+        says = [
+            f"{here}.{me}.0.s1.{other}.0.log",
+            f"{here}.{other}.0.s1.{other}.0.own",
+            f"{here}.{other}.0.s1.-.0.log",  # take its instances over
+            f"{here}.-.all.s1.{other}.0.log",
+            f"{here}.-.all.s1.-.0.log",  # start, or cancel
+            f"{here}.{other}.0.s1.dead",
+            f"$JS.API.CONSUMER.CREATE.SESSIONS_depot.c.{here}.{other}.*.s1.*.*.log",
+            f"$JS.API.CONSUMER.CREATE.SESSIONS_depot.c.{here}.{other}.0.s1.{other}.0.own",
+            f"$JS.API.CONSUMER.CREATE.SESSIONS_depot.c.{here}.*.*.s1.*.*.*",
+            "$JS.API.CONSUMER.CREATE.SESSIONS_depot.c",
+            f"_WORK.WORK_depot.Parcel.{other}.0011223344556677",
+            "$JS.API.CONSUMER.CREATE.WORK_depot.c._WORK.WORK_depot.>",
+            f"$JS.API.CONSUMER.MSG.NEXT.WORK_depot.Parcel={other}=0011223344556677",
+            f"$JS.ACK.WORK_depot.Parcel={other}=0011223344556677.1.1.1.1.0",
+        ]
+        streams = ("SESSIONS_depot", "WORK_depot", "PROTOCOLS_depot", "DEAD_depot")
+        verbs = ("DELETE", "PURGE", "UPDATE", "CREATE", "MSG.GET", "MSG.DELETE")
+        says += [f"$JS.API.STREAM.{verb}.{stream}" for verb in verbs for stream in streams]
+        listens = [f"{here}.{other}.*.*.*.*.log", f"{here}.{me}.*.*.*.*.own", "depot.>"]
+        async with Hostile(url, credentials(f"{here}.{me}")) as hostile:
+            assert await hostile.attempt(says, listens) == set()
+            assert hostile.heard == []

@@ -50,6 +50,9 @@ def permissions(
         str,
         typer.Option("--expires", metavar="TIME", help="With jwt: `90d`, `12h`. Default: never."),
     ] = "",
+    live: Annotated[
+        bool, typer.Option("--live", help="Only what live sessions need, without workers.")
+    ] = False,
     prepare: Annotated[
         bool,
         typer.Option("--prepare", help="Make the streams and budgets at --url, as the operator."),
@@ -87,6 +90,7 @@ def permissions(
         keys=keys,
         account=account,
         expires=expires,
+        durable=not live,
     )
     if prepare or budget or leakage:
         limits = amounts("--budget", budget), amounts("--leakage", leakage)

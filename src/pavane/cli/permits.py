@@ -40,13 +40,14 @@ class Request:
     keys: Path | None
     account: str
     expires: str
+    durable: bool = True
 
 
 def show(request: Request) -> None:
     """Print what was asked for; keys and credentials go to files that only the user can read."""
     token(request.account)
     seconds = _seconds(request)
-    found = _chosen(permits(_compiled(request.files)), request.roles)
+    found = _chosen(permits(_compiled(request.files), durable=request.durable), request.roles)
     if request.format == "json":
         write_json({"users": [_as_json(permit) for permit in found]})
     elif request.format == "jwt":
