@@ -176,7 +176,9 @@ def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagno
     message = f"{who.role} cannot tell the branches {labels} of {choice.chooser} apart{detail}"
     hint = _LET_THEM_DIFFER
     if strict and isinstance(choice.statement, Choice | Loop):
-        hint = f"tell it first in every branch, {_telling(flow, choice, who)}, or leave out --strict"
+        hint = (
+            f"tell it first in every branch, {_telling(flow, choice, who)}, or leave out --strict"
+        )
     return Diagnostic("PV170", "error", message, choice.statement.span, hint)
 
 
