@@ -26,6 +26,8 @@ FIGURES = (
     "loop",
     "growth",
     "monitor",
+    "capability",
+    "charges",
     "projection",
     "subtyping",
 )

@@ -52,7 +52,18 @@ def turned(level: Level, now: float) -> Level:
 def spent(counter: str, level: Level, amount: int) -> Level:
     if level.spent + checked(amount) > level.limit:
         raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=amount)
-    return replace(level, spent=level.spent + amount)
+    return _copied(level, level.spent + amount, level.revision)
+
+
+def at(level: Level, revision: int) -> Level:
+    """`level` as it was stored."""
+    return _copied(level, level.spent, revision)
+
+
+def _copied(level: Level, spent: int, revision: int) -> Level:
+    # What `replace` does, in a third of the time: a busy budget makes one for each charge.
+    held, window, began = level.held, level.window, level.began
+    return Level(level.limit, spent, level.epoch, revision, held, window, began)
 
 
 def given_back(counter: str, level: Level, amount: int, epoch: int) -> Level:

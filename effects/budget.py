@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from ..broker import subjects
 from ..broker.contract import Broker, Level
@@ -46,6 +47,7 @@ def leakage_counter(context: str, observer: str) -> str:
     return _counter("leak", context, observer)
 
 
+@lru_cache(maxsize=4096)
 def _counter(kind: str, context: str, name: str) -> str:
     names = [*context.split("."), name]
     return ".".join([kind, *(subjects.token(part) for part in names)])

@@ -249,12 +249,14 @@ class Leases:
     async def charge(self, lease: Lease, cost: int) -> tuple[Level, bool]:
         """The level after a charge, and whether the lease has it. Raises `LimitExceeded` where all
         that is drawn is used, or held by a process that does not answer; `UnknownCounter`."""
-        now = asyncio.get_running_loop().time()
-        hot = self._ahead and lease.is_hot(now)
-        level = lease.take(cost, now)
-        if level is not None:
-            return level, True
         try:
+            if not self._ahead and not lease.lasting:
+                return await self._broker.spend(lease.counter, cost), False
+            now = asyncio.get_running_loop().time()
+            hot = self._ahead and lease.is_hot(now)
+            level = lease.take(cost, now)
+            if level is not None:
+                return level, True
             return await self._charge(lease, cost, hot)
         except LimitExceeded:
             return await self.insist(lambda: self._charge(lease, cost, False), lease.counter)

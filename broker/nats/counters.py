@@ -174,7 +174,7 @@ class Counter:
         if after is None or after == before:
             return answers
         revision = await self._store(after, 0 if before is None else before.revision)
-        return [replace(a, revision=revision) if isinstance(a, Level) else a for a in answers]
+        return [levels.at(a, revision) if isinstance(a, Level) else a for a in answers]
 
     async def _store(self, level: Level, expected: int) -> int:
         """The revision of `level` once stored. Raises `WrongSequence` if it never will be."""
