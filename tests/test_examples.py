@@ -40,6 +40,19 @@ PRINTED = {
         "forged.jsonl: 20 entries, faults: 1",
         "   altered at entry 1",
     ],
+    "09_secure": [
+        "answered: you asked 'what is the time?'",
+        "denied: Client lacks the capability secure:send_request: its token is refused, it is revoked",
+        "denied: Client lacks the capability secure:send_request: its token does not grant it",
+    ],
+    "10_budgeted": [
+        "denied: there is no leakage budget for neighbor observers in budgeted.BudgetedProtocol",
+        "charged 350; Sender has spent 300 of 650",
+        "charged 350; Sender has spent 600 of 650",
+        "denied: the flow budget of Sender in budgeted.BudgetedProtocol is exhausted: 600 of 650",
+        "the receipts of the last session prove 300",
+        "charged 350; Sender has spent 300 of 650",
+    ],
     "13_compensating": [
         "Ada: flight-10, car-10, hotel-1",
         (
