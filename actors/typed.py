@@ -15,6 +15,7 @@ import msgspec
 from ..language.errors import ProtocolViolation
 from ..language.generate.form import Form, Pairs, matched
 from ..language.table import Table
+from .deadlines import TimeLimit
 from .endpoint import Endpoint
 from .errors import ActorError
 from .listener import Received
@@ -63,6 +64,16 @@ class State:
     def size(self, role: str) -> int:
         """How many instances a family has; 1 for a plain role."""
         return self._me.size(role)
+
+    def deadline(self) -> TimeLimit:
+        """The time that the protocol leaves for the present choice, as a block: see
+        `Endpoint.deadline`."""
+        return self._me.deadline()
+
+    @property
+    def time_left(self) -> float | None:
+        """Seconds until the next step or decision must have been made, if there is a time."""
+        return self._me.time_left
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._me.name}{', used' if self._left else ''}>"

@@ -11,7 +11,16 @@ from .layout import alias, docstring, fits, spread
 from .names import Names, camel, snake
 from .payloads import Payloads
 from .python_types import union
-from .words import names_in, pattern, peer_name, received_type, state_name, summary, value_of
+from .words import (
+    names_in,
+    pattern,
+    peer_name,
+    received_type,
+    state_name,
+    summary,
+    value_of,
+    when,
+)
 
 BODY = " " * 4
 DEEP = " " * 8
@@ -176,7 +185,7 @@ class Variant:
         name = self._method("send", send.action, send.place, methods)
         given = [f"{n}: {type_}" for n, type_ in payload.parameters]
         lines = self._method_head(state, name, given, self.type_of(send.targets))
-        lines.append(f'{DEEP}"""To {send.action.peer}."""')
+        lines.append(f'{DEEP}"""To {send.action.peer}{when(send.action)}."""')
         arguments = [f'"{send.action.label}"', *(n for n, _ in payload.parameters)]
         arguments += _options(send)
         lines += spread(DEEP, "me = await self._send(", arguments, ")")
@@ -195,7 +204,7 @@ class Variant:
         name = self._method("receive", receive.action, receive.place, methods)
         type_ = f"tuple[{received_type(payload, receive.action)}, {self.type_of(receive.targets)}]"
         lines = self._method_head(state, name, [], type_)
-        lines.append(f'{DEEP}"""From {receive.action.peer}."""')
+        lines.append(f'{DEEP}"""From {receive.action.peer}{when(receive.action)}."""')
         arguments = [f'"{receive.action.label}"']
         arguments += _options(receive)
         lines += spread(DEEP, "payload, me = await self._receive(", arguments, ")")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..machine import Action, Machine, Peer
+from ..timing import UNTIMED, duration
 from ..tree import Attribute, Expr, Literal_, Message, Name
 from .actions import Doings, Receiving
 from .names import camel
@@ -24,6 +25,15 @@ def summary(doings: Doings) -> str:
         else:
             parts.append(f"receive {receive.label} from {receive.action.peer}")
     return " or ".join([*parts, *["end"] * doings.may_end])
+
+
+def when(action: Action) -> str:
+    """`, once 5s have passed`: the times of a step, after the word for it."""
+    timing = action.timing or UNTIMED
+    if timing.opens:
+        return f", once {duration(timing.late)} have passed"
+    limits = timing.closes or tuple(bound for bound in timing.bounds if not bound.block)
+    return f", within {duration(min(b.seconds for b in limits))}" if limits else ""
 
 
 def state_name(prefix: str, doings: Doings, number: int) -> str:

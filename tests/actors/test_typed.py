@@ -290,3 +290,31 @@ async def test_parallel_receives_of_one_label_are_told_apart_by_sender(typed: Ty
     roles = {"A": both.a(other(1)), "B": both.b(b), "C": both.c(other(3))}
     async with pavane.for_testing() as runtime:
         assert (await runtime.run(choreography, roles))["B"] == (1, 3)
+
+
+async def test_a_typed_role_has_the_time_of_its_choice(
+    runtime: pavane.Runtime, typed: Typed
+) -> None:
+    timed = SALE.replace("reject {", "timeout(50ms) { Seller -> Buyer: Late; }\n reject {")
+    choreography, sale = typed(timed)
+    text = Path(sale.__file__).read_text()
+    assert '"""To Buyer, once 50ms have passed."""' in text
+    assert text.count('"""To Buyer, within 50ms."""') == 2
+
+    async def seller(me: Any) -> Done:
+        _, deciding = await me.receive_offer()
+        assert deciding.time_left is not None
+        async with deciding.deadline() as late:
+            await asyncio.sleep(9)
+        assert late.passed
+        with pytest.raises(pavane.TooLate):
+            await deciding.send_accept()
+        done: Done = await deciding.send_late()
+        return done
+
+    async def buyer(me: pavane.Endpoint) -> str:
+        await me.send("Offer", price=3, item="lamp")
+        return (await me.offer()).label
+
+    outcome = await runtime.run(choreography, Buyer=buyer, Seller=sale.seller(seller))
+    assert outcome["Buyer"] == "Late"

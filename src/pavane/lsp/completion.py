@@ -31,6 +31,7 @@ STATEMENTS = {
     "protocol": "protocol ${1:Name} {\n\t$0\n}",
     "roles": "roles: ${1:A}, ${2:B};",
 }
+BRANCHES = {"timeout": "timeout(${1:5s}): {\n\t$0\n}"}
 LOOPS = {
     "count": "count: ${1:3}",
     "decides": "decides: ${1:Role}",
@@ -68,6 +69,8 @@ class _Offers:
                 yield from self.templates(STATEMENTS)
             case "loop":
                 yield from self.templates(LOOPS)
+            case "branch":
+                yield from self.templates(BRANCHES)
             case "role":
                 yield from self.roles()
             case "receiver":

@@ -17,6 +17,7 @@ Wanted = Literal[
     "top",
     "namespace",
     "statement",
+    "branch",
     "role",
     "receiver",
     "family",
@@ -228,7 +229,8 @@ def _wanted(reader: _Reader) -> Iterator[Wanted]:
     if any(t.type == "WHEN" for t in head):
         yield "condition"
     elif inner == "choice":
-        return
+        if not head:
+            yield "branch"
     elif bracket is not None:
         yield from _bracketed(head, bracket)
     else:

@@ -13,7 +13,8 @@ from ..language.draw.lines import message_text, type_text
 from ..language.draw.table import instances
 from ..language.lexing import Token
 from ..language.machine import Machine
-from ..language.tree import Annotation, RoleDecl, Send
+from ..language.tree import Annotation, Choice, Protocol, RoleDecl, Send
+from ..language.walk import statements
 from .analysis import Analysis
 from .symbols import Occurrence
 
@@ -53,7 +54,7 @@ def _parts(analysis: Analysis, occurrence: Occurrence) -> Iterator[str]:
         case "field":
             yield f"**{name}** is a field of {_owners(analysis, occurrence)}."
         case "branch":
-            yield f"**{name}** is the label of a branch."
+            yield from _branch(analysis, occurrence)
         case "rec" | "sub-protocol":
             word = "a jump target" if symbol.kind == "rec" else "a sub-protocol"
             yield f"**{name}** is {word}, named in {uses} place{'s' if uses > 1 else ''}."
@@ -61,6 +62,26 @@ def _parts(analysis: Analysis, occurrence: Occurrence) -> Iterator[str]:
 
 def _block(text: str, language: str = "text") -> str:
     return f"```{language}\n{text}\n```"
+
+
+def _branch(analysis: Analysis, occurrence: Occurrence) -> Iterator[str]:
+    for choice in _choices(analysis.protocols[occurrence.symbol.protocol]):
+        for branch in choice.branches:
+            here = analysis.text.offset(branch.span.line, branch.span.column)
+            if branch.timeout is not None and here == occurrence.start:
+                yield (
+                    f"**`{branch.label}`** is the branch that `{choice.chooser}` takes when it "
+                    f"has begun no other within {branch.timeout.written}, and not before."
+                )
+                return
+    yield f"**`{occurrence.symbol.name}`** is the label of a branch."
+
+
+def _choices(protocol: Protocol) -> Iterator[Choice]:
+    for body in (protocol.body, *(sub.body for sub in protocol.subprotocols)):
+        for statement in statements(body):
+            if isinstance(statement, Choice):
+                yield statement
 
 
 # --- roles ---
