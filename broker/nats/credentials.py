@@ -84,22 +84,36 @@ def operator_token(operator: Key, name: str, system: str) -> str:
     return _token(operator, operator.public, name, "operator", {"system_account": system})
 
 
-def account_token(operator: Key, account: str, name: str, *, jetstream: bool) -> str:
-    """`account` is its public key. With `jetstream` it may have as many streams as there is room for."""
-    limits = {**_ACCOUNT_LIMITS, **(_JETSTREAM if jetstream else {})}
-    return _token(operator, account, name, "account", {"limits": limits})
+Scopes = Mapping[str, tuple[str, Allowed]]
+"""By the public keys that sign users: the name of the scope, and what such a user may do."""
 
 
-def user_token(
-    account: Key, user: str, name: str, allow: Allowed, *, seconds: int | None = None
-) -> str:
-    """`user` is the public key. It may do what `allow` says, for `seconds` if given."""
-    claims = {
+def account_token(operator: Key, account: str, name: str, scopes: Scopes | None) -> str:
+    """`account` is its public key. With `scopes` it has JetStream, as much as there is room for.
+
+    What users may do stands here and not in their own tokens: these are sent in one line when
+    they connect, for which a server takes 4 KiB.
+    """
+    limits = {**_ACCOUNT_LIMITS, **({} if scopes is None else _JETSTREAM)}
+    keys = [_scope(key, role, allow) for key, (role, allow) in (scopes or {}).items()]
+    return _token(operator, account, name, "account", {"limits": limits, "signing_keys": keys})
+
+
+def _scope(key: str, role: str, allow: Allowed) -> dict[str, Any]:
+    template = {
         "pub": {"allow": list(allow.publish)},
         "sub": {"allow": list(allow.subscribe)},
         **_UNLIMITED,
     }
-    return _token(account, user, name, "user", claims, seconds)
+    return {"kind": "user_scope", "key": key, "role": role, "template": template}
+
+
+def user_token(
+    scope: Key, account: str, user: str, name: str, *, seconds: int | None = None
+) -> str:
+    """`account` and `user` are public keys. The user may do what the scope says whose key signs
+    it, for `seconds` if given."""
+    return _token(scope, user, name, "user", {"issuer_account": account}, seconds)
 
 
 def _token(

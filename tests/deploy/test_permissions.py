@@ -422,3 +422,17 @@ async def _nobody_gets_further(url: str, credentials: Callable[[str], dict[str, 
         async with Hostile(url, credentials(f"{here}.{me}")) as hostile:
             assert await hostile.attempt(says, listens) == set()
             assert hostile.heard == []
+
+
+@pytest.mark.long
+async def test_a52_tokens_end_when_they_are_said_to(tmp_path: Path) -> None:
+    keys, place = tmp_path / "keys", tmp_path / "users.conf"
+    place.write_text(printed(GUIDE, "--format", "jwt", "--keys", keys, "--expires", "5s"))
+    inbox = users(GUIDE)["pavane-reader"]
+    options = ConnectOptions(credentials=str(keys / "pavane-reader.creds"), inbox=inbox)
+    async with Server(arguments=("-c", str(place))) as server:
+        broker = await connect(server.url, options=options)
+        await broker.close()
+        await asyncio.sleep(5.5)
+        with pytest.raises(ServerUnreachable):
+            await connect(server.url, options=options)

@@ -47,11 +47,12 @@ def show(request: Request) -> None:
     """Print what was asked for; keys and credentials go to files that only the user can read."""
     token(request.account)
     seconds = _seconds(request)
-    found = _chosen(permits(_compiled(request.files), durable=request.durable), request.roles)
+    everybody = permits(_compiled(request.files), durable=request.durable)
+    found = _chosen(everybody, request.roles)
     if request.format == "json":
         write_json({"users": [_as_json(permit) for permit in found]})
     elif request.format == "jwt":
-        _show_tokens(found, request, seconds)
+        _show_tokens(everybody, found, request, seconds)
     else:
         _show_users(found, request)
 
@@ -136,7 +137,10 @@ def _allowed(permit: Permit) -> Allowed:
 # --- configuration with tokens -------------------------------------------------------------------
 
 
-def _show_tokens(found: list[Permit], request: Request, seconds: int | None) -> None:
+def _show_tokens(
+    everybody: list[Permit], found: list[Permit], request: Request, seconds: int | None
+) -> None:
+    """The account knows everybody; credentials are written for those that were asked for."""
     if request.keys is None:
         raise UsageError(
             "--format jwt signs with keys, and there are none",
@@ -148,24 +152,25 @@ def _show_tokens(found: list[Permit], request: Request, seconds: int | None) -> 
         cabinet.key(f"account-{request.account}", "account"),
         cabinet.key("account-SYS", "account"),
     )
+    scopes = {permit.user: cabinet.key(f"scope-{permit.user}", "account") for permit in everybody}
+    known = {scopes[p.user].public: (p.user, _allowed(p)) for p in everybody}
     accounts = {
-        account.public: credentials.account_token(
-            operator, account.public, request.account, jetstream=True
-        ),
-        system.public: credentials.account_token(operator, system.public, "SYS", jetstream=False),
+        account.public: credentials.account_token(operator, account.public, request.account, known),
+        system.public: credentials.account_token(operator, system.public, "SYS", None),
     }
     signed = credentials.operator_token(operator, "pavane", system.public)
-    lines = [_signed(cabinet, account, permit, seconds) for permit in found]
+    lines = [_signed(cabinet, account, scopes[p.user], p, seconds) for p in found]
     comments = "".join(f"# {line}\n" for line in lines)
     sys.stdout.write(HEAD + comments + configuration.resolver(signed, system.public, accounts))
     cabinet.report()
 
 
-def _signed(cabinet: Cabinet, account: Key, permit: Permit, seconds: int | None) -> str:
+def _signed(cabinet: Cabinet, account: Key, scope: Key, permit: Permit, seconds: int | None) -> str:
     """Write one user's credentials, and say where they are."""
     user = cabinet.key(permit.user, "user")
-    allow = _allowed(permit)
-    signed = credentials.user_token(account, user.public, permit.user, allow, seconds=seconds)
+    signed = credentials.user_token(
+        scope, account.public, user.public, permit.user, seconds=seconds
+    )
     place = cabinet.write(f"{permit.user}.creds", credentials.creds_file(signed, user))
     return f"PAVANE_NATS_CREDS={place} {_inbox(permit)}"
 
