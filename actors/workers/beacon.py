@@ -14,6 +14,9 @@ from .announcement import Announcement, encode
 BEAT = 1.0
 """Seconds between two signs of life."""
 
+SOON = 0.1
+"""Seconds until a change is told, with all that come until then."""
+
 
 class Beacon:
     """`tell(namespace)` is what is announced. Begin it with `open`, end it with `close`."""
@@ -26,6 +29,7 @@ class Beacon:
         self._tell = tell
         self._beating: asyncio.Task[None] | None = None
         self._subscriptions: list[Subscription] = []
+        self._soon: asyncio.TimerHandle | None = None
 
     async def open(self) -> None:
         for namespace in self._namespaces:
@@ -37,9 +41,20 @@ class Beacon:
         """Say what there is to be said a last time."""
         if self._beating is not None:
             self._beating.cancel()
+        if self._soon is not None:
+            self._soon.cancel()
         self.say()
         for subscription in self._subscriptions:
             await subscription.close()
+
+    def changed(self) -> None:
+        """There is something new to be said."""
+        if self._soon is None:
+            self._soon = asyncio.get_running_loop().call_later(SOON, self._say_soon)
+
+    def _say_soon(self) -> None:
+        self._soon = None
+        self.say()
 
     def say(self) -> None:
         """Announce to all; when the broker is not there, the next beat will."""

@@ -206,6 +206,7 @@ class Worker:
         part.running += job.size
         task = asyncio.create_task(job.run(), name=f"{unit.session}/{unit.name}")
         self._jobs[job] = task
+        self._changed()
         task.add_done_callback(lambda _: self._over(part, job))
 
     def _over(self, part: Part, job: Job) -> None:
@@ -214,6 +215,11 @@ class Worker:
         self.handed_over += job.handed_over
         self.ended += not job.handed_over
         self._room.set()
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._beacon is not None:
+            self._beacon.changed()
 
     # --- tear-down -----------------------------------------------------------------------
 

@@ -47,6 +47,9 @@ def list_all(
         write_json([as_json(summary) for summary in found])
     elif found:
         output().print(_table(found))
+        for summary in found:
+            if why := _why(summary):
+                say(Text.assemble((summary.session, "cyan"), f": {why}"))
     else:
         say("no sessions" if ended else "no sessions are running; --all shows those that are over")
 
@@ -148,14 +151,13 @@ def _table(found: list[Summary]) -> Table:
     table.add_column("Age", justify="right", no_wrap=True)
     table.add_column("Silent", justify="right", no_wrap=True)
     table.add_column("Units done", justify="right", no_wrap=True)
-    table.add_column("Why", overflow="fold")
     for summary in found:
         done = sum(unit.done for unit in summary.units.values())
         state = Text(summary.state, COLOURS[summary.state])
         silent = "-" if summary.is_over else age(summary.touched)
         table.add_row(
             summary.session, f"{summary.namespace}.{summary.protocol}", state, age(summary.began),
-            silent, f"{done}/{len(summary.units)}", _why(summary),
+            silent, f"{done}/{len(summary.units)}",
         )  # fmt: skip
     return table
 

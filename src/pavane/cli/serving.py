@@ -96,4 +96,4 @@ def _part(worker: Worker, *, json: bool) -> None:
              "handed_over": worker.handed_over}
         )  # fmt: skip
         return
-    say(f"drained: {worker.ended} units ended here, {worker.handed_over} handed over")
+    say(f"drained: {plural(worker.ended, 'unit')} ended here, {worker.handed_over} handed over")
