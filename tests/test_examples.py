@@ -33,13 +33,6 @@ PRINTED = {
         "forgotten: nobody decided within 0.8 s",
         "withdrawn: cancelled by the customer: I found the receipt",
     ],
-    "11_auditable": [
-        "billed 3 times, last at entry 3 of its writer",
-        "charges {'Client': 40, 'Shop': 20}; 15 entries by a snapshot, 5 read",
-        "copy.jsonl: 20 entries, faults: 0",
-        "forged.jsonl: 20 entries, faults: 1",
-        "   altered at entry 1",
-    ],
     "09_secure": [
         "answered: you asked 'what is the time?'",
         "denied: Client lacks the capability secure:send_request: its token is refused, it is revoked",
@@ -52,6 +45,13 @@ PRINTED = {
         "denied: the flow budget of Sender in budgeted.BudgetedProtocol is exhausted: 600 of 650",
         "the receipts of the last session prove 300",
         "charged 350; Sender has spent 300 of 650",
+    ],
+    "11_auditable": [
+        "billed 3 times, last at entry 3 of its writer",
+        "charges {'Client': 40, 'Shop': 20}; 15 entries by a snapshot, 5 read",
+        "copy.jsonl: 20 entries, faults: 0",
+        "forged.jsonl: 20 entries, faults: 1",
+        "   altered at entry 1",
     ],
     "13_compensating": [
         "Ada: flight-10, car-10, hotel-1",

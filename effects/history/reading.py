@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection
+from pathlib import Path
 from time import time_ns
-from typing import TypeVar, Unpack
+from typing import BinaryIO, TypeVar, Unpack
 
 from .. import findings
 from .. import receipt as receipts
@@ -14,8 +15,9 @@ from ..findings import Findings, Survey
 from ..identity import Identity
 from ..merge import FactSet, view_of
 from ..receipt import Receipt
-from . import walking
+from . import archive, walking
 from .comparison import UNHEADED, Comparison, Digest, compare, digest
+from .errors import JournalDamaged
 from .rebuilding import Rebuilt, rebuild
 from .records import Records
 from .reducer import Reduce, Reducer, reduced_by
@@ -128,6 +130,17 @@ class History:
         await other.open()
         return await compare(self.records, other.records, pattern(writers))
 
+    async def export(self, path: Path, **writers: Unpack[Writers]) -> int:
+        """Write the journal to a file that an `Archive` reads; how many entries that was.
+
+        Verified first: raises `JournalDamaged`, and then there is no file.
+        """
+        seen = await self.survey(**writers)
+        if not seen.findings.ok:
+            raise JournalDamaged(seen.findings)
+        with _created(path) as file:
+            return await archive.write(file, self.records, pattern(writers))
+
     async def rebuild(
         self,
         reducer: Reducer[S] | Reduce[S],
@@ -147,6 +160,10 @@ class History:
         chosen = reduced_by(reducer, initial)
         known = self._signers | frozenset(trusted or ())
         return await rebuild(self.records, chosen, pattern(writers), known, trusted)
+
+
+def _created(path: Path) -> BinaryIO:
+    return path.open("wb")
 
 
 def _receipt(entry: Entry) -> Receipt:
