@@ -160,6 +160,10 @@ class Broker(Protocol):
         """Create `stream`, which captures `subjects`, or widen it to capture them too."""
         ...
 
+    async def streams(self, prefix: str) -> list[str]:
+        """The names of the streams that begin with `prefix`, in order."""
+        ...
+
     async def append(
         self,
         stream: str,

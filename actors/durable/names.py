@@ -21,6 +21,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ...broker import subjects
+from ...broker.contract import Broker
+
+STREAMS = "SESSIONS_"
+"""What the names of the streams begin with; the namespace follows."""
 
 NOBODY = "-"
 """What stands in the place of a role where the session itself, or its runtime, is meant."""
@@ -31,7 +35,12 @@ OWN = "own"
 
 def stream(namespace: str) -> str:
     """The stream that has the durable sessions of a namespace."""
-    return f"SESSIONS_{subjects.namespace_token(namespace)}"
+    return f"{STREAMS}{subjects.namespace_token(namespace)}"
+
+
+async def namespaces(broker: Broker) -> list[str]:
+    """Those that have, or have had, durable sessions."""
+    return [name.removeprefix(STREAMS) for name in await broker.streams(STREAMS)]
 
 
 def captured(namespace: str) -> list[str]:

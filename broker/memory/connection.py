@@ -104,6 +104,10 @@ class MemoryBroker:
         self._check()
         self._hub.ensure_stream(stream, subjects)
 
+    async def streams(self, prefix: str) -> list[str]:
+        self._check()
+        return sorted(name for name in self._hub.streams if name.startswith(prefix))
+
     async def append(
         self,
         stream: str,

@@ -63,6 +63,9 @@ class NatsBroker:
     async def ensure_stream(self, stream: str, subjects: list[str]) -> None:
         await self._streams.ensure(stream, subjects)
 
+    async def streams(self, prefix: str) -> list[str]:
+        return [name for name in await self._streams.names() if name.startswith(prefix)]
+
     async def append(
         self,
         stream: str,

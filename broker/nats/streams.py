@@ -83,6 +83,16 @@ class Streams:
         config: dict[str, Any] = info["config"]
         return config
 
+    async def names(self) -> list[str]:
+        """Of all streams, in order; the server gives a page of them at a time."""
+        found: list[str] = []
+        while True:
+            page = await self._api.call("STREAM.NAMES", {"offset": len(found)}, stream="*")
+            names: list[str] = page.get("streams") or []
+            found += names
+            if not names or len(found) >= page["total"]:
+                return sorted(found)
+
     def _fresh(self, stream: str, patterns: list[str]) -> dict[str, Any]:
         return {
             "name": stream,

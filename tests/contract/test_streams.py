@@ -169,6 +169,13 @@ async def test_a_stream_is_widened_and_never_narrowed(broker: Broker, stream: st
     assert [r.payload for r in await records(broker, stream)] == [b"1", b"2", b"3"]
 
 
+async def test_streams_are_found_by_how_their_names_begin(broker: Broker, unique: str) -> None:
+    for name in ("b", "a"):
+        await broker.ensure_stream(f"{unique}-{name}", [f"{unique}-{name}.>"])
+    assert await broker.streams(f"{unique}-") == [f"{unique}-a", f"{unique}-b"]
+    assert await broker.streams(f"{unique}-none") == []
+
+
 async def test_many_may_ensure_one_stream_at_once(
     broker: Broker, other: Broker, unique: str
 ) -> None:

@@ -78,10 +78,10 @@ async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
     spaces = await namespaces(broker, namespace)
     found = [s for n in spaces for s in await summaries(broker, n, session=session)]
     if not found:
-        where = ", ".join(spaces)
+        where = f" in {', '.join(spaces)}" if spaces else ": none was ever started here"
         raise UsageError(
-            f"there is no session {session} in {where}",
-            hint="`pavane sessions list --all` shows them; --namespace names another namespace",
+            f"there is no session {session}{where}",
+            hint="`pavane sessions list --all` shows those that there are",
         )
     if len(found) > 1:
         names = ", ".join(f"{s.namespace}.{s.protocol}" for s in found)

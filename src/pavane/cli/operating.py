@@ -8,9 +8,8 @@ from typing import Annotated
 
 import typer
 
-from ..actors.workers.roll import present
+from ..actors.durable.names import namespaces as having_sessions
 from ..broker.contract import Broker
-from ..broker.subjects import DEFAULT_NAMESPACE
 from ..effects.capability import Authority
 from ..effects.history.keyfile import own_signer
 from ..effects.keys import digest
@@ -28,7 +27,7 @@ ServerUrl = Annotated[
 ]
 Namespace = Annotated[
     str | None,
-    typer.Option("--namespace", help="Only this namespace. Default: all that have workers."),
+    typer.Option("--namespace", help="Only this namespace. Default: all."),
 ]
 
 
@@ -56,8 +55,7 @@ async def operating(url: str | None, *, allow_remote: bool) -> AsyncGenerator[Br
 
 
 async def namespaces(broker: Broker, given: str | None) -> list[str]:
-    """The one that was given, or the default one and those that have workers now."""
+    """The one that was given, or all that have a log: those without workers need help most."""
     if given is not None:
         return [given]
-    found = {worker.namespace for worker in await present(broker)}
-    return sorted({DEFAULT_NAMESPACE, *found})
+    return await having_sessions(broker)
