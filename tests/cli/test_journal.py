@@ -222,7 +222,7 @@ def test_what_cannot_work_is_told(
 
 
 def test_a55_a_journal_is_followed_and_ended_by_ctrl_c(nats_url: str, unique: str) -> None:
-    command = [
+    command: list[str | Path] = [
         Path(sys.executable).parent / "pavane",
         "journal",
         "tail",

@@ -113,7 +113,13 @@ async def test_a55_a_rebuild_from_a_snapshot_reads_the_end_alone() -> None:
 
 def run(url: str, *arguments: str) -> tuple[str, int]:
     """What the command wrote, and the most memory it had, in MiB."""
-    command = [Path(sys.executable).parent / "pavane", "journal", *arguments, "--url", url]
+    command: list[str | Path] = [
+        Path(sys.executable).parent / "pavane",
+        "journal",
+        *arguments,
+        "--url",
+        url,
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         last = ""
