@@ -113,6 +113,8 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
         return "a branch ends with `}` before the next, and labels stand in `choice` only"
     if token.type == "SEMICOLON" and "RPAR" in expected:
         return "close the `(`"
+    if "DURATION" in expected and "STRING" not in expected:
+        return "a timeout branch looks like `timeout(5s): { ... }`"
     first = _first_of_statement(tokens, position)
     if first.type == "WHEN":
         return (

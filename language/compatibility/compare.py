@@ -16,9 +16,11 @@ from typing import Literal
 
 from ..annotations import value_text
 from ..compiler import Compiled
+from ..draw.timed import times
 from ..expressions import show
 from ..machine import Action, Machine
 from ..projection import Projection
+from ..timing import duration
 from ..tree import Annotation
 from .counts import projected
 from .difference import Difference
@@ -147,6 +149,8 @@ def _at(machines: tuple[Machine, ...], index: int) -> Machine:
 def _notes(common: Iterable[tuple[Action, Action]]) -> Iterable[str]:
     """What differs between an old step and a new one apart from the message."""
     for old, new in common:
+        if _times(old) != _times(new):
+            yield f"{new}: it is {_times(new) or 'untimed'}, it was {_times(old) or 'untimed'}"
         if not old.sends:
             if _written(old.receiver_annotations) != _written(new.receiver_annotations):
                 yield _changed(new, old.receiver_annotations, new.receiver_annotations)
@@ -158,6 +162,12 @@ def _notes(common: Iterable[tuple[Action, Action]]) -> Iterable[str]:
         before, after = ([show(g) for g in action.guards] for action in (old, new))
         if before != after:
             yield f"{new}: the guard is {_words(after)}, it was {_words(before)}"
+
+
+def _times(action: Action) -> str:
+    """When a step may be taken, and how long its block has; its own time is in its annotations."""
+    said = (f"{word} {duration(time)}" for word, time in times(action) if word != "within")
+    return ", ".join(said)
 
 
 def _written(annotations: tuple[Annotation, ...]) -> dict[str, str]:

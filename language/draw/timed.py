@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from ..annotations import timeout
 from ..machine import Action, Machine
@@ -12,7 +12,7 @@ from ..tree import Annotation, Branch, Send
 
 def step_text(action: Action) -> str:
     """`Clerk!Late [after 5s]`: a step, and when it may or must be taken."""
-    said = [f"{_WORDS[word]} {duration(seconds)}" for word, seconds in _times(action)]
+    said = [f"{_WORDS[word]} {duration(seconds)}" for word, seconds in times(action)]
     return f"{action} [{', '.join(said)}]" if said else str(action)
 
 
@@ -23,13 +23,13 @@ def times_json(machine: Machine) -> list[dict[str, object]]:
     """One entry for each transition that is timed: `{"transition": 2, "after": 5.0}`, where
     `transition` is its place in the list of transitions and all times are in seconds."""
     return [
-        {"transition": place, **times}
+        {"transition": place, **said}
         for place, transition in enumerate(machine.transitions)
-        if (times := dict(_times(transition.action)))
+        if (said := dict(times(transition.action)))
     ]
 
 
-def _times(action: Action) -> Iterable[tuple[str, float]]:
+def times(action: Action) -> Iterator[tuple[str, float]]:
     """`after` and `before` for a branch of a choice with a timeout, counted from when the choice is
     reached; `within` for a step, counted from when it is the next; `block` for the blocks that
     it is in, the shortest."""
@@ -42,7 +42,7 @@ def _times(action: Action) -> Iterable[tuple[str, float]]:
     yield from _shortest("block", [bound for bound in timing.bounds if bound.block])
 
 
-def _shortest(word: str, bounds: list[Bound]) -> Iterable[tuple[str, float]]:
+def _shortest(word: str, bounds: list[Bound]) -> Iterator[tuple[str, float]]:
     if bounds:
         yield word, min(bound.seconds for bound in bounds)
 

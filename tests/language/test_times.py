@@ -228,7 +228,12 @@ def test_versions_that_differ_in_times_only_are_compatible() -> None:
     for changed in ("timeout(9s)", "timeout"):
         new = compiled(f"@timeout(1s) A -> B: First; {APPROVAL.replace('timeout(5s)', changed)}")
         assert old.fingerprint != new.fingerprint
-        assert compare(old, new).safe
+        compared = compare(old, new)
+        assert compared.safe
+        notes = compared.roles["B"].notes
+        assert ("A!Late: it is after 9s, it was after 5s" in notes) is ("9s" in changed)
+        assert ("A!Yes: it is untimed, it was before 5s" in notes) is ("9s" not in changed)
+        assert not any("Yes" in note for note in compared.roles["A"].notes)
 
 
 # --- values ---
