@@ -53,6 +53,17 @@ PRINTED = {
         "forged.jsonl: 20 entries, faults: 1",
         "   altered at entry 1",
     ],
+    "07_scaled_family": ["24 tiles, by ", "24 tiles, by ", "drained, exit code 0"],
+    "12_two_versions": [
+        "both are served",
+        "  an old session: old buyer: Sorry",
+        "  a new session: new buyer: Wait",
+        "only the new one is served",
+        "  a new session: new buyer: Wait",
+        "and the old seller, who may not be replaced alone",
+        "  an old session: new buyer: Sorry",
+        "without him: examples.Sale: no worker serves Seller (Seller in version",
+    ],
     "13_compensating": [
         "Ada: flight-10, car-10, hotel-1",
         (
