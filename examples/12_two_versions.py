@@ -63,21 +63,20 @@ async def start(url: str, sale: pavane.Choreography) -> str:
 
 
 async def main() -> None:
-    async with Server() as server:
-        async with serving(server.url, new):
-            async with serving(server.url, old):
-                print("both are served")
-                print("  an old session:", await start(server.url, old))
-                print("  a new session:", await start(server.url, new))
-            print("only the new one is served")
+    async with Server() as server, serving(server.url, new):
+        async with serving(server.url, old):
+            print("both are served")
+            print("  an old session:", await start(server.url, old))
             print("  a new session:", await start(server.url, new))
-            async with serving(server.url, old, "Seller"):
-                print("and the old seller, who may not be replaced alone")
-                print("  an old session:", await start(server.url, old))
-            try:
-                await start(server.url, old)
-            except pavane.ActorError as error:
-                print("without him:", error.message)
+        print("only the new one is served")
+        print("  a new session:", await start(server.url, new))
+        async with serving(server.url, old, "Seller"):
+            print("and the old seller, who may not be replaced alone")
+            print("  an old session:", await start(server.url, old))
+        try:
+            await start(server.url, old)
+        except pavane.ActorError as error:
+            print("without him:", error.message)
 
 
 if __name__ == "__main__":
