@@ -12,7 +12,7 @@ from typing import Self
 
 import anyio
 
-from ..language.clocks import Clocks, Deadline, timing
+from ..language.clocks import Clocks, Deadline, Times, timing
 from ..language.monitor import Monitor
 from ..language.table import Step
 from .clock import Clock, Timer
@@ -34,10 +34,12 @@ class Deadlines:
         "_met",
         "_monitor",
         "_pinned",
+        "_rings",
         "_role",
         "_session",
         "_timed_out",
         "_timer",
+        "_times",
     )
 
     def __init__(
@@ -48,6 +50,7 @@ class Deadlines:
         mailbox: Mailbox,
         clock: Clock,
         timed_out: Callable[[StepTimedOut], None],
+        times: Times,
     ) -> None:
         self._session = session
         self._role = role
@@ -55,15 +58,17 @@ class Deadlines:
         self._mailbox = mailbox
         self._clock = clock
         self._timed_out = timed_out
-        self._clocks = Clocks(monitor.state, clock.monotonic())
+        self._times = times
+        self._clocks = Clocks(times, monitor.state, clock.monotonic())
         self._pinned: float | None = None
         self._met = set[int]()
         self._timer: Timer | None = None
+        self._rings = 0.0
         self._ending = False
 
     def begin(self) -> None:
         """The session has opened: the times of the first steps run from now on."""
-        self._clocks = Clocks(self._monitor.state, self._clock.monotonic())
+        self._clocks = Clocks(self._times, self._monitor.state, self._clock.monotonic())
         self._watch()
 
     def advance(self, step: Step) -> None:
@@ -71,7 +76,8 @@ class Deadlines:
         self._pinned = None
         self._met.clear()
         self._clocks.advance(step, self._monitor.state, self._clock.monotonic())
-        self._watch()
+        if self._clocks.is_urgent:
+            self._watch()
 
     def end(self) -> None:
         self._ending = True
@@ -87,12 +93,14 @@ class Deadlines:
         return min(open_, key=lambda deadline: deadline.when, default=None)
 
     def _watch(self) -> None:
+        """See to it that the timer rings at the next deadline, or before: it then looks again."""
+        following = None if self._ending else self._next()
+        if following is None or (self._timer is not None and self._rings <= following.when):
+            return
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
-        following = None if self._ending else self._next()
-        if following is not None:
-            self._timer = self._clock.call_at(following.when, self._passed)
+        self._rings = following.when
+        self._timer = self._clock.call_at(following.when, self._passed)
 
     def _passed(self) -> None:
         self._timer = None

@@ -44,7 +44,7 @@ class Endpoint:
         self._outlets: list[Outlet | None] = [None] * len(self._moves)
         self._inlets: list[Inlet | None] = [None] * len(self._moves)
         watched = seat.observe is not None or seat.trace is not None
-        if not (watched or seat.codec is not None or seat.part.guarded or seat.part.timed):
+        if not (watched or seat.codec is not None or seat.part.guarded or seat.part.times):
             self._find_short_ways()
 
     def _find_short_ways(self) -> None:

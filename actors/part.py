@@ -13,6 +13,7 @@ from ..effects.pipeline import Arrival, Pipeline, Plan
 from ..effects.resilience.policy import retryable
 from ..effects.resilience.retry import Retry
 from ..language.annotations import retries
+from ..language.clocks import Times
 from ..language.machine import Action, Machine
 from ..language.payload import Shape
 from ..language.table import Step, Table
@@ -73,7 +74,7 @@ class Part:
         "start",
         "stop",
         "table",
-        "timed",
+        "times",
     )
 
     def __init__(
@@ -93,10 +94,7 @@ class Part:
             _move(step, shape_of(step.action), machine.role, pipeline) for step in self.table.steps
         )
         self.guarded = any(step.action.guards for step in self.table.steps)
-        self.timed = any(
-            step.action.timing is not None and any(step.action.timing.clocks)
-            for step in self.table.steps
-        )
+        self.times = Times(self.table)
         self.labels: dict[str, set[str]] = {}
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)

@@ -114,10 +114,10 @@ class Seat:
         self.values: dict[str, Any] = {}
         self.tally = Tally()
         self.deadlines: Deadlines | None = None
-        if part.timed:
+        if part.times:
             self.deadlines = Deadlines(
                 session.id, self.name, self.monitor, mailbox, clock,
-                lambda error: session.fail(error, self.name),
+                lambda error: session.fail(error, self.name), part.times,
             )  # fmt: skip
 
     def check(self) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .table import State, Step
+from .table import State, Step, Table
 from .timing import UNTIMED, Bound, Timing, concurrent
 
 NEVER = float("inf")
@@ -21,58 +21,95 @@ class Deadline:
     bound: Bound
 
 
+@dataclass(frozen=True, slots=True)
+class Urgency:
+    """What the deadline of `step` is worked out of: the bounds of the step and of its alternatives.
+
+    A step that has alternatives is as urgent as the least urgent of them: nobody knows
+    which of them it will be.
+    """
+
+    step: Step
+    alternatives: tuple[tuple[Bound, ...], ...]
+
+
+class Times:
+    """What is known beforehand of the times of one machine: once for all its instances.
+
+    `clocks` are those by which the steps of a state are measured, `urgent` the steps of a state that have a
+    deadline, both by the state's number; `restarts` the clocks that begin anew with a step, by the step's.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.clocks = tuple(_clocks(state) for state in table.states)
+        self.urgent = tuple(tuple(_urgent(state)) for state in table.states)
+        self.restarts = tuple(_restarts(step) for step in table.steps)
+
+    def __bool__(self) -> bool:
+        """Whether there is any time to be measured."""
+        return any(self.clocks)
+
+
+def _clocks(state: State) -> tuple[int, ...]:
+    return tuple(sorted({clock for step in state.steps() for clock in timing(step).clocks}))
+
+
+def _urgent(state: State) -> Iterator[Urgency]:
+    """Where the role may end, nothing is urgent."""
+    steps = [] if state.final else list(state.steps())
+    for step in steps:
+        lane = timing(step).lane
+        rivals = (o for o in steps if o is step or not concurrent(timing(o).lane, lane))
+        bounds = tuple(timing(rival).bounds for rival in rivals)
+        if all(bounds):
+            yield Urgency(step, bounds)
+
+
+def _restarts(step: Step) -> frozenset[int]:
+    """A branch of `parallel` that goes on meanwhile keeps its time."""
+    taken = timing(step)
+    elsewhere = (timing(other) for other in step.source.steps())
+    kept = {c for t in elsewhere if concurrent(t.lane, taken.lane) for c in t.clocks}
+    return frozenset(taken.starts) - kept
+
+
 class Clocks:
     """The running clocks of one instance: those by which a step of its state is measured."""
 
-    __slots__ = ("_started", "_state")
+    __slots__ = ("_started", "_state", "_times")
 
-    def __init__(self, state: State, now: float) -> None:
-        self._started: dict[int, float] = {}
+    def __init__(self, times: Times, state: State, now: float) -> None:
+        self._times = times
         self._state = state
-        self._run(now)
+        self._started = dict.fromkeys(times.clocks[state.number], now)
 
     def advance(self, step: Step, after: State, now: float) -> None:
         """The instance took `step`, and stands in `after`."""
-        before, self._state = self._state, after
-        taken = timing(step)
-        for clock in taken.starts:
-            # A branch of `parallel` that goes on meanwhile keeps its time.
-            elsewhere = (timing(other) for other in before.steps())
-            if not any(clock in t.clocks and concurrent(t.lane, taken.lane) for t in elsewhere):
-                self._started.pop(clock, None)
-        self._run(now)
-
-    def _run(self, now: float) -> None:
-        """Go on with the clocks that are needed, and start those that do not run yet."""
-        needed = {clock for step in self._state.steps() for clock in timing(step).clocks}
-        self._started = {clock: self._started.get(clock, now) for clock in sorted(needed)}
+        self._state = after
+        known, restarts = self._started, self._times.restarts[step.number]
+        self._started = {
+            clock: now if clock in restarts else known.get(clock, now)
+            for clock in self._times.clocks[after.number]
+        }
 
     def when(self, bound: Bound) -> float:
         return self._started[bound.clock] + bound.seconds
 
     # --- what has to be done in time -----------------------------------------------------
 
+    @property
+    def is_urgent(self) -> bool:
+        """Whether there is any deadline here."""
+        return bool(self._times.urgent[self._state.number])
+
     def deadlines(self) -> Iterator[Deadline]:
-        """The moments by which something has to have happened, in no order.
+        """The moments by which something has to have happened, in no order."""
+        for urgency in self._times.urgent[self._state.number]:
+            latest = max((self._first(bounds) for bounds in urgency.alternatives), key=self.when)
+            yield Deadline(self.when(latest), urgency.step, latest)
 
-        A step that has alternatives is as urgent as the least urgent of them: nobody knows
-        which of them it will be. Where the role may end, nothing is urgent.
-        """
-        if self._state.final:
-            return
-        steps = list(self._state.steps())
-        for step in steps:
-            lane = timing(step).lane
-            rivals = (o for o in steps if o is step or not concurrent(timing(o).lane, lane))
-            latest = max((self._urgent(rival) for rival in rivals), key=lambda d: d[0])
-            if latest[1] is not None:
-                yield Deadline(latest[0], step, latest[1])
-
-    def _urgent(self, step: Step) -> tuple[float, Bound | None]:
-        bounds = timing(step).bounds
-        if not bounds:
-            return NEVER, None
-        return min(((self.when(b), b) for b in bounds), key=lambda pair: pair[0])
+    def _first(self, bounds: tuple[Bound, ...]) -> Bound:
+        return bounds[0] if len(bounds) == 1 else min(bounds, key=self.when)
 
     # --- which branch may be taken -------------------------------------------------------
 

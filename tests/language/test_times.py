@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
 from pavane.language.annotations import Retries, retries, seconds
-from pavane.language.clocks import Clocks
+from pavane.language.clocks import Clocks, Times
 from pavane.language.compatibility import compare
 from pavane.language.compiler import Compiled, compile_text, verdicts
 from pavane.language.errors import Diagnostic
@@ -26,8 +26,9 @@ class Instance:
     """A role that is played by hand, at times that are given."""
 
     def __init__(self, protocol: Compiled, role: str) -> None:
-        self.monitor = Monitor(Table(protocol.project().machine(role)))
-        self.clocks = Clocks(self.monitor.state, 0.0)
+        table = Table(protocol.project().machine(role))
+        self.monitor = Monitor(table)
+        self.clocks = Clocks(Times(table), self.monitor.state, 0.0)
 
     def step(self, label: str) -> Step:
         return next(s for s in self.monitor.state.steps() if s.label == label)
