@@ -197,7 +197,7 @@ class Endpoint:
                     queue = inlet.queue
                     while not queue:
                         await self._mailbox.arrival()
-                    if queue[0][1].label == label and self._monitor.state is step.source:
+                    if inlet.head.label == label and self._monitor.state is step.source:
                         message = inlet.take()
                         try:
                             value = self._moves[step.number].unpack(unpack(message.payload))

@@ -6,7 +6,6 @@ A sender speaks to an instance on two lanes: one to it alone and one to its whol
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 
 from ..broker.frame import Message
@@ -58,6 +57,7 @@ class Inlet:
     __slots__ = (
         "acknowledge",
         "alone",
+        "at",
         "index",
         "lingers",
         "name",
@@ -75,7 +75,10 @@ class Inlet:
         self.index = index
         self.name = name
         self.acknowledge = acknowledge
-        self.queue: deque[Entry] = deque()
+        self.queue: list[Entry | None] = []
+        """What has come. The first `at` have been read; there is something unread unless it is empty.
+        (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""
+        self.at = 0
         self.lingers = False
         self.alone = Lane(self, to_all=False)
         self.to_all = Lane(self, to_all=True)
@@ -84,16 +87,43 @@ class Inlet:
         self.weight = 0
         """Bytes of the frames that came since it was last weighed; at least what is unread."""
 
+    @property
+    def unread(self) -> int:
+        """How many messages wait to be read."""
+        return len(self.queue) - self.at
+
+    @property
+    def head(self) -> Message:
+        """The oldest message; there must be one."""
+        entry = self.queue[self.at]
+        assert entry is not None, "read already"
+        return entry[1]
+
+    def forget(self) -> None:
+        """Have nothing to be read any more."""
+        self.queue.clear()
+        self.at = 0
+
     def weigh(self, size: int) -> bool:
         """Whether what is unread, a frame of `size` bytes just added, is within bounds."""
         self.weight += size
         if self.weight > 3 * BYTES:
-            self.weight = sum(len(message.payload) for _, message in self.queue)
+            self.weight = sum(len(entry[1].payload) for entry in self.queue if entry is not None)
         return self.weight <= 3 * BYTES
 
     def take(self) -> Message:
         """The oldest message, which counts as read."""
-        lane, message = self.queue.popleft()
+        queue, at = self.queue, self.at
+        entry = queue[at]
+        assert entry is not None, "read already"
+        queue[at] = None
+        self.at = at = at + 1
+        if at == len(queue):
+            self.forget()
+        elif at == WINDOW:
+            del queue[:at]
+            self.at = 0
+        lane, message = entry
         # As `Lane.has_read`, without the call: this is done for every message.
         number = lane.read = message.sequence
         lane.bytes = unsaid = lane.bytes + len(message.payload)

@@ -36,7 +36,7 @@ class Limits:
     def mailbox(self, instance: str, inlet: Inlet) -> None:
         """`instance` reads more slowly than somebody sends to it."""
         name = f"{instance} from {inlet.name}"
-        self.near("mailbox", name, instance, len(inlet.queue), WINDOW)
+        self.near("mailbox", name, instance, inlet.unread, WINDOW)
 
     def near(
         self, limit: str, name: str, role: str, used: int, allowed: int, *, epoch: int = 0

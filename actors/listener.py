@@ -50,7 +50,7 @@ class Listener:
             began = perf_counter()
             step, inlets = await self._next(label, sender)
             self._waited = perf_counter() - began
-            branches += inlets[0].queue[0][1].branches
+            branches += inlets[0].head.branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
                 await self._merge(step, inlets)
@@ -151,14 +151,14 @@ class Listener:
         """Whether the first message of one sender of a gather is there, and is the right one."""
         if not inlet.queue:
             return False
-        label = inlet.queue[0][1].label
+        label = inlet.head.label
         if label != step.label and not self._seat.monitor.receiving(inlet.role, inlet.index, label):
             raise self._wrong(inlet, label)
         return label == step.label
 
     def _matching(self, inlet: Inlet, label: str | None, wanted: list[Step]) -> Step:
         """The step for the first message of `inlet`."""
-        found = inlet.queue[0][1].label
+        found = inlet.head.label
         step = self._seat.monitor.receiving(inlet.role, inlet.index, found)
         if step is None:
             raise self._wrong(inlet, found)

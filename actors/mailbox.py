@@ -74,9 +74,10 @@ class Mailbox:
             if message.label not in labels:
                 raise self._violation(inlet, message.label, *sorted(labels))
             queue.append((lane, message))
-        if len(queue) > FULL or not inlet.weigh(size):
-            raise self._violation(inlet, f"{len(queue)} unread messages", "credit to be kept")
-        if len(queue) > HIGH and not inlet.lingers:
+        unread = len(queue) - inlet.at
+        if unread > FULL or not inlet.weigh(size):
+            raise self._violation(inlet, f"{unread} unread messages", "credit to be kept")
+        if unread > HIGH and not inlet.lingers:
             self._look_again(inlet)
         if self._waiters:
             self.wake()
@@ -87,7 +88,7 @@ class Mailbox:
 
         def look() -> None:
             inlet.lingers = False
-            if self.failure is None and self.slow is not None and len(inlet.queue) > HIGH:
+            if self.failure is None and self.slow is not None and inlet.unread > HIGH:
                 self.slow(self.name, inlet)
 
         asyncio.get_running_loop().call_later(LINGERING, look)
@@ -150,7 +151,7 @@ class Mailbox:
         if self.failure is None:
             self.failure = failure
             for inlet in self.inlets.values():
-                inlet.queue.clear()
+                inlet.forget()
             waiters, self._waiters = self._waiters, []
             for waiter in waiters:
                 if not waiter.done():

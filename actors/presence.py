@@ -49,7 +49,7 @@ class Presence:
         self._here = tuple(here)
         self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
         self._done: dict[str, None] = {}
-        self._digest = _digest(cast) if self._heard else b""
+        self._digest = _digest(cast)
         self._say = say
         self._gone = gone
         self._verb: Verb = "hello"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -109,17 +108,21 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._seats: dict[tuple[str, int], Seat] = {}
         self._post = Post(self, self.id, cast.fingerprint, self._seats)
-        self._values: dict[str, dict[int, Any]] = {role: {} for role in implementations}
+        self._values: dict[str, dict[int, Any]] = {}
         self._scope = anyio.CancelScope()
-        self._presence = Presence(
-            cast,
-            implementations.keys(),
-            self._say,
-            lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
-            self.trace.offer if self.trace is not None else "",
-        )
+        self._presence: Presence | None = None
+        if implementations.keys() != cast.parts.keys():
+            self._presence = Presence(
+                cast,
+                implementations.keys(),
+                self._say,
+                lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
+                self.trace.offer if self.trace is not None else "",
+            )
         self._recovery: Recovery | None = None
         self._grace: asyncio.TimerHandle | None = None
+        # One bound method each for all instances.
+        self._lanes = (self._encode, self._publish, switchboard.turn)
         for role in implementations:
             for part in cast.parts[role]:
                 for index in part.instances():
@@ -131,7 +134,7 @@ class Session:
         family = index if part.is_family else None
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
-        outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
+        outbox = Outbox(*self._lanes)
         acknowledge = partial(self._acknowledge, part.role, index)
         mailbox = Mailbox(part, index, acknowledge, outbox.flush)
         mailbox.slow = self.limits.mailbox
@@ -165,16 +168,17 @@ class Session:
         ears = await self._listen()
         try:
             with self._scope:
-                await self._presence.begin(patience)
+                if self._presence is not None:
+                    await self._presence.begin(patience)
                 if self.trace is not None:
-                    self.trace.begin(self._presence.offered)
+                    self.trace.begin(self._presence.offered if self._presence is not None else {})
                 self._tell(self._opening())
                 self._opened = True
                 await play_together(
                     self._play(seat, self._implementations[role])
                     for (role, _), seat in self._seats.items()
                 )
-                if self.failure is None:
+                if self.failure is None and self._presence is not None:
                     await self._presence.leave()
         except PavaneError as error:
             self.fail(error, "the runtime")
@@ -192,8 +196,12 @@ class Session:
 
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
         try:
-            with self.trace.playing(seat.name) if self.trace is not None else nullcontext():
-                self._values[seat.role][seat.index] = await play(seat, implementation)
+            if self.trace is None:
+                value = await play(seat, implementation)
+            else:
+                with self.trace.playing(seat.name):
+                    value = await play(seat, implementation)
+            self._values.setdefault(seat.role, {})[seat.index] = value
         except PavaneError as error:
             self.fail(error, seat.name)
         except asyncio.CancelledError as error:
@@ -212,8 +220,10 @@ class Session:
 
     def _outcome(self) -> Outcome:
         values = {
-            role: self._values[role] if self._cast.sizes[role] is not None else by_index[0]
-            for role, by_index in self._values.items()
+            role: self._values[role]
+            if self._cast.sizes[role] is not None
+            else self._values[role][0]
+            for role in self._implementations
         }
         return Outcome(self.id, values, {s.name: s.tally for s in self._seats.values()})
 
@@ -263,7 +273,8 @@ class Session:
         return SessionAborted(self.id, culprit, error.message)
 
     async def _tear_down(self, ears: list[Ear]) -> None:
-        self._presence.cancel()
+        if self._presence is not None:
+            self._presence.cancel()
         if self._recovery is not None:
             self._recovery.cancel()
         if self._grace is not None:
@@ -354,7 +365,8 @@ class Session:
             self._post.recovering = True
             self._recover().asked()
             return
-        self._presence.heard(role, control)
+        if self._presence is not None:
+            self._presence.heard(role, control)
 
     def _say(self, local: str, remote: str, control: Control) -> None:
         self._send(local, remote, Frame(self._cast.fingerprint, control=control))

@@ -20,11 +20,15 @@ from ..broker.contract import Broker, Deliver, Lost, Subscription
 from ..broker.errors import BrokerError
 from .turn import Turn
 
-FEW = 16
+FEW = 4
 """Sessions of a role that have subscriptions of their own; those that come after share one."""
 
 SAMPLE = 4096
 """Frames after which it is looked at how many were for others."""
+
+LINGER = 1.0
+"""Seconds that both ways are open when sessions part. The server may still be delivering on the
+old one what was said before the new one was there."""
 
 SESSION = 4
 """Where in a subject the session stands."""
@@ -156,16 +160,13 @@ class Trunk:
     async def _spread(self) -> None:
         """Give each session that shares a subscription of its own, and end the shared one."""
         try:
-            while self._sharing:
-                session, ears = next(iter(self._sharing.items()))
-                for ear in list(ears):
+            for ear in [ear for ears in self._sharing.values() for ear in ears]:
+                if ear.is_open:
                     await self._subscribe(ear)
-                # What was said before is still on its way to the shared one.
-                await self._broker.drained()
-                await asyncio.sleep(0)
-                left = self._sharing.pop(session, None)
-                if left:
-                    self._alone.setdefault(session, []).extend(left)
+            await asyncio.sleep(LINGER)
+            parting, self._sharing = self._sharing, {}
+            for session, ears in parting.items():
+                self._alone.setdefault(session, []).extend(ears)
             await self._unshare()
         except BrokerError:
             # The connection is gone: what is shared comes back with it, and is looked at again.

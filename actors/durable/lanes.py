@@ -118,7 +118,7 @@ class DurableMailbox(Mailbox):
         Raises `ProtocolViolation` for a label that this sender never says.
         """
         inlet = lane.inlet
-        if not self.feeding and len(inlet.queue) > FULL:
+        if not self.feeding and inlet.unread > FULL:
             # It is in the log, to be read when there is room.
             self._missing()
             return

@@ -64,7 +64,7 @@ class Wire:
         self.mailbox.acknowledge_all()
 
     def take(self, count: int) -> None:
-        for _ in range(min(count, len(self.inlet.queue))):
+        for _ in range(min(count, self.inlet.unread)):
             self.read.append(self.inlet.take().sequence)
 
 
@@ -114,7 +114,7 @@ def test_every_message_is_read_once_and_in_order_whatever_is_lost(
                 wire.take(count)
             else:
                 wire.recover()
-            assert len(wire.inlet.queue) <= WINDOW
+            assert wire.inlet.unread <= WINDOW
         for _ in range(len(fate) + 3):
             wire.recover()
             wire.take(WINDOW)

@@ -112,6 +112,7 @@ async def test_sharing_ends_where_most_of_what_comes_is_for_others(
 ) -> None:
     """No message is lost on the way back to subscriptions of one's own; some come twice."""
     monkeypatch.setattr(module, "SAMPLE", 64)
+    monkeypatch.setattr(module, "LINGER", 0.1)
     found = [await listen(f"s{n}") for n in range(FEW + 4)]
     sent = 0
     while any(pattern.split(".")[4] == "*" for pattern in counted.open):
@@ -120,10 +121,10 @@ async def test_sharing_ends_where_most_of_what_comes_is_for_others(
         for number in range(FEW + 4):
             say(broker, unique, f"s{number}", str(sent).encode())
         sent += 1
-        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
         assert sent < 10_000
     assert len(counted.open) == FEW + 4
-    say(broker, unique, "s19", b"last")
+    say(broker, unique, f"s{FEW + 3}", b"last")
     await broker.drained()
     await asyncio.sleep(0.05)
     for _, heard in found:
