@@ -86,7 +86,7 @@ def test_a55_a_journal_is_exported_and_read_from_the_file(
     pavane: Pavane, store: Path, tmp_path: Path
 ) -> None:
     done = pavane("journal", "export", "--store", store, "--out", "j.jsonl")
-    assert (done.returncode, done.stderr) == (0, "j.jsonl: 8 entries\n")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "j.jsonl: 8 entries\n", "")
     assert pavane("journal", "verify", "--file", "j.jsonl").stdout.startswith(
         "whole  8 entries of 2 writers\nsigned by "
     )

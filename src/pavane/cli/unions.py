@@ -20,7 +20,7 @@ from .attest import refuse_damage
 from .errors import RunFailed, UsageError
 from .journals import Book, Place, Query, opened
 from .loop import play
-from .screen import complaints, plural, say, write_json
+from .screen import plural, say, write_json
 
 FORMATS = ("jsonl", "csv", "parquet")
 
@@ -142,7 +142,7 @@ async def export(book: Book, query: Query, out: Path | None, form: str) -> None:
         draft.replace(out)
     finally:
         draft.unlink(missing_ok=True)
-    say(f"{out}: {'1 entry' if count == 1 else f'{count} entries'}", console=complaints())
+    say(f"{out}: {'1 entry' if count == 1 else f'{count} entries'}")
 
 
 async def _write(book: Book, query: Query, file: BinaryIO, form: str) -> int:
