@@ -7,7 +7,7 @@ from typing import Protocol
 
 from ..broker import subjects
 from ..broker.errors import BadSubject, FrameError
-from ..broker.frame import Ack, Control, Frame, decode
+from ..broker.frame import Ack, Control, Frame, decode, is_reflected
 from ..language.errors import PavaneError, ProtocolViolation
 from .errors import aborted
 from .inlet import Lane
@@ -21,8 +21,7 @@ TO_ALL = "all"
 
 
 class Reflected(Exception):
-    """Internal: an answer of the server, which is JSON or nothing. Whoever may ask it anything can
-    have it sent to any subject, and so it says nothing of the sender that stands there."""
+    """Internal: see `is_reflected`."""
 
     def __init__(self) -> None:
         super().__init__("an answer of the server, which was asked to send it here")
@@ -117,7 +116,7 @@ class Post:
         try:
             frame = decode(data)
         except FrameError as error:
-            if not data or data.startswith(b"{"):
+            if is_reflected(data):
                 raise Reflected from None
             raise ProtocolViolation(
                 f"{line.name} sent bytes that are no frame: {error.message}",

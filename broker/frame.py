@@ -128,6 +128,15 @@ def encode(frame: Frame) -> bytes:
     return _encoder.encode(frame)
 
 
+def is_reflected(data: bytes) -> bool:
+    """Whether this is an answer of the server, JSON or nothing, as no frame and no record of ours is.
+
+    NATS does not check the subject to which an answer is to go: whoever may ask the server anything can
+    have it put where only others may speak. It says nothing of the sender that stands there.
+    """
+    return not data or data[:1] == b"{"
+
+
 def decode(data: bytes, limit: int = SIZE_LIMIT) -> Frame:
     """The frame that `data` holds; raises `FrameError`, and nothing else, if it holds none."""
     if len(data) > limit:

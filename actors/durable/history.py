@@ -12,7 +12,7 @@ import msgspec
 
 from ...broker.contract import Broker, Record
 from ...broker.errors import FrameError
-from ...broker.frame import Frame, Message, decode
+from ...broker.frame import Frame, Message, decode, is_reflected
 from . import records
 from .errors import LogDamaged
 from .names import NOBODY, OWN, Place
@@ -44,6 +44,8 @@ class History:
     def add(self, record: Record) -> None:
         """Raises `LogDamaged` for a record that is none."""
         self.end = max(self.end, record.sequence)
+        if is_reflected(record.payload):
+            return
         _, _, role, index, _, sender, sender_index, last = record.subject.split(".")
         try:
             if last == OWN:

@@ -71,6 +71,11 @@ async def test_a52_workers_with_a_role_each_play_durable_sessions_and_get_no_fur
         starter = await stack.enter_async_context(
             pavane.open(url, options=options["pavane-runtime"], authority=authority, signer=signer)
         )
+        async with site.hostile(url, credentials("depot.Parcel.Van")) as hostile:
+            # The server's answer, stored where only the sender may speak, is none of its words.
+            place = "depot.Parcel.Hub.0.s1.Sender.0.log"
+            await hostile.client.publish("$JS.API.INFO", b"", reply=place)
+            await hostile.client.flush()
         async with asyncio.timeout(30):
             handle = await starter.start(pavane.load(file), session="s1", patience=10)
             outcome = await handle.result()
