@@ -20,7 +20,9 @@ from ..events import Event
 from ..outcome import Outcome
 from ..playing import Implementation
 from ..switchboard import Switchboard
+from . import names
 from .assignment import Assignment
+from .fullness import Fullness
 from .handle import is_over, outcome, summed
 from .history import History, read
 from .names import Place
@@ -37,6 +39,7 @@ class Hosting:
         self._around = around
         self._prepared: set[str] = set()
         self._worker = secrets.token_hex(4)
+        self.fullness = Fullness(switchboard.broker)
 
     async def start(
         self,
@@ -52,6 +55,7 @@ class Hosting:
             await prepare(self._switchboard.broker, cast.namespace)
             self._prepared.add(cast.namespace)
         name = subjects.token(session or secrets.token_hex(6))
+        await self.fullness.look(names.stream(cast.namespace), name)
         return await start(
             self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks
         )
@@ -100,7 +104,7 @@ class Hosting:
     async def _taken(self, place: Place, units: list[Unit], *, new: bool) -> History:
         """Have every unit listen and be ours before any of them speaks; then read what was."""
         await asyncio.gather(*(unit.take() for unit in units))
-        if new:
+        if new and all(unit.incarnation == 1 for unit in units):
             return History(place)
         return await read(self._switchboard.broker, place)
 
