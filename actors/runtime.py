@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import secrets
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
@@ -13,6 +12,7 @@ import anyio
 
 from ..broker.contract import Broker
 from ..broker.errors import BrokerError
+from ..broker.surroundings import unique
 from ..effects.audit import Audit
 from ..effects.budget import Budgets
 from ..effects.capability import Authority, PublicKey
@@ -96,6 +96,7 @@ class Runtime:
         self._hosting = Hosting(self.switchboard, pipeline, around)
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
+        self._hosting.fullness.observe = self._tell
         self._playing: dict[Session, None] = {}
         self._taken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._closed = False
@@ -191,7 +192,7 @@ class Runtime:
         await self._grants.fund(self.budgets, cast, playing.keys())
         fitting(choreography.devices, cast.sizes)
         played = Session(
-            session or secrets.token_hex(6),
+            session or unique(6),
             cast,
             self.switchboard,
             self.pipeline,

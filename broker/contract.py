@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from .room import Room
+
 Deliver = Callable[[str, bytes], None]
 """What a subscription calls, in order, on the event loop: `deliver(subject, payload)`.
 It must not block and must not raise."""
@@ -214,6 +216,11 @@ class Broker(Protocol):
 
     async def last(self, stream: str, subject: str) -> Record | None:
         """The last record on exactly `subject`, or None."""
+        ...
+
+    async def room(self, stream: str) -> Room:
+        """How full the stream is, by its own limits or those of the account, as far as we may see
+        them. Raises `StreamRefused` where there is none."""
         ...
 
     # work ---------------------------------------------------------------------------

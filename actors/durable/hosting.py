@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ...broker import subjects
 from ...broker.errors import Fenced
+from ...broker.surroundings import unique
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
 from ...effects.pipeline import Pipeline
@@ -38,7 +38,7 @@ class Hosting:
         self._pipeline = pipeline
         self._around = around
         self._prepared: set[str] = set()
-        self._worker = secrets.token_hex(4)
+        self._worker = unique(4)
         self.fullness = Fullness(switchboard.broker)
 
     async def start(
@@ -54,7 +54,7 @@ class Hosting:
         if cast.namespace not in self._prepared:
             await prepare(self._switchboard.broker, cast.namespace)
             self._prepared.add(cast.namespace)
-        name = subjects.token(session or secrets.token_hex(6))
+        name = subjects.token(session or unique(6))
         await self.fullness.look(names.stream(cast.namespace), name)
         return await start(
             self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks

@@ -19,6 +19,7 @@ from ..devices import Devices
 from ..events import Event, FrameRefused
 from ..inlet import WINDOW, Lane
 from ..limits import Limits
+from ..log import record
 from ..outlet import Outbox
 from ..part import Part
 from ..post import TO_ALL, Post
@@ -282,5 +283,6 @@ class Stage:
         self._tell(FrameRefused(self.id, subject, reason))
 
     def _tell(self, event: Event) -> None:
+        record(event)
         if self._observe is not None:
             self._observe(event)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from .. import level as levels
 from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
 from ..errors import BrokerError, NotConnected, PayloadTooLarge, UnknownCounter
+from ..room import Room
 from ..subjects import check_pattern, check_subject, check_topic
 from .hub import Hub
 from .queue import Item
@@ -156,6 +157,10 @@ class MemoryBroker:
         self._check()
         check_subject(subject)
         return self._hub.stream(stream).last(subject)
+
+    async def room(self, stream: str) -> Room:
+        self._check()
+        return Room("messages", self._hub.stream(stream).count, 0)
 
     # work ---------------------------------------------------------------------------
 

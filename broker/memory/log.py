@@ -47,6 +47,10 @@ class Log:
         self._ids = Ids(clock)
         self._waiting: list[asyncio.Future[None]] = []
 
+    @property
+    def count(self) -> int:
+        return len(self._records)
+
     def captures(self, subject: str) -> bool:
         return any(matches(pattern, subject) for pattern in self.patterns)
 

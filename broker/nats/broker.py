@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 
 from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
 from ..options import ConnectOptions
+from ..room import Room
 from ..subjects import check_pattern, check_subject, check_topic, token
 from . import address as addresses
 from .api import Api
@@ -107,6 +108,9 @@ class NatsBroker:
     async def last(self, stream: str, subject: str) -> Record | None:
         check_subject(subject)
         return await self._streams.last(token(stream), subject)
+
+    async def room(self, stream: str) -> Room:
+        return await self._streams.room(token(stream))
 
     # work ---------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..contract import DEDUPE_WINDOW, Record
 from ..errors import StreamRefused, Unconfirmed, WrongSequence
+from ..room import Room, nearest
 from ..subjects import check_pattern, check_subject, covers, joined, matches, token
 from . import api as apis
 from .api import Ack, Api
@@ -92,6 +93,21 @@ class Streams:
             found += names
             if not names or len(found) >= page["total"]:
                 return sorted(found)
+
+    async def room(self, stream: str) -> Room:
+        account = await self._api.call("INFO", stream="(account)")
+        limit = account.get("limits", {}).get("max_storage", -1)
+        shared = Room("bytes", account.get("storage", 0), max(limit, 0))
+        if self.scoped:
+            return shared
+        try:
+            info = await self._api.call(f"STREAM.INFO.{stream}", stream=stream)
+        except StreamRefused as error:
+            raise missing(stream) if error.status == apis.STREAM_MISSING else error from None
+        config, state = info["config"], info["state"]
+        own = Room("bytes", state["bytes"], max(config.get("max_bytes", -1), 0))
+        count = Room("messages", state["messages"], max(config.get("max_msgs", -1), 0))
+        return nearest(own, count, shared)
 
     def _fresh(self, stream: str, patterns: list[str]) -> dict[str, Any]:
         return {
