@@ -12,9 +12,10 @@ deadlines must outlast the process gives times of its log there.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
+
+from ..broker.surroundings import now
 
 
 class Timer(Protocol):
@@ -53,7 +54,7 @@ class LoopClock:
         self._loop = asyncio.get_running_loop()
 
     def now(self) -> float:
-        return time.time()
+        return now()
 
     def monotonic(self) -> float:
         return self._loop.time()

@@ -7,7 +7,6 @@ whatever happened, no subscription and no task is left.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -163,7 +162,7 @@ class Session:
     async def run(self, patience: float = 0.0) -> Outcome:
         """Play to the end, once the roles played elsewhere are there, which may take `patience`
         seconds. Raises what ended the session early."""
-        begun = time.monotonic()
+        begun = self._loop.time()
         await self.admit()
         ears = await self._listen()
         try:
@@ -389,7 +388,7 @@ class Session:
         return SessionOpened(self.id, self._cast.name, self._cast.namespace, names)
 
     def _end(self, error: str, begun: float) -> None:
-        seconds = time.monotonic() - begun
+        seconds = self._loop.time() - begun
         self._tell(SessionEnded(self.id, self._cast.name, error, seconds, self._opened))
         if self.trace is not None:
             self.trace.end(self.failure)

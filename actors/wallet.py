@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Mapping
 
+from ..broker.surroundings import now
 from ..effects.capability import Authority, PublicKey, TokenLimits, narrowed, parsed
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
@@ -49,7 +49,7 @@ class Wallet:
             return self._narrowed(who, self._given.get(who.role, b""))
         if not capabilities:
             return b""
-        return self._authority.issue(who, capabilities, time.time() + TOKEN_LIFE)
+        return self._authority.issue(who, capabilities, now() + TOKEN_LIFE)
 
     def _narrowed(self, who: Identity, token: bytes) -> bytes:
         """As it is where it cannot be narrowed: the verifier says better what is wrong with it."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from time import time_ns
 from typing import TypeVar, Unpack
 
 from ..broker.contract import Broker
+from ..broker.surroundings import now_ns
 from . import entry as entries
 from . import places
 from .entry import Draft, Entry
@@ -43,7 +43,7 @@ class Journal(History):
     """
 
     def __init__(
-        self, broker: Broker, signer: Signer, *, clock: Callable[[], int] = time_ns
+        self, broker: Broker, signer: Signer, *, clock: Callable[[], int] = now_ns
     ) -> None:
         super().__init__(broker, signers=[signer.public], clock=clock)
         self._broker = broker

@@ -15,9 +15,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterable
-from time import time_ns
 from typing import Any
 
+from ..broker.surroundings import now_ns
 from ..language.errors import PavaneError
 from ..language.machine import Action
 from .audit import Audit
@@ -49,7 +49,7 @@ class Pipeline:
         *,
         observers: Iterable[Observer] = (),
         audit: Audit | None = None,
-        clock: Callable[[], int] = time_ns,
+        clock: Callable[[], int] = now_ns,
     ) -> None:
         self.registry = registry
         self.driver = driver

@@ -11,12 +11,12 @@ import asyncio
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from time import time_ns
 
 import msgspec
 
 from ..broker.contract import Broker
 from ..broker.errors import BrokerError
+from ..broker.surroundings import now_ns
 from .capability import Key, PublicKey
 from .errors import InvalidName
 from .keys import Signer, digest, is_signed
@@ -59,7 +59,7 @@ class Revocations:
         for one in ids:
             if not _ID.fullmatch(one):
                 raise InvalidName("revocation id", one, "an id is hexadecimal")
-            body: _Body = (one, time_ns(), reason[:200])
+            body: _Body = (one, now_ns(), reason[:200])
             record = _encode((body, signer.sign(_encode(body))))
             # By the id alone a stranger's record would keep the authority's out for a while.
             message_id = digest(record).hex()

@@ -11,10 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
-from time import time
 
 from biscuit_auth import AuthorizationError, AuthorizerBuilder, Biscuit
 
+from ..broker.surroundings import now
 from .biscuit import bounded, external_key, public_key
 from .capability import PublicKey, holder_terms, moment, parsed, qualified
 from .errors import CapabilityDenied, TokenRefused
@@ -108,7 +108,7 @@ class Verifier:
         self,
         root: PublicKey,
         *,
-        clock: Callable[[], float] = time,
+        clock: Callable[[], float] = now,
         endorsers: Endorsers | None = None,
     ) -> None:
         public_key(root)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any, Literal
 
 from ...broker.contract import Broker, Record
 from ...broker.payload import unpack
+from ...broker.surroundings import now, now_ns
 from ..errors import PeerFailed, RoleFailed, SessionCancelled
 from ..outcome import Outcome, Tally
 from . import records
@@ -66,12 +66,12 @@ class SessionHandle:
 
     async def cancel(self, reason: str = "cancelled") -> None:
         """End the session: every role hears at its next step. Does nothing once it is over."""
-        word = records.pack(Cancelled(reason[:1000], time.time()))
+        word = records.pack(Cancelled(reason[:1000], now()))
         await self._broker.append(
             self.place.stream,
             self.place.operator,
             word,
-            message_id=f"{self.place.operator}.{time.time_ns()}",
+            message_id=f"{self.place.operator}.{now_ns()}",
         )
 
     async def status(self) -> Status:

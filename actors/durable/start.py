@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...broker.contract import Broker
 from ...broker.errors import WrongSequence
 from ...broker.payload import pack
+from ...broker.surroundings import now
 from ..cast import Cast
 from ..devices import Devices
 from . import records
@@ -49,7 +49,7 @@ async def start(
         list(blocks if blocks is not None else whole(cast)),
         pack(given),
         dict(found),
-        time.time(),
+        now(),
     )
     data = records.pack(begun)
     try:

@@ -7,13 +7,13 @@ live session. tear-down: nothing is left, and what was not stored is nobody's.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import anyio
 
 from ...broker.contract import Fence
 from ...broker.errors import BrokerError, Fenced, WrongSequence
+from ...broker.surroundings import now, unique
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
 from ...effects.pipeline import Pipeline
@@ -125,13 +125,13 @@ class Unit:
         last = await self._broker.last(self.place.stream, subject)
         before = records.unpack_word(last.payload) if last is not None else None
         self.incarnation = before.incarnation + 1 if isinstance(before, Taken) else 1
-        taken = Taken(self.incarnation, self.assignment.stop, self._worker, time.time())
+        taken = Taken(self.incarnation, self.assignment.stop, self._worker, now())
         try:
             sequence = await self._broker.append(
                 self.place.stream,
                 subject,
                 records.pack(taken),
-                message_id=f"{subject}.{self.incarnation}.{id(self):x}.{taken.time}",
+                message_id=f"{subject}.{self.incarnation}.{unique(8)}",
                 expected=last.sequence if last is not None else 0,
             )
         except WrongSequence:
@@ -250,7 +250,7 @@ class Unit:
                 part, size = {}, 0
             part[index] = tallied
             size += len(tallied.value) + 64
-        self._log.hand_over(word, records.pack(Done(part, last=True, time=time.time())))
+        self._log.hand_over(word, records.pack(Done(part, last=True, time=now())))
         await self._log.settled()
 
     # --- the end -----------------------------------------------------------------------
@@ -276,7 +276,7 @@ class Unit:
         error = error or self.failure
         assert error is not None, "nothing has failed"
         where = getattr(error, "role", "") or self.assignment.name
-        failed = Failed(str(where)[:200], error.code, error.message[:1000], time.time())
+        failed = Failed(str(where)[:200], error.code, error.message[:1000], now())
         word = self.place.word(self.assignment.role, self.assignment.start)
         await self._broker.append(
             self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}"
