@@ -185,7 +185,10 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
 def seen(data: bytes) -> list[Seen]:
     """The entries of a record, their hashes checked against the bytes that are stored. Raises
     as `unpack`."""
-    version, plain, previous, rows = _raw_decoder.decode(data)
+    try:
+        version, plain, previous, rows = _raw_decoder.decode(data)
+    except RecursionError:
+        raise ValueError("nested too deeply for a journal record") from None
     if version != VERSION or not rows:
         raise ValueError("not a journal record of this version")
     # The beginning of what `entry_hash` encodes: an array of two, and true or false.

@@ -46,6 +46,11 @@ class Findings:
     def ok(self) -> bool:
         return not self.faults
 
+    @property
+    def may_have_just_begun(self) -> bool:
+        """Nothing is wrong but that some writers have no head yet."""
+        return bool(self.faults) and all(fault.kind == "headless" for fault in self.faults)
+
 
 @dataclass(slots=True)
 class Survey:

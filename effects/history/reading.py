@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
-from time import time_ns
 from typing import BinaryIO, TypeVar, Unpack
 
+from ...broker.surroundings import now_ns
 from .. import findings
 from .. import receipt as receipts
 from ..entry import Entry
@@ -25,6 +26,9 @@ from .selection import Filter, Writers, pattern, selection
 
 S = TypeVar("S")
 
+FIRST_HEAD = 0.5
+"""Seconds after which a writer that has just begun has a head, if it still lives."""
+
 
 class History:
     """Reads from `records`: a broker's streams or an exported file. Nothing is held of what is
@@ -38,7 +42,7 @@ class History:
         records: Records,
         *,
         signers: Collection[bytes] = (),
-        clock: Callable[[], int] = time_ns,
+        clock: Callable[[], int] = now_ns,
     ) -> None:
         self.records = records
         self._signers = frozenset(signers)
@@ -115,7 +119,11 @@ class History:
     ) -> Survey:
         """As `verify`, with the end of every chain and what was taken back."""
         await self.open()
-        return await findings.survey(self.records, pattern(writers), trusted=trusted)
+        seen = await findings.survey(self.records, pattern(writers), trusted=trusted)
+        if seen.findings.may_have_just_begun:
+            await asyncio.sleep(FIRST_HEAD)
+            seen = await findings.survey(self.records, pattern(writers), trusted=trusted)
+        return seen
 
     async def digest(self, **writers: Unpack[Writers]) -> Digest:
         """How far each writer has come; equal for journals with the same entries. Raises
@@ -159,6 +167,12 @@ class History:
         await self.open()
         chosen = reduced_by(reducer, initial)
         known = self._signers | frozenset(trusted or ())
+        try:
+            return await rebuild(self.records, chosen, pattern(writers), known, trusted)
+        except JournalDamaged as damaged:
+            if not damaged.findings.may_have_just_begun:
+                raise
+        await asyncio.sleep(FIRST_HEAD)
         return await rebuild(self.records, chosen, pattern(writers), known, trusted)
 
 

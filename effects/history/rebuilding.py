@@ -185,7 +185,7 @@ async def _stands(records: Records, found: Snapshot) -> None:
     """The record that the snapshot was taken at is still there."""
     if not found.chains:
         return
-    record = await first_after(records, JOURNAL, found.position)
+    record = await first_after(records, JOURNAL, found.pattern, found.position)
     if record is None or record.sequence != found.position:
         raise _Useless("the journal is shorter than a snapshot of it")
     if _tip(record) != found.tip:
@@ -213,7 +213,7 @@ async def keep(
     """Store what was rebuilt as a snapshot; its place in the stream of snapshots."""
     seen = rebuilt.survey
     # Nothing may have come after the snapshot that it began at.
-    tip = seen.tip or _tip(await first_after(broker, JOURNAL, rebuilt.position))
+    tip = seen.tip or _tip(await first_after(broker, JOURNAL, pattern, rebuilt.position))
     made = Snapshot(
         snapshots.VERSION,
         reducer.name,

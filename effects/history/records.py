@@ -33,37 +33,38 @@ async def breathing(records: AsyncIterator[Record]) -> AsyncIterator[Record]:
         yield record
 
 
-async def first_after(records: Records, stream: str, sequence: int) -> Record | None:
-    """The first record of the stream that has at least this sequence."""
-    found = records.read(stream, start=sequence)
+async def first_after(records: Records, stream: str, pattern: str, sequence: int) -> Record | None:
+    """The first record on `pattern` that has at least this sequence. Whoever may read only some
+    subjects may not ask for others, here and below."""
+    found = records.read(stream, pattern, start=sequence)
     async for record in found:
         await _closed(found)
         return record
     return None
 
 
-async def end_of(records: Records, stream: str) -> int:
-    """The sequence of the stream's last record, 0 if it is empty: found by bisection, as no
-    broker is asked for more than its contract says."""
+async def end_of(records: Records, stream: str, pattern: str) -> int:
+    """The sequence of the last record on `pattern`, 0 if there is none: found by bisection, as
+    no broker is asked for more than its contract says."""
     low, high = 0, 1
-    while await first_after(records, stream, high) is not None:
+    while await first_after(records, stream, pattern, high) is not None:
         low, high = high, high * 8
     while low + 1 < high:
         middle = (low + high) // 2
-        if await first_after(records, stream, middle) is not None:
+        if await first_after(records, stream, pattern, middle) is not None:
             low = middle
         else:
             high = middle
     return low
 
 
-async def since(records: Records, stream: str, time: int) -> int:
-    """The sequence of the first record that the broker stored at `time` (ns since 1970) or
-    later, or of the one to come."""
-    low, high = 1, await end_of(records, stream) + 1
+async def since(records: Records, stream: str, pattern: str, time: int) -> int:
+    """A sequence behind all records on `pattern` that the broker stored before `time` (ns since
+    1970), and before all others."""
+    low, high = 1, await end_of(records, stream, pattern) + 1
     while low < high:
         middle = (low + high) // 2
-        record = await first_after(records, stream, middle)
+        record = await first_after(records, stream, pattern, middle)
         if record is None or record.time >= time:
             high = middle
         else:

@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator
 import msgspec
 
 from ...broker.contract import Broker
-from ...broker.errors import StreamRefused
+from ...broker.errors import Forbidden, StreamRefused
 from ..keys import Signer, digest, is_signed
 from ..places import SNAPSHOT_SUBJECTS, SNAPSHOTS
 from .records import Records, breathing
@@ -87,8 +87,8 @@ async def newest(records: Records, subject: str) -> AsyncIterator[bytes]:
     """What was stored on `subject`, the last first; pieces that do not fit are left out."""
     try:
         last = await records.last(SNAPSHOTS, subject)
-    except StreamRefused:
-        # The stream is made with the first snapshot.
+    except (StreamRefused, Forbidden):
+        # The stream is made with the first snapshot, and not everybody may read it.
         return
     if last is None:
         return

@@ -73,7 +73,7 @@ async def walk(
     """The entries that are chosen, in the order they were stored; raises `JournalBroken` at the
     first that breaks its chain. Holds one chain for each writer."""
     if chosen.since and start == 1:
-        start = await since(records, JOURNAL, chosen.since - SLACK)
+        start = await since(records, JOURNAL, chosen.pattern, chosen.since - SLACK)
     chains = chains or Chains(joins=start > 1)
     async for record in breathing(records.read(JOURNAL, chosen.pattern, start=start)):
         if chosen.is_over(record.time):
@@ -112,11 +112,11 @@ def _any_kind(chosen: Selection) -> Selection:
 
 async def follow(records: Records, chosen: Selection, last: int) -> AsyncIterator[Entry]:
     """The `last` entries that are chosen, then those to come, without end."""
-    end = await end_of(records, JOURNAL)
+    end = await end_of(records, JOURNAL, chosen.pattern)
     start = end + 1
     chains = Chains(joins=True, limit=CHAINS_FOLLOWED)
     if chosen.since:
-        start = await since(records, JOURNAL, chosen.since - SLACK)
+        start = await since(records, JOURNAL, chosen.pattern, chosen.since - SLACK)
     elif last and end:
         chains, before = await _last(records, chosen, last, end)
         for entry in before:

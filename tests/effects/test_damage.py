@@ -256,6 +256,11 @@ async def test_a56_a_thousand_clean_journals_raise_nothing() -> None:
         await broker.close()
 
 
+async def test_a56_a_record_that_nests_without_end_is_found(copy: Copy) -> None:
+    copy.records[A][3] = b"\x94\x01\xc2\xc4\x00\x91\x92" + b"\x91" * 200_000 + b"\xc0\xc4\x00"
+    assert ("unreadable", A, 7) in await located(copy)
+
+
 async def test_a_finding_says_where(copy: Copy) -> None:
     del copy.records[W][1]
     async with copy.stored() as journal:

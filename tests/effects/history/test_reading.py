@@ -53,16 +53,16 @@ async def test_a55_facts_are_queried_by_one_instance(desk: Desk) -> None:
 
 
 async def test_the_end_of_a_stream_and_a_time_in_it_are_found(desk: Desk) -> None:
-    before = await end_of(desk.broker, JOURNAL)
+    before = await end_of(desk.broker, JOURNAL, ">")
     for number in range(20):
         await desk.send(desk.who(), f"f{number}")
-    assert await end_of(desk.broker, JOURNAL) == before + 20
+    assert await end_of(desk.broker, JOURNAL, ">") == before + 20
     records = [r async for r in desk.broker.read(JOURNAL, start=before + 1)]
     for record in (records[0], records[11], records[19]):
         # Several may have been stored in one tick of the broker's clock.
         first = next(r for r in records if r.time >= record.time)
-        assert await since(desk.broker, JOURNAL, record.time) == first.sequence
-    assert await since(desk.broker, JOURNAL, records[-1].time + 1) == before + 21
+        assert await since(desk.broker, JOURNAL, ">", record.time) == first.sequence
+    assert await since(desk.broker, JOURNAL, ">", records[-1].time + 1) == before + 21
 
 
 async def follow(journal: Journal, seen: list[Entry], namespace: str, last: int = 0) -> None:
@@ -113,3 +113,14 @@ async def test_a55_what_was_taken_back_is_no_fact_but_still_an_entry(desk: Desk)
     assert await desk.facts() == ["holds"]
     entries = [e.kind async for e in desk.journal.entries(namespace=desk.namespace)]
     assert entries == ["sent", "fact", "sent", "fact", "unsent"]
+
+
+async def test_a_journal_whose_writer_has_just_begun_is_whole(desk: Desk) -> None:
+    """Its first head comes a moment after its first entry."""
+    await desk.send(desk.who(), "one")
+    assert (await desk.journal.verify(namespace=desk.namespace)).ok
+    await desk.send(desk.who("B"), "two")
+    rebuilt = await desk.journal.rebuild(
+        lambda count, entry: count + 1, 0, namespace=desk.namespace
+    )
+    assert rebuilt.state == 4
