@@ -23,7 +23,8 @@ from .errors import (
     UnknownLeakage,
 )
 from .keyed import Keyed
-from .leases import Lease, Leases
+from .lease import Lease
+from .leases import Leases
 from .receipt import Receipt, verify_chain
 
 
@@ -142,11 +143,11 @@ class Budgets:
         that was killed is not lost: the next one draws it again, and it counts once. The other,
         should it live after all, can draw no more. Each charge is to be settled when it is stored, or given back.
         """
-        counter = flow_counter(context, peer)
-        self._leases.account(counter, account, used=used, epoch=epoch, lasting=True)
+        self._leases.open(flow_counter(context, peer), account, used=used, epoch=epoch)
 
     async def close_account(self, context: str, peer: str, account: str) -> None:
-        """Give back what an account has drawn ahead; nothing more will be charged to it here."""
+        """Give back what was drawn ahead for an account, here or by a process that was killed;
+        nothing more will be charged to it."""
         await self._leases.forget(flow_counter(context, peer), account)
 
     def settle(self, charged: Charged) -> None:
@@ -160,7 +161,7 @@ class Budgets:
         """Begin the next epoch: nothing is spent, and the receipts until now are void.
 
         Processes with a lease learn of it at once; one that is cut off charges the old epoch
-        for `leases.FRESH` seconds at most.
+        for `lease.FRESH` seconds at most.
         """
         counter = flow_counter(context, peer)
         try:

@@ -38,6 +38,7 @@ class BrokerDriver:
         self.signer = signer
         self._receipts: dict[Identity, ReceiptChain] = {}
         self._epochs: dict[str, int] = {}
+        self._taken: dict[Identity, SendContext] = {}
         self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
 
     def begin(self, snapshot: Snapshot) -> BrokerTransaction:
@@ -104,7 +105,10 @@ class BrokerDriver:
         found = self.journal.entries(
             namespace=namespace, protocol=protocol, session=session, role=role
         )
-        return tuple([entry async for entry in found])
+        entries = tuple([entry async for entry in found])
+        if len(entries) > 1:
+            self._taken[identity] = context
+        return entries
 
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         drafts = [await self.merged(action, peer)]
@@ -118,9 +122,14 @@ class BrokerDriver:
     async def leave(self, identity: Identity) -> None:
         self._receipts.pop(identity, None)
         self._accounts.pop(identity, None)
+        self._taken.pop(identity, None)
         await self.journal.leave(identity)
 
     async def finish(self, identity: Identity) -> None:
+        taken = self._taken.pop(identity, None)
+        if taken is not None:
+            # Who was killed may have drawn what nobody has asked for since.
+            await self.account(taken)
         self._receipts.pop(identity, None)
         opened = self._accounts.pop(identity, None)
         if opened is not None:

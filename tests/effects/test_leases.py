@@ -18,7 +18,7 @@ from pavane.broker.errors import HoldTaken
 from pavane.broker.level import SHARE
 from pavane.effects.budget import Budgets, flow_counter
 from pavane.effects.errors import BudgetExhausted
-from pavane.effects.leases import IDLE, STREAK
+from pavane.effects.lease import IDLE, STREAK
 
 ROLE = "Admin"
 

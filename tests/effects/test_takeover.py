@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     from .conftest import Desk
 
 
+def worker_on(desk: Desk) -> Pipeline:
+    """Another process that plays the desk's instances."""
+    signer = Signer()
+    budgets, journal = Budgets(desk.broker, leases=True), Journal(desk.broker, signer)
+    driver = BrokerDriver(desk.verifier, budgets, journal, signer)
+    return Pipeline(standard_registry(), driver)
+
+
 async def test_a31_a_worker_that_takes_over_goes_on_with_the_chain(
     desk: Desk, action: Callable[..., Action]
 ) -> None:
@@ -74,3 +82,35 @@ async def test_a_durable_instance_is_charged_once_for_what_its_journal_has(
                 await stale.before_send(context, action(flow_cost=500))
     await last.finish(context)
     assert await desk.spent() == 3 * 190 + 1
+
+
+async def test_a_successor_that_sends_nothing_more_gives_back_what_was_drawn(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund(100_000)
+    context = replace(desk.context(), durable=True)
+    killed = worker_on(desk)
+    await killed.driver.take_over(context, "first")
+    for _ in range(20):
+        await killed.before_send(context, action(flow_cost=10))
+    assert await desk.spent() > 200
+    successor = worker_on(desk)
+    await successor.driver.take_over(context, "second")
+    await successor.finish(context)
+    assert await desk.spent() == 200
+
+
+async def test_an_instance_that_comes_back_to_a_process_begins_with_what_is_stored(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund(100_000)
+    context = replace(desk.context(), durable=True)
+    first, second = worker_on(desk), worker_on(desk)
+    for turn, worker in enumerate((first, second, first, second, first), 1):
+        await worker.driver.take_over(context, f"worker {turn}")
+        for _ in range(20):
+            await worker.before_send(context, action(flow_cost=10))
+        if turn < 5:
+            await worker.driver.leave(context.identity)
+    await first.finish(context)
+    assert await desk.spent() == 1000
