@@ -36,8 +36,9 @@ class Urgency:
 class Times:
     """What is known beforehand of the times of one machine: once for all its instances.
 
-    `clocks` are those by which the steps of a state are measured, `urgent` the steps of a state that have a
-    deadline, both by the state's number; `restarts` the clocks that begin anew with a step, by the step's.
+    `clocks` are those by which the steps of a state are measured, `urgent` the steps of a state
+    that have a deadline, both by the state's number; `restarts` the clocks that begin anew with a
+    step, by the step's.
     """
 
     def __init__(self, table: Table) -> None:

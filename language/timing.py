@@ -7,7 +7,7 @@ of protocols without a timeout have none of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 Lane = tuple[tuple[int, int], ...]
@@ -92,6 +92,21 @@ def concurrent(one: Lane, other: Lane) -> bool:
         if branch != other_branch:
             return True
     return False
+
+
+def times(timing: Timing | None) -> Iterator[tuple[str, float]]:
+    """In seconds, `after` and `before` for a branch of a choice with a timeout, counted from when
+    the choice is reached; `within` for a step, counted from when it is the next; `block` for the
+    blocks that it is in, the shortest."""
+    known = timing or UNTIMED
+    if known.opens:
+        yield "after", known.late
+    if known.closes:
+        yield "before", min(bound.seconds for bound in known.closes)
+    for word, block in (("within", False), ("block", True)):
+        bounds = [bound.seconds for bound in known.bounds if bound.block is block]
+        if bounds:
+            yield word, min(bounds)
 
 
 def duration(seconds: float) -> str:

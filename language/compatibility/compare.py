@@ -16,11 +16,10 @@ from typing import Literal
 
 from ..annotations import value_text
 from ..compiler import Compiled
-from ..draw.timed import times
 from ..expressions import show
 from ..machine import Action, Machine
 from ..projection import Projection
-from ..timing import duration
+from ..timing import duration, times
 from ..tree import Annotation
 from .counts import projected
 from .difference import Difference
@@ -166,7 +165,7 @@ def _notes(common: Iterable[tuple[Action, Action]]) -> Iterable[str]:
 
 def _times(action: Action) -> str:
     """When a step may be taken, and how long its block has; its own time is in its annotations."""
-    said = (f"{word} {duration(time)}" for word, time in times(action) if word != "within")
+    said = (f"{word} {duration(time)}" for word, time in times(action.timing) if word != "within")
     return ", ".join(said)
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from ..annotations import timeout
 from ..machine import Action, Machine
-from ..timing import UNTIMED, Bound, duration
+from ..timing import duration, times
 from ..tree import Annotation, Branch, Send
 
 
 def step_text(action: Action) -> str:
     """`Clerk!Late [after 5s]`: a step, and when it may or must be taken."""
-    said = [f"{_WORDS[word]} {duration(seconds)}" for word, seconds in times(action)]
+    said = [f"{_WORDS[word]} {duration(seconds)}" for word, seconds in times(action.timing)]
     return f"{action} [{', '.join(said)}]" if said else str(action)
 
 
@@ -25,26 +23,8 @@ def times_json(machine: Machine) -> list[dict[str, object]]:
     return [
         {"transition": place, **said}
         for place, transition in enumerate(machine.transitions)
-        if (said := dict(times(transition.action)))
+        if (said := dict(times(transition.action.timing)))
     ]
-
-
-def times(action: Action) -> Iterator[tuple[str, float]]:
-    """`after` and `before` for a branch of a choice with a timeout, counted from when the choice is
-    reached; `within` for a step, counted from when it is the next; `block` for the blocks that
-    it is in, the shortest."""
-    timing = action.timing or UNTIMED
-    if timing.opens:
-        yield "after", max(bound.seconds for bound in timing.opens)
-    if timing.closes:
-        yield "before", min(bound.seconds for bound in timing.closes)
-    yield from _shortest("within", [bound for bound in timing.bounds if not bound.block])
-    yield from _shortest("block", [bound for bound in timing.bounds if bound.block])
-
-
-def _shortest(word: str, bounds: list[Bound]) -> Iterator[tuple[str, float]]:
-    if bounds:
-        yield word, min(bound.seconds for bound in bounds)
 
 
 def branch_text(branch: Branch) -> str:

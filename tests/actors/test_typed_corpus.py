@@ -91,7 +91,7 @@ class Walker:
                 self._value_guards(state)
             try:
                 return await self._take(state, name)
-            except pavane.GuardRefused:
+            except (pavane.GuardRefused, pavane.TooEarly):
                 continue
         raise Enough
 
