@@ -127,10 +127,18 @@ async def read(broker: Broker, place: Place, pattern: str = "", start: int = 1) 
     return history
 
 
-async def read_unit(broker: Broker, place: Place, role: str, start: int, stop: int) -> History:
-    """What concerns one unit: what it has heard, said and recorded, and the session's words."""
-    said = place.said(role, start if stop - start == 1 else None)
-    patterns = [place.words, place.own(role, start), said, place.heard(role)]
+async def read_unit(
+    broker: Broker, place: Place, role: str, start: int, stop: int, *, new: bool = False
+) -> History:
+    """What concerns one unit: what it has heard, said and recorded, and the session's words.
+
+    A `new` one, that nobody has taken before, has said and recorded nothing: its family's
+    messages, among which its own would be, need not be read.
+    """
+    patterns = [place.words, place.heard(role)]
+    if not new:
+        said = place.said(role, start if stop - start == 1 else None)
+        patterns += [place.own(role, start), said]
     found = await asyncio.gather(*(_records(broker, place, pattern) for pattern in patterns))
     history = History(place)
     unique = {record.sequence: record for part in found for record in part}

@@ -183,8 +183,9 @@ class Unit:
             unit = self.assignment
             if history is None:
                 history = await read_unit(
-                    self._broker, self.place, unit.role, unit.start, unit.stop
-                )
+                    self._broker, self.place, unit.role, unit.start, unit.stop,
+                    new=self.incarnation == 1,
+                )  # fmt: skip
             if self._is_over(history):
                 return
             stage = await self._prepare(history)
