@@ -28,6 +28,8 @@ FIGURES = (
     "monitor",
     "capability",
     "charges",
+    "workers",
+    "steps",
     "projection",
     "subtyping",
 )
