@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -54,7 +54,7 @@ def restate_rate(count: int) -> float:
 
 
 @contextmanager
-def _restate() -> Iterator[tuple[str, str]]:
+def _restate() -> Generator[tuple[str, str]]:
     """The server and the handler, on free ports, with the handler registered."""
     admin, ingress, node, app = _free_ports(4)
     with tempfile.TemporaryDirectory() as folder, open(Path(folder) / "log", "wb") as log:
