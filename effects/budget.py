@@ -215,10 +215,13 @@ class Budgets:
     async def leakage(self, context: str, observer: str) -> Level | None:
         return await self._broker.level(leakage_counter(context, observer))
 
-    async def leak(self, context: str, observer: str, amount: int) -> Charged:
-        """Take `amount`. Raises `LeakageExhausted` (nothing is taken) or `UnknownLeakage`."""
+    async def leak(self, context: str, observer: str, amount: int, *, key: str = "") -> Charged:
+        """Take `amount`, under a `key` once as `charge` does. Raises `LeakageExhausted` (nothing
+        is taken) or `UnknownLeakage`."""
         counter = leakage_counter(context, observer)
         try:
+            if key:
+                return await self._once(counter, amount, key)
             return Charged(counter, amount, await self._broker.spend(counter, amount))
         except LimitExceeded as error:
             raise LeakageExhausted(
@@ -233,7 +236,7 @@ class Budgets:
         """Undo a charge exactly. One of an epoch that is over has nothing to be undone."""
         epoch = charged.level.epoch
         if charged.key:
-            await self._keyed.give_back(charged.counter, charged.key, epoch)
+            await self._keyed.give_back(charged.counter, charged.key, charged.amount, epoch)
         elif charged.lease is not None:
             await charged.lease.give_back(charged.amount, epoch)
         else:

@@ -86,7 +86,8 @@ class CapabilityDenied(EffectError):
         who = role if index is None else f"{role}[{index}]"
         super().__init__(
             f"{who} lacks the capability {capability}: {reason}",
-            hint=f"grant {capability} to {role} when the session is started",
+            hint=f"grant {capability} to {role} when the session is started, or give it a token "
+            "that shows it",
         )
         self.capability = capability
         self.role = role

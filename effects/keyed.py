@@ -11,6 +11,9 @@ OWNER = "key"
 PAUSE = 0.05
 """Seconds that settlements are gathered for, to be written together."""
 
+REMEMBERED = 10_000
+"""Settled charges that can still be given back: a message is withdrawn soon or never."""
+
 _Settlement = tuple[str, str, int, int]
 
 
@@ -20,6 +23,7 @@ class Keyed:
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
         self._epochs: dict[str, int] = {}
+        self._past: dict[tuple[str, str], None] = {}
         self._settled: list[_Settlement] = []
         self._settling: asyncio.Task[None] | None = None
 
@@ -33,10 +37,18 @@ class Keyed:
             except EpochOver as over:
                 self._epochs[counter] = over.epoch
 
-    async def give_back(self, counter: str, key: str, epoch: int) -> None:
-        await self._broker.release(counter, key, owner=OWNER, epoch=epoch, used=0)
+    async def give_back(self, counter: str, key: str, cost: int, epoch: int) -> None:
+        """Undo a charge, settled or not."""
+        if (counter, key) in self._past:
+            del self._past[counter, key]
+            await self._broker.give_back(counter, cost, epoch=epoch)
+        else:
+            await self._broker.release(counter, key, owner=OWNER, epoch=epoch, used=0)
 
     def settle(self, counter: str, key: str, cost: int, epoch: int) -> None:
+        if len(self._past) >= REMEMBERED:
+            del self._past[next(iter(self._past))]
+        self._past[counter, key] = None
         self._settled.append((counter, key, cost, epoch))
         if self._settling is None or self._settling.done():
             self._settling = asyncio.create_task(self._settle_later())

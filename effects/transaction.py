@@ -37,6 +37,8 @@ class BrokerDriver:
         self.journal = journal
         self.signer = signer
         self._receipts: dict[Identity, ReceiptChain] = {}
+        self.sends: dict[Identity, int] = {}
+        """How many messages the journal of an instance has, withdrawn ones too."""
         self._epochs: dict[str, int] = {}
         self._taken: dict[Identity, SendContext] = {}
         self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
@@ -106,6 +108,7 @@ class BrokerDriver:
             namespace=namespace, protocol=protocol, session=session, role=role
         )
         entries = tuple([entry async for entry in found])
+        self.sends[identity] = sum(entry.kind == "sent" for entry in entries)
         if len(entries) > 1:
             self._taken[identity] = context
         return entries
@@ -123,9 +126,11 @@ class BrokerDriver:
         self._receipts.pop(identity, None)
         self._accounts.pop(identity, None)
         self._taken.pop(identity, None)
+        self.sends.pop(identity, None)
         await self.journal.leave(identity)
 
     async def finish(self, identity: Identity) -> None:
+        self.sends.pop(identity, None)
         taken = self._taken.pop(identity, None)
         if taken is not None:
             # Who was killed may have drawn what nobody has asked for since.
@@ -200,7 +205,12 @@ class BrokerTransaction:
 
     async def _leak(self, observer: str, amount: int) -> str:
         context = self._snapshot.context.budget_context
-        charged = await self._driver.budgets.leak(context, observer, amount)
+        key = ""
+        if self._snapshot.context.durable:
+            # Its successor, should this process be killed now, sends the message of this number.
+            number = self._driver.sends.get(self._identity, 0) + 1
+            key = f"{'.'.join(self._identity.tokens())}.{number}"
+        charged = await self._driver.budgets.leak(context, observer, amount, key=key)
         self._leaks.append(charged)
         return f"{observer} {amount} ({charged.level.spent} of {charged.level.limit})"
 
@@ -221,7 +231,9 @@ class BrokerTransaction:
         chain = await self._driver.receipts(self._identity)
         self._issue(chain)
         self.entries = await writer.add([*self._merges, self._sent(), *self._fact_drafts()])
-        for charged in self._flow:
+        sends = self._driver.sends
+        sends[self._identity] = sends.get(self._identity, 0) + 1
+        for charged in self.charges:
             self._driver.budgets.settle(charged)
 
     def _issue(self, chain: ReceiptChain) -> None:
@@ -267,7 +279,7 @@ class BrokerTransaction:
         sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
         budgets = self._driver.budgets
         undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
-        flow = [] if self.entries else self._flow
+        flow = () if self.entries else tuple(self._flow)
         self._flow, self._leaks = [], []
         results = await asyncio.gather(*undoing, return_exceptions=True)
         for charged in flow:

@@ -114,3 +114,41 @@ async def test_an_instance_that_comes_back_to_a_process_begins_with_what_is_stor
             await worker.driver.leave(context.identity)
     await first.finish(context)
     assert await desk.spent() == 1000
+
+
+async def test_a_durable_instance_leaks_once_for_each_message_of_its_journal(
+    desk: Desk, action: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.fund(100_000)
+    context = replace(desk.context(), durable=True)
+    where = context.budget_context
+    await desk.budgets.define_leakage(where, "external", 100)
+
+    async def leaked() -> int:
+        level = await desk.budgets.leakage(where, "external")
+        assert level is not None
+        return level.spent
+
+    leaking = action(leak="external: 5")
+    for turn in range(3):
+        worker = worker_on(desk)
+        await worker.driver.take_over(context, f"worker {turn}")
+        await worker.before_send(context, leaking)
+        withdrawn = await worker.before_send(context, leaking)
+        await withdrawn.abandon("not connected")
+        assert isinstance(worker.driver, BrokerDriver)
+
+        async def killed(*_: object) -> None:
+            raise ConnectionError("killed")
+
+        # What comes after the leak never happens: neither the journal nor the withdrawal.
+        monkeypatch.setattr(worker.driver, "receipts", killed)
+        monkeypatch.setattr(worker.driver.budgets, "give_back", killed)
+        with pytest.raises(ConnectionError):
+            await worker.before_send(context, leaking)
+        assert await leaked() == 5 * (turn + 2)
+    last = worker_on(desk)
+    await last.driver.take_over(context, "last")
+    await last.before_send(context, leaking)
+    await last.finish(context)
+    assert await leaked() == 5 * 4
