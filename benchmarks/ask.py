@@ -1,4 +1,4 @@
-"""Ask and reply, one after the other: a live session over NATS, against plain nats-py publish and
+"""Ask and reply over NATS, one at a time and in 64 sessions at once, against plain nats-py publish and
 callback both ways, one process and one connection each."""
 
 from __future__ import annotations
@@ -6,61 +6,81 @@ from __future__ import annotations
 import asyncio
 
 import pavane
-from pavane import Endpoint
-from pavane.broker.embedded import Server
+from pavane import Endpoint, Runtime
 
-from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, main, medians, plain_client, rate
+from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, Roles, against_plain, main_on_loops
 
-COUNT = 5_000
+ALONE = 3_000
+SESSIONS = 64
+EACH = 200
+GOAL = 0.8
 TEXT = "protocol Ask { roles: A, B; loop (count: N) { A -> B: Ask(str); B -> A: Reply(str); } }"
 
 
-async def a(me: Endpoint) -> None:
-    for _ in range(COUNT):
-        await me.send("Ask", PAYLOAD)
-        await me.receive("Reply")
+def roles(count: int, payload: str = PAYLOAD) -> Roles:
+    async def a(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.send("Ask", payload)
+            await me.receive("Reply")
+
+    async def b(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.send("Reply", await me.receive("Ask"))
+
+    return {"A": a, "B": b}
 
 
-async def b(me: Endpoint) -> None:
-    for _ in range(COUNT):
-        await me.send("Reply", await me.receive("Ask"))
-
-
-async def plain(client: PlainClient) -> None:
+async def plain(client: PlainClient, text: str, askers: int, count: int) -> None:
+    """All askers share a subscription, which is the faster way with nats-py."""
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[bytes] = loop.create_future()
+    answers: dict[str, asyncio.Future[bytes]] = {}
 
     async def reply(message: PlainMessage) -> None:
-        await client.publish("plain.reply", message.data)
+        await client.publish(f"plain.reply.{message.subject[10:]}", message.data)
 
     async def take(message: PlainMessage) -> None:
-        answer.set_result(message.data)
+        answers[message.subject[12:]].set_result(message.data)
 
-    asked = await client.subscribe("plain.ask", cb=reply)
-    replied = await client.subscribe("plain.reply", cb=take)
-    payload = PAYLOAD.encode()
-    for _ in range(COUNT):
-        answer = loop.create_future()
-        await client.publish("plain.ask", payload)
-        await answer
+    async def ask(name: str) -> None:
+        for _ in range(count):
+            answer = answers[name] = loop.create_future()
+            await client.publish(f"plain.ask.{name}", payload)
+            await answer
+
+    asked = await client.subscribe("plain.ask.*", cb=reply)
+    replied = await client.subscribe("plain.reply.*", cb=take)
+    payload = text.encode()
+    await asyncio.gather(*(ask(str(number)) for number in range(askers)))
     await asked.unsubscribe()
     await replied.unsubscribe()
 
 
-async def figure() -> Figure:
-    server = Server()
-    await server.start()
-    try:
-        ask = pavane.load(TEXT).bind(N=COUNT)
-        async with pavane.open(server.url) as runtime, plain_client(server.url) as client:
-            ours, theirs = await medians(
-                lambda: rate(COUNT, runtime.run(ask, A=a, B=b)),
-                lambda: rate(COUNT, plain(client)),
+async def figures() -> list[Figure]:
+    protocol = pavane.load(TEXT)
+    found = list[Figure]()
+    for name, sessions, count in (
+        ("live ask and reply", 1, ALONE),
+        (f"live ask and reply, {SESSIONS} sessions", SESSIONS, EACH),
+    ):
+
+        async def play(
+            runtime: Runtime, payload: str, sessions: int = sessions, count: int = count
+        ) -> None:
+            ask = protocol.bind(N=count)
+            await asyncio.gather(
+                *(runtime.run(ask, roles(count, payload)) for _ in range(sessions))
             )
-    finally:
-        await server.stop()
-    return Figure("ask and reply, NATS", ours, theirs, ours / theirs, 0.5, "round trips/s")
+
+        async def compare(
+            client: PlainClient, payload: str, sessions: int = sessions, count: int = count
+        ) -> None:
+            await plain(client, payload, sessions, count)
+
+        found += await against_plain(
+            name, play, compare, count=sessions * count, goal=GOAL, unit="round trips/s"
+        )
+    return found
 
 
 if __name__ == "__main__":
-    main(figure)
+    main_on_loops(figures)

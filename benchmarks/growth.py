@@ -7,9 +7,8 @@ import resource
 
 import pavane
 
-from .loop import roles
 from .measure import Figure, main
-from .stream import TEXT
+from .stream import TEXT, roles
 
 WANTED = 2.0
 

@@ -5,25 +5,11 @@ from __future__ import annotations
 import statistics
 
 import pavane
-from pavane import Endpoint
-from pavane.actors.playing import Implementation
 
-from .measure import PAYLOAD, Figure, main, medians, rate
-from .stream import TEXT
+from .measure import Figure, main, medians, rate
+from .stream import TEXT, roles
 
 SHORT, LONG = 1_000, 1_000_000
-
-
-def roles(count: int) -> dict[str, Implementation]:
-    async def a(me: Endpoint) -> None:
-        for _ in range(count):
-            await me.send("Item", PAYLOAD)
-
-    async def b(me: Endpoint) -> None:
-        for _ in range(count):
-            await me.receive("Item")
-
-    return {"A": a, "B": b}
 
 
 async def figure() -> Figure:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import importlib
 import json
 import statistics
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from nats.aio.client import Client
+
+from pavane import Endpoint, Runtime
+from pavane import open as open_runtime
+from pavane.broker.embedded import Server
 
 PAYLOAD = "x" * 64
 """64 characters, so 64 bytes on either wire."""
@@ -38,6 +43,7 @@ class Figure:
 
 
 class PlainMessage(Protocol):
+    subject: str
     data: bytes
 
 
@@ -90,6 +96,34 @@ async def plain_client(url: str) -> AsyncGenerator[PlainClient]:
         await client.close()
 
 
+Roles = dict[str, Callable[[Endpoint], Awaitable[Any]]]
+Play = Callable[[Runtime, str], Awaitable[object]]
+"""Does what is measured, with a payload: ours over a runtime, ..."""
+
+Plain = Callable[[PlainClient, str], Awaitable[object]]
+"""... and the same with nats-py."""
+
+
+async def against_plain(
+    name: str, play: Play, plain: Plain, *, count: int, goal: float, unit: str
+) -> list[Figure]:
+    """How many of `count` things a second, in one process over one server: ours, with monitor and
+    payload checks on, and plain nats-py, with 64 bytes and with 1 KiB."""
+    figures = list[Figure]()
+    async with (
+        Server() as server,
+        open_runtime(server.url) as runtime,
+        plain_client(server.url) as client,
+    ):
+        for payload, size in ((PAYLOAD, "64 B"), (PAYLOAD * 16, "1 KiB")):
+            ours, theirs = await medians(
+                lambda payload=payload: rate(count, play(runtime, payload)),
+                lambda payload=payload: rate(count, plain(client, payload)),
+            )
+            figures.append(Figure(f"{name}, {size}", ours, theirs, ours / theirs, goal, unit))
+    return figures
+
+
 def main(figure: Callable[[], Awaitable[Figure]]) -> None:
     """Measure one figure and print it."""
     asyncio.run(_measured(figure)).show()
@@ -97,3 +131,22 @@ def main(figure: Callable[[], Awaitable[Figure]]) -> None:
 
 async def _measured(figure: Callable[[], Awaitable[Figure]]) -> Figure:
     return await figure()
+
+
+Loop = Callable[[], asyncio.AbstractEventLoop]
+
+
+def loops() -> dict[str, Loop]:
+    """The event loops that there are: Python's own, and uvloop where it is installed."""
+    found: dict[str, Loop] = {"asyncio": asyncio.new_event_loop}
+    with suppress(ImportError):
+        found["uvloop"] = importlib.import_module("uvloop").new_event_loop
+    return found
+
+
+def main_on_loops(figures: Callable[[], Coroutine[Any, Any, list[Figure]]]) -> None:
+    """Measure on each event loop, and print."""
+    for name, loop in loops().items():
+        with asyncio.Runner(loop_factory=loop) as runner:
+            for figure in runner.run(figures()):
+                replace(figure, name=f"{figure.name}, {name}").show()

@@ -21,6 +21,9 @@ HERE = Path(__file__).resolve().parent
 FIGURES = (
     "stream",
     "ask",
+    "startup",
+    "sessions",
+    "broadcast",
     "journal",
     "memory",
     "loop",

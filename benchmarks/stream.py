@@ -6,26 +6,27 @@ from __future__ import annotations
 import asyncio
 
 import pavane
-from pavane import Endpoint
-from pavane.broker.embedded import Server
+from pavane import Endpoint, Runtime
 
-from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, main, medians, plain_client, rate
+from .measure import PAYLOAD, Figure, PlainClient, PlainMessage, Roles, against_plain, main_on_loops
 
 COUNT = 100_000
 TEXT = "protocol Stream { roles: A, B; loop (count: N) { A -> B: Item(str); } }"
 
 
-async def a(me: Endpoint) -> None:
-    for _ in range(COUNT):
-        await me.send("Item", PAYLOAD)
+def roles(count: int, payload: str = PAYLOAD) -> Roles:
+    async def a(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.send("Item", payload)
+
+    async def b(me: Endpoint) -> None:
+        for _ in range(count):
+            await me.receive("Item")
+
+    return {"A": a, "B": b}
 
 
-async def b(me: Endpoint) -> None:
-    for _ in range(COUNT):
-        await me.receive("Item")
-
-
-async def plain(client: PlainClient) -> None:
+async def plain(client: PlainClient, text: str) -> None:
     done = asyncio.Event()
     received = 0
 
@@ -38,27 +39,21 @@ async def plain(client: PlainClient) -> None:
     subscription = await client.subscribe(
         "plain.stream", cb=count, pending_msgs_limit=-1, pending_bytes_limit=-1
     )
-    payload = PAYLOAD.encode()
+    payload = text.encode()
     for _ in range(COUNT):
         await client.publish("plain.stream", payload)
     await done.wait()
     await subscription.unsubscribe()
 
 
-async def figure() -> Figure:
-    server = Server()
-    await server.start()
-    try:
-        stream = pavane.load(TEXT).bind(N=COUNT)
-        async with pavane.open(server.url) as runtime, plain_client(server.url) as client:
-            ours, theirs = await medians(
-                lambda: rate(COUNT, runtime.run(stream, A=a, B=b)),
-                lambda: rate(COUNT, plain(client)),
-            )
-    finally:
-        await server.stop()
-    return Figure("stream, NATS", ours, theirs, ours / theirs, 0.5, "messages/s")
+async def figures() -> list[Figure]:
+    stream = pavane.load(TEXT).bind(N=COUNT)
+
+    async def play(runtime: Runtime, payload: str) -> None:
+        await runtime.run(stream, roles(COUNT, payload))
+
+    return await against_plain("live stream", play, plain, count=COUNT, goal=2.0, unit="messages/s")
 
 
 if __name__ == "__main__":
-    main(figure)
+    main_on_loops(figures)
