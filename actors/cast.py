@@ -10,7 +10,11 @@ from ..language.compiler import Compiled
 from ..language.machine import Action
 from ..language.payload import Shape
 from ..language.tree import Message
+from .choreography import Choreography
 from .part import Part
+
+CASTS = 64
+"""How many bound choreographies are kept laid out; the one used longest ago goes first."""
 
 
 class Cast:
@@ -80,3 +84,29 @@ class Cast:
             for i in part.instances()
             if (peer, i) != (role, own) and part.hears(role, own, i)
         ]
+
+
+class Casts:
+    """Those of a runtime, laid out once for each choreography and its counts."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._known: dict[tuple[object, ...], Cast] = {}
+
+    def of(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
+        """Raises as `Cast`."""
+        bound = {**choreography.bindings, **bindings}
+        types = tuple(sorted((name, id(known)) for name, known in choreography.types.items()))
+        key = (
+            choreography.full_name,
+            choreography.compiled.fingerprint,
+            tuple(sorted(bound.items())),
+            types,
+        )
+        cast = self._known.pop(key, None)
+        if cast is None:
+            cast = Cast(choreography.compiled, bound, choreography.types, self._pipeline)
+        self._known[key] = cast
+        if len(self._known) > CASTS:
+            del self._known[next(iter(self._known))]
+        return cast

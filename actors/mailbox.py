@@ -136,6 +136,9 @@ class Mailbox:
         if self.failure is not None:
             raise self.failure
         self._flush()
+        if self.failure is not None:
+            # It was the flush that failed.
+            raise self.failure
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         return waiter

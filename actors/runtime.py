@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -21,12 +20,13 @@ from ..effects.journal import Journal
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .around import NOTHING, Around
-from .cast import Cast
+from .cast import Cast, Casts
 from .choreography import Choreography
-from .devices import dispatching, fitting
+from .devices import fitting
 from .durable.assignment import Assignment
 from .durable.handle import SessionHandle
 from .durable.hosting import Hosting
+from .durable.replay import Replayed
 from .durable.unit import Unit
 from .errors import (
     Conflict,
@@ -35,12 +35,12 @@ from .errors import (
     SessionExists,
     UnknownGrantee,
     UnknownSession,
-    Unplayable,
 )
 from .events import Event, MessageReceived, MessageSent
 from .grants import Grants
 from .log import record, wants_messages
 from .outcome import Outcome
+from .players import Playing, all_players, players
 from .playing import Implementation
 from .session import GRACE, PARTING, Session
 from .switchboard import Switchboard
@@ -50,13 +50,8 @@ from .workers.blocks import blocks
 from .workers.queueing import enqueue
 from .workers.shelf import Shelf
 
-Playing = Implementation | Mapping[str, Implementation]
-
 Observer = Callable[[Event], None]
 """Called at once, on the event loop, in order. It must not block and must not raise."""
-
-CASTS = 64
-"""How many bound choreographies are kept laid out; the one used longest ago goes first."""
 
 
 class Runtime:
@@ -89,7 +84,7 @@ class Runtime:
         self._grants = Grants(grants or {}, budgets or {})
         self._wallet = wallet
         self._registered: dict[str, Choreography] = {}
-        self._casts: dict[tuple[object, ...], Cast] = {}
+        self._casts = Casts(pipeline)
         self._observers: list[Observer] = []
         self._around = around
         self._shelf = Shelf(broker)
@@ -146,7 +141,7 @@ class Runtime:
         first message: `UnknownRole`, `MissingRole`, `BindingError`, `UnregisteredEffect`,
         `UnknownBudget`, `Conflict`, `SessionExists`, `Unplayable`; and later whatever ended the session.
         """
-        playing = _implementations(choreography, {**(implementations or {}), **roles})
+        playing = all_players(choreography, {**(implementations or {}), **roles})
         if durable:
             return await self._play_durably(choreography, bindings, session, playing, input)
         return await self._play(choreography, bindings, session, playing, given=input)
@@ -169,7 +164,7 @@ class Runtime:
         `patience` seconds; returns when all processes are done. The outcome has what was
         played here. All processes need the same authority if messages are guarded.
         """
-        playing = _playing(choreography, {**(implementations or {}), **roles})
+        playing = players(choreography, {**(implementations or {}), **roles})
         if not playing:
             raise MissingRole(choreography.full_name, choreography.roles)
         return await self._play(choreography, bindings, session, playing, patience)
@@ -188,7 +183,7 @@ class Runtime:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
         self._refuse_strangers(choreography)
-        cast = self._cast(choreography, bindings or {})
+        cast = self._casts.of(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast, playing.keys())
         fitting(choreography.devices, cast.sizes)
         played = Session(
@@ -256,6 +251,24 @@ class Runtime:
         await enqueue(self.broker, units, topics)
         return SessionHandle(self.broker, units[0].place)
 
+    async def replay(
+        self,
+        choreography: Choreography,
+        session: str,
+        role: str,
+        implementation: Implementation | None = None,
+    ) -> AsyncGenerator[Replayed]:
+        """Play the instances of a role of a durable session again, from its log and away from it:
+        nothing is sent, charged or called. A version of its function that is not deployed yet can
+        be tried on the sessions that are running. Raises `NoSuchSession`.
+        """
+        choreography.require(role)
+        begun = await self._hosting.started(choreography.namespace, choreography.name, session)
+        cast = self._casts.of(choreography, begun.bindings)
+        by = implementation or all_players(choreography, {})[role]
+        async for replayed in self._hosting.replay(cast, session, role, by, self.journal):
+            yield replayed
+
     def _unit(
         self, cast: Cast, assignment: Assignment, implementation: Implementation, worker: str = ""
     ) -> Unit:
@@ -275,7 +288,7 @@ class Runtime:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
         self._refuse_strangers(choreography)
-        cast = self._cast(choreography, bindings or {})
+        cast = self._casts.of(choreography, bindings or {})
         await self._grants.fund(self.budgets, cast, cast.parts.keys())
         fitting(choreography.devices, cast.sizes)
         return cast
@@ -302,7 +315,7 @@ class Runtime:
         worker: str = "",
     ) -> Unit:
         """A unit to be played here. `choreography` is of the session's own version."""
-        cast = self._cast(choreography, assignment.bindings)
+        cast = self._casts.of(choreography, assignment.bindings)
         await self._grants.fund(self.budgets, cast, (assignment.role,))
         return self._unit(cast, assignment, implementation, worker)
 
@@ -330,23 +343,6 @@ class Runtime:
         left = tuple(role for role in self._taken.pop((old.id, protocol)) if role not in roles)
         if left:
             self._taken[old.id, protocol] = left
-
-    def _cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
-        bound = {**choreography.bindings, **bindings}
-        types = tuple(sorted((name, id(known)) for name, known in choreography.types.items()))
-        key = (
-            choreography.full_name,
-            choreography.compiled.fingerprint,
-            tuple(sorted(bound.items())),
-            types,
-        )
-        cast = self._casts.pop(key, None)
-        if cast is None:
-            cast = Cast(choreography.compiled, bound, choreography.types, self.pipeline)
-        self._casts[key] = cast
-        if len(self._casts) > CASTS:
-            del self._casts[next(iter(self._casts))]
-        return cast
 
     def _refuse_strangers(self, choreography: Choreography) -> None:
         """A role that was given something, and that no protocol known here has, is a mistake."""
@@ -398,42 +394,3 @@ class Runtime:
         with anyio.move_on_after(2 * GRACE):
             while self._playing:
                 await anyio.sleep(0.01)
-
-
-def _implementations(
-    choreography: Choreography, roles: Mapping[str, Playing]
-) -> dict[str, Implementation]:
-    found = _playing(choreography, {**choreography.implementations, **roles})
-    missing = [role for role in choreography.roles if role not in found]
-    if missing:
-        raise MissingRole(choreography.full_name, missing)
-    return {role: found[role] for role in choreography.roles}
-
-
-def _playing(choreography: Choreography, roles: Mapping[str, Playing]) -> dict[str, Implementation]:
-    found: dict[str, Implementation] = {}
-    for role, playing in roles.items():
-        choreography.require(role)
-        if callable(playing):
-            found[role] = _taking_an_endpoint(role, playing)
-        else:
-            _refuse_other(role, playing)
-            found[role] = dispatching(role, playing, choreography.devices)
-    return found
-
-
-def _refuse_other(role: str, given: object) -> None:
-    if not isinstance(given, Mapping):
-        raise Unplayable(role, f"{str(given)[:80]} is no function")
-
-
-def _taking_an_endpoint(role: str, playing: Implementation) -> Implementation:
-    """The same function; raises `Unplayable` for one that cannot be called with one argument."""
-    try:
-        inspect.signature(playing).bind(None)
-    except TypeError as error:
-        raise Unplayable(role, str(error)) from None
-    except ValueError:
-        # Written in C: it is found out when it is called.
-        pass
-    return playing

@@ -76,10 +76,13 @@ class OnceOnly(Pipeline):
 
     async def take_over(self, context: SendContext, worker: str) -> None:
         """Fence the journal of an instance, and see which of its messages it has."""
-        entries = await self.driver.take_over(context, worker)
+        self.remember(context.identity.index or 0, await self.driver.take_over(context, worker))
+
+    def remember(self, index: int, entries: Iterable[Entry]) -> None:
+        """What the journal of an instance has."""
         groups = _by_message(entries)
         if groups:
-            self._passed[context.identity.index or 0] = deque(groups)
+            self._passed[index] = deque(groups)
 
     # --- sending -----------------------------------------------------------------------
 

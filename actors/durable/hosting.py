@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from ...broker import subjects
 from ...broker.errors import Fenced
 from ...broker.surroundings import unique
 from ...effects.errors import JournalBroken
+from ...effects.history.reading import History as Journals
 from ...effects.identity import Identity
 from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
@@ -26,7 +27,9 @@ from .fullness import Fullness
 from .handle import is_over, outcome, summed
 from .history import History, read
 from .names import Place
-from .start import Block, prepare, start
+from .records import Started
+from .replay import Replayed, replay
+from .start import Block, prepare, start, started
 from .unit import Unit
 
 
@@ -100,6 +103,19 @@ class Hosting:
         }
         families = {role for role, size in cast.sizes.items() if size is not None}
         return summed(place.session, ended, families)
+
+    async def started(self, namespace: str, protocol: str, session: str) -> Started:
+        """How a session was started. Raises `NoSuchSession`."""
+        return await started(self._switchboard.broker, Place(namespace, protocol, session))
+
+    def replay(
+        self, cast: Cast, session: str, role: str, by: Implementation, journals: Journals
+    ) -> AsyncIterator[Replayed]:
+        """As `durable.replay.replay`."""
+        return replay(
+            self._switchboard.broker, cast, session, role, by, self._pipeline, journals,
+            self._around,
+        )  # fmt: skip
 
     async def _taken(self, place: Place, units: list[Unit], *, new: bool) -> History:
         """Have every unit listen and be ours before any of them speaks; then read what was."""

@@ -19,7 +19,7 @@ Depart = Callable[[str, str, str], NoReturn]
 class DurableOutlet(Outlet):
     """A lane whose first messages may be in the log already: they are compared and not sent."""
 
-    __slots__ = ("_depart", "recorded")
+    __slots__ = ("_depart", "name", "recorded")
 
     def __init__(
         self,
@@ -31,8 +31,10 @@ class DurableOutlet(Outlet):
         limit: int,
         recorded: Mapping[int, Message],
         depart: Depart,
+        name: str,
     ) -> None:
         super().__init__(outbox, subject, role, index, listeners, limit)
+        self.name = name
         self.recorded = dict(recorded)
         self._depart = depart
         if recorded and max(recorded) > WINDOW:
@@ -64,10 +66,6 @@ class DurableOutlet(Outlet):
             if expected == got:
                 expected, got = (f"{m.label} with {m.payload!r:.100}" for m in (recorded, message))
             self._depart(step, expected, got)
-
-    @property
-    def name(self) -> str:
-        return self.role if self.index is None else f"{self.role}[{self.index}]"
 
     def departed(self, sent: Sent) -> None:
         """The frame itself need not be kept: it is in the log."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 
 from ...broker.contract import Broker, Fence
 from ...broker.errors import BrokerError, PayloadTooLarge
@@ -55,6 +56,11 @@ class UnitLog:
         self._unstored += 1
         future.add_done_callback(self._is_stored)
         return future
+
+    def say(self, subject: str, data: bytes) -> None:
+        """Publish outside the log; while the connection is gone, that is lost."""
+        with suppress(BrokerError):
+            self._broker.publish(subject, data)
 
     def _is_stored(self, future: asyncio.Future[int]) -> None:
         self._unstored -= 1

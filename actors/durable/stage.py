@@ -41,6 +41,9 @@ class Sink(Protocol):
     """Where the frames of a unit go."""
 
     def hand_over(self, subject: str, data: bytes) -> object: ...
+    def say(self, subject: str, data: bytes) -> None:
+        """Outside the log; it may be lost."""
+        ...
 
 
 class Player(Protocol):
@@ -178,6 +181,7 @@ class Stage:
             self._switchboard.broker.max_payload - 1024,
             self._said.pop(channel, {}),
             self._recalls[seat.index].depart,
+            seat.part.instance_name(role, index) if index is not None else f"all of {role}",
         )
         if self._failed:
             made.room = 0
@@ -220,15 +224,36 @@ class Stage:
 
     def _say(self, subject: str, frame: Frame) -> None:
         """Outside the log; should it be lost, it is said, or asked for, again."""
-        try:
-            self._switchboard.broker.publish(subject, encode(frame))
-        except PavaneError:
-            return
+        self._sink.say(subject, encode(frame))
 
     def heard(self, role: str, control: Control) -> None:
         if control.verb == AGAIN:
             for seat in self.seats.values():
                 seat.mailbox.acknowledge_all()
+
+    # --- looking -----------------------------------------------------------------------
+
+    def number_of(self, index: int) -> int:
+        """How many steps an instance has taken."""
+        return self._recalls[index].number
+
+    def waits(self, seat: Seat) -> bool:
+        """Whether an instance waits for a message, or for credit."""
+        outlets = seat.outbox.outlets.values()
+        credit = any(isinstance(o, DurableOutlet) and o.is_waited_for for o in outlets)
+        return credit or (isinstance(seat.mailbox, DurableMailbox) and seat.mailbox.is_waited_for)
+
+    def state_of(self, seat: Seat) -> list[tuple[str, int, int, int]]:
+        """How far every lane of an instance has come, in a fixed order."""
+        said = [
+            (f"to {role}", -1 if index is None else index, outlet.next, 0)
+            for (role, index), outlet in seat.outbox.outlets.items()
+        ]
+        heard = [
+            (f"from {inlet.role}", inlet.index, inlet.alone.read, inlet.to_all.read)
+            for inlet in seat.mailbox.inlets.values()
+        ]
+        return sorted(said + heard)
 
     # --- the end -----------------------------------------------------------------------
 

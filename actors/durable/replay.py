@@ -1,0 +1,218 @@
+"""A role played again from the log of a session, away from it: nothing is sent, charged or called.
+
+So a new version of a role can be tried on the sessions that are running, before it is deployed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+
+from ...broker.contract import Broker
+from ...effects.entry import Entry
+from ...effects.history.reading import History as Journals
+from ...effects.identity import Identity, SendContext
+from ...effects.passed import Passed
+from ...effects.pipeline import Pipeline
+from ...language.errors import PavaneError
+from ...language.machine import Action
+from ..around import NOTHING, Around
+from ..calls import packed
+from ..cast import Cast
+from ..clock import LoopClock
+from ..errors import RoleFailed
+from ..events import Event, MessageReceived, MessageSent
+from ..playing import Implementation, play
+from ..seat import Seat
+from ..switchboard import Switchboard
+from .assignment import Assignment
+from .errors import BeyondLog, Departure
+from .history import History, read
+from .log import ClosedLog
+from .names import Place
+from .stage import Stage
+from .start import started, units
+
+PATIENCE = 0.25
+"""Seconds without a step after which a role counts as waiting for what is not in the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of one instance. `steps` are the messages it sent and heard; `end` says how far
+    it came: `done`, `waits`, or what it would do next. `hash` stands for everything it did: the
+    same log and the same code give the same."""
+
+    instance: str
+    steps: int
+    end: str
+    hash: str
+    departure: Departure | None = None
+    error: PavaneError | None = None
+
+    @property
+    def is_faithful(self) -> bool:
+        """Whether it did what the log says, as far as that goes."""
+        return self.departure is None and self.error is None
+
+
+class _Offline(Pipeline):
+    """Effects that have been; there are no others."""
+
+    async def before_send(
+        self, context: SendContext, action: Action, copies: int = 1, payload: Any = None
+    ) -> Passed:
+        raise BeyondLog(context.identity.instance, f"the charge for {action.label}")
+
+    def check_arrival(self, action: Action, token: bytes, sender: Identity) -> None:
+        """It was checked when it arrived."""
+
+    async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
+        raise BeyondLog(context.identity.instance, f"the journal of {sender.instance} joined")
+
+
+class _Late(LoopClock):
+    """All sleeps are over."""
+
+    def now(self) -> float:
+        return float("inf")
+
+
+class Replay:
+    """Plays one unit; the `Player` and the sink of its stage."""
+
+    def __init__(
+        self,
+        cast: Cast,
+        assignment: Assignment,
+        implementation: Implementation,
+        switchboard: Switchboard,
+        pipeline: Pipeline,
+        history: History,
+        journal: Iterable[Entry],
+        around: Around = NOTHING,
+    ) -> None:
+        self.assignment = assignment
+        self.incarnation = 0
+        self.failure: PavaneError | None = None
+        self._implementation = implementation
+        self._told: dict[str, Any] = {}
+        self._counts: dict[str, int] = {}
+        name = assignment.role
+        self._stage = Stage(
+            self, cast, switchboard, pipeline, self, ClosedLog(name), history,
+            tokens=lambda _: b"", observe=self._observe, around=around, clock=_Late(),
+        )  # fmt: skip
+        for seat in self._stage.seats.values():
+            mine = [e for e in journal if (e.role, e.index) == (seat.role, seat.index)]
+            self._stage.pipeline.remember(seat.index, mine)
+            self._told[seat.name] = blake2b(seat.name.encode(), digest_size=16)
+            self._counts[seat.name] = 0
+        self._stage.feed(history)
+
+    def hand_over(self, subject: str, data: bytes) -> object:
+        raise BeyondLog(self.assignment.role, "another message")
+
+    def say(self, subject: str, data: bytes) -> None:
+        """Nobody is there to hear it."""
+
+    def fail(self, error: PavaneError, culprit: str) -> None:
+        if self.failure is None:
+            self.failure = error
+            self._stage.stop(error, culprit, error)
+
+    def _observe(self, event: Event) -> None:
+        match event:
+            case MessageSent(sender=who):
+                what = ("sent", event.receiver, event.label, event.step, event.selection)
+            case MessageReceived(receiver=who):
+                what = ("heard", event.sender, event.label, event.step, event.selection)
+            case _:
+                return
+        self._counts[who] += 1
+        self._told[who].update(_encoder.encode(what))
+
+    async def run(self) -> list[Replayed]:
+        return [await self._play(seat) for seat in self._stage.seats.values()]
+
+    async def _play(self, seat: Seat) -> Replayed:
+        playing = asyncio.create_task(self._until_end(seat))
+        end = ""
+        while not playing.done():
+            before = (self._counts[seat.name], self._stage.number_of(seat.index))
+            await asyncio.wait([playing], timeout=PATIENCE)
+            after = (self._counts[seat.name], self._stage.number_of(seat.index))
+            if not playing.done() and before == after and self._stage.waits(seat):
+                end = "waits"
+                playing.cancel()
+                await asyncio.wait([playing])
+        if end:
+            return self._replayed(seat, end)
+        value, error = playing.result()
+        if isinstance(error, BeyondLog):
+            return self._replayed(seat, error.step)
+        return self._replayed(seat, "done" if error is None else "failed", value, error)
+
+    async def _until_end(self, seat: Seat) -> tuple[bytes, PavaneError | None]:
+        try:
+            value = await play(seat, self._implementation)
+            seat.outbox.flush()
+            if self.failure is not None:
+                return b"", self.failure
+            self._stage.finish(seat)
+            return packed(value, seat.name), None
+        except PavaneError as error:
+            return b"", self.failure if isinstance(self.failure, BeyondLog) else error
+        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+            failed = RoleFailed(self.assignment.session, seat.name, error)
+            failed.__cause__ = error
+            return b"", failed
+
+    def _replayed(
+        self, seat: Seat, end: str, value: bytes = b"", error: PavaneError | None = None
+    ) -> Replayed:
+        told = self._told[seat.name].copy()
+        told.update(_encoder.encode((end, seat.monitor.state.number, value)))
+        told.update(_encoder.encode(self._stage.state_of(seat)))
+        departure = error if isinstance(error, Departure) else None
+        other = error if departure is None else None
+        return Replayed(seat.name, self._counts[seat.name], end, told.hexdigest(), departure, other)
+
+
+async def replay(
+    broker: Broker,
+    cast: Cast,
+    session: str,
+    role: str,
+    implementation: Implementation,
+    base: Pipeline,
+    journals: Journals,
+    around: Around = NOTHING,
+) -> AsyncIterator[Replayed]:
+    """Play all instances of `role` again, each from the beginning.
+
+    Raises `NoSuchSession`, and `LogDamaged` for a log that cannot be read.
+    """
+    place = Place(cast.namespace, cast.name, session)
+    begun = await started(broker, place)
+    history = await read(broker, place)
+    found = journals.entries(
+        namespace=place.namespace, protocol=place.protocol, session=session, role=role
+    )
+    journal = [entry async for entry in found]
+    offline = _Offline(base.registry, base.driver)
+    for unit in units(place, begun):
+        if unit.role == role:
+            replaying = Replay(
+                cast, unit, implementation, Switchboard(broker), offline, history, journal, around
+            )
+            for replayed in await replaying.run():
+                yield replayed
+
+
+_encoder = msgspec.msgpack.Encoder()
