@@ -5,6 +5,8 @@ PavaneError
     ├── NotConnected           the connection is closed, or cut and not back yet
     ├── ServerUnreachable      nobody answers at this address, or refuses us
     ├── InsecureAddress        an address beyond loopback without TLS and credentials
+    ├── Forbidden              the server's permissions do not include it
+    ├── WrongInbox             ... nor hearing answers where we want to
     ├── NoJetStream            the server keeps nothing
     ├── ServerTooOld           the server lacks what Pavane needs
     ├── ServerFailed           the embedded nats-server did not start
@@ -89,10 +91,25 @@ class Forbidden(BrokerError):
     def __init__(self, address: str, what: str) -> None:
         super().__init__(
             f"the server at {address} does not permit it: {what}",
-            hint="use credentials whose permissions include it",
+            hint="use credentials whose permissions include it, or ask for less: for one namespace, "
+            "protocol or role",
         )
         self.address = address
         self.what = what
+
+
+class WrongInbox(BrokerError):
+    """The server lets us hear no answers on subjects that begin with `inbox`."""
+
+    code = "PV327"
+
+    def __init__(self, inbox: str) -> None:
+        super().__init__(
+            f"the server does not permit us to hear answers on {inbox}.*",
+            hint="give the inbox that stands in the permissions: PAVANE_NATS_INBOX, or "
+            "ConnectOptions(inbox=...)",
+        )
+        self.inbox = inbox
 
 
 class NoJetStream(BrokerError):

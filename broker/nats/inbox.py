@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
-from ..errors import BrokerError
+from ..errors import BrokerError, WrongInbox
 from .library import Msg
 
 ATTEMPT = 2.0
@@ -66,6 +66,7 @@ class Inbox:
         self._listening: dict[str, Callable[[Msg], None]] = {}
         self._consuming: dict[str, Callable[[Delivery], None]] = {}
         self._sweeping = False
+        self._refused: WrongInbox | None = None
 
     async def ask(
         self,
@@ -75,6 +76,8 @@ class Inbox:
         timeout: float = ATTEMPT,
     ) -> Msg:
         """One request, one answer; raises `NoAnswer`, `Forbidden` or `NotConnected`."""
+        if self._refused is not None:
+            raise self._refused
         token = self._token()
         future = self._await(token, subject, timeout)
         try:
@@ -84,7 +87,9 @@ class Inbox:
             self._asked.pop(token, None)
 
     async def echo(self, timeout: float) -> None:
-        """Send ourselves a message and wait for it; raises as `ask` does."""
+        """Send ourselves a message and wait for it; raises `NoAnswer` or `NotConnected`."""
+        if self._refused is not None:
+            raise NoAnswer(self._refused.message)
         token = self._token()
         future = self._await(token, "", timeout)
         try:
@@ -129,6 +134,9 @@ class Inbox:
 
     def deny(self, subject: str, error: BrokerError) -> None:
         """The server does not let us publish on `subject`, which the library has in small letters."""
+        if subject == self.pattern.lower():
+            self._refused = WrongInbox(self.root)
+            self._fail(lambda _deadline, _subject: True, self._refused)
         self._fail(lambda _deadline, asked: asked.lower() == subject, error)
 
     def _token(self) -> str:

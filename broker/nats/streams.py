@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from ..contract import DEDUPE_WINDOW, Record
-from ..errors import StreamRefused, Unconfirmed, WrongSequence
+from ..errors import Forbidden, StreamRefused, Unconfirmed, WrongSequence
 from ..room import Room, nearest
 from ..subjects import check_pattern, check_subject, covers, joined, matches, token
 from . import api as apis
@@ -193,7 +193,10 @@ class Streams:
     async def _explain(self, stream: str, subject: str) -> None:
         """Nobody took the record. Return if it may be tried again, else say why not."""
         if self.scoped:
-            return  # Whether it is there at all is not for us to see.
+            # Whether it is there is told by what is asked of it; if that is not for us to see, not.
+            with suppress(Forbidden):
+                await self._glance(stream, subject)
+            return
         config = await self.config(stream)
         if config is None:
             raise missing(stream)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Awaitable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pavane.actors.standin import StandIn
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
 from pavane.broker.embedded import Server
-from pavane.broker.errors import Forbidden, ServerUnreachable
+from pavane.broker.errors import Forbidden, ServerUnreachable, WrongInbox
 from pavane.broker.options import ConnectOptions
 from pavane.effects.capability import Authority
 from pavane.effects.keys import Signer
@@ -167,12 +168,24 @@ async def test_a52_an_answer_of_the_server_is_never_taken_for_a_message(site: An
             assert said > 10
 
 
+async def test_a52_a_connection_without_its_inbox_is_told_at_once(site: Any) -> None:
+    async with site.serving("password", GUIDE) as (url, options, _):
+        mine = replace(options["pavane-runtime"], inbox="_INBOX")
+        async with asyncio.timeout(5):
+            with pytest.raises(WrongInbox) as caught:
+                await connect(url, options=mine)
+    assert "PAVANE_NATS_INBOX" in caught.value.hint
+
+
 async def test_a52_a_missing_preparation_is_said(nats_url: str) -> None:
     inbox = ConnectOptions(inbox="_INBOX.unprepared")
     broker: Broker = await connect(nats_url, options=inbox)
     with pytest.raises(pavane.BrokerError, match="no such stream") as caught:
         await broker.last("NO_SUCH_STREAM", "journal.a.b.c.d.0")
     assert "--prepare" in caught.value.hint
+    async with asyncio.timeout(5):
+        with pytest.raises(pavane.BrokerError, match="no such stream"):
+            await broker.append("NO_SUCH_STREAM", "unprepared.x", b"")
     await broker.close()
 
 
