@@ -21,10 +21,10 @@ async def figure() -> Figure:
     verifier = Verifier(authority.public)
     runs: list[float] = []
     for _ in range(RUNS):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         for _ in range(COUNT):
             verifier.require(holder, token, "rule")
-        runs.append((time.perf_counter() - begun) / COUNT * 1e6)
+        runs.append((time.thread_time() - begun) / COUNT * 1e6)
     ours = statistics.median(runs)
     return Figure("capability, cached", ours, ALLOWED, ALLOWED / ours, 1.0, "us, of those allowed")
 

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import msgspec
+
 from .room import Room
 
 Deliver = Callable[[str, bytes], None]
@@ -37,8 +39,7 @@ class Record:
     time: int
 
 
-@dataclass(frozen=True, slots=True)
-class Level:
+class Level(msgspec.Struct, frozen=True):
     """A bounded counter: `0 <= spent <= limit`, in the units of whoever counts.
 
     `epoch` never goes back; a rotation raises it and sets `spent` to 0.

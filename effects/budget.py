@@ -9,8 +9,10 @@ one with nothing spent. A leakage budget belongs to (context, class of observers
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import lru_cache
+
+from msgspec.structs import replace
 
 from ..broker import subjects
 from ..broker.contract import Broker, Level

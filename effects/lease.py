@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from ..broker.contract import Broker, Claim, Level
 from ..broker.errors import EpochOver

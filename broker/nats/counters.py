@@ -15,10 +15,10 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from time import time
 
 import msgspec
+from msgspec.structs import replace
 from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
 
 from .. import level as levels
@@ -174,7 +174,7 @@ class Counter:
         if after is None or after == before:
             return answers
         revision = await self._store(after, 0 if before is None else before.revision)
-        return [levels.at(a, revision) if isinstance(a, Level) else a for a in answers]
+        return [replace(a, revision=revision) if isinstance(a, Level) else a for a in answers]
 
     async def _store(self, level: Level, expected: int) -> int:
         """The revision of `level` once stored. Raises `WrongSequence` if it never will be."""
