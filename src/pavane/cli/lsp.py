@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from importlib.util import find_spec
 from typing import Annotated
@@ -37,4 +38,6 @@ def lsp(
         )
     from ..lsp.server import serve
 
+    # What goes wrong is for the editor's own log, which is the standard error.
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     sys.exit(serve())
