@@ -29,8 +29,9 @@ CONSUMER_MISSING = 10014
 MESSAGE_MISSING = 10037
 WRONG_SEQUENCE = (10071, 10164)
 _NO_JETSTREAM = (10039, 10076)
-_UNREADY = (10008, 10023)
-"""System temporarily unavailable; insufficient resources, while a cluster finds itself."""
+_UNREADY = (10008, 10023, 10026)
+"""System temporarily unavailable; insufficient resources, while a cluster finds itself; as many
+consumers as a stream may have, until those of others are gone."""
 
 
 class Fault(msgspec.Struct):

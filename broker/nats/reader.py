@@ -2,7 +2,8 @@
 
 A consumer of our own is pulled from, a batch at a time, into a callback. Every record says
 which delivery of its consumer it is; a missing one, a silent server or a reconnect makes a new
-consumer behind the last record that was read. The server forgets the old one by itself.
+consumer behind the last record that was read. A server has a thousand consumers for each stream at
+most: so they are deleted, and where the connection may not do that, forgotten soon.
 """
 
 from __future__ import annotations
@@ -26,8 +27,10 @@ _BATCH = 512
 _BATCH_BYTES = 4 << 20
 _HEARTBEAT = 0.5
 _EXPIRES = 20.0
+_EXPIRES_SOON = 2.0
+"""For a read that has an end: a request outlives it, and its consumer with it."""
 _SILENCE = 2.0
-_FORGET = 60.0
+_FORGET = 5.0
 
 
 class Reader:
@@ -124,7 +127,7 @@ class Reader:
         body = {
             "batch": _BATCH,
             "max_bytes": max(_BATCH_BYTES, 2 * self._link.max_payload),
-            "expires": int(_EXPIRES * 1e9),
+            "expires": int((_EXPIRES if self._end is None else _EXPIRES_SOON) * 1e9),
             "idle_heartbeat": int(_HEARTBEAT * 1e9),
         }
         if not self._link.is_connected:
@@ -163,6 +166,8 @@ class Reader:
         self._link.inbox.forgo(f"{self._stream}.{self._consumer}")
         self._reply = ""
         # Who may not delete the consumers of others may delete none: the server forgets ours.
+        if not self._scoped and self._link.is_connected:
+            self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
         if self._link.is_connected and not self._scoped:
             self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
 
