@@ -92,7 +92,7 @@ class Link:
         self._writer: asyncio.Task[None] | None = None
         self._reopening: asyncio.Task[None] | None = None
         self._checked: set[str] = set()
-        self._denied: dict[str, None] = {}
+        self._denied: dict[str, bool] = {}
         self._reason = "not opened"
         self._turn = 0
         self.max_payload = 0
@@ -276,16 +276,15 @@ class Link:
         # Called by the library's reader: to raise here would end it.
         if denied := _DENIED.search(str(error)):
             subject = denied.group(2).lower()
-            self._denied[subject] = None
+            self._denied[subject] = True
             self.inbox.deny(subject, Forbidden(self.shown, str(error)))
             log.warning("%s: %s", self.shown, error)
         else:
             log.debug("%s: %s", self.shown, error)
 
     def _tell_lost(self, reason: str) -> None:
-        for subscription in list(self._subscriptions):
-            if subscription.lost is not None:
-                subscription.lost(reason)
+        for lost in [each.lost for each in self._subscriptions if each.lost is not None]:
+            lost(reason)
 
     def _gone(self) -> NotConnected:
         return NotConnected(self.shown, self._reason)
@@ -375,8 +374,7 @@ class Link:
         try:
             subscription.inner = await self._attach(pattern, subscription.on_message)
             await self.fence()
-            if pattern.lower() in self._denied:
-                del self._denied[pattern.lower()]
+            if self._denied.pop(pattern.lower(), False):
                 raise Forbidden(self.shown, f"subscribe to {pattern}")
         except BaseException:
             await subscription.close()
