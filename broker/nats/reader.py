@@ -168,8 +168,6 @@ class Reader:
         # Who may not delete the consumers of others may delete none: the server forgets ours.
         if not self._scoped and self._link.is_connected:
             self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
-        if self._link.is_connected and not self._scoped:
-            self._link.send(f"$JS.API.CONSUMER.DELETE.{self._stream}.{self._consumer}", b"")
 
 
 def reason(msg: Msg) -> str:
