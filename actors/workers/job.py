@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ...broker.contract import WorkItem
-from ...broker.errors import BrokerError, Fenced
+from ...broker.errors import BrokerError, Fenced, Forbidden, StreamRefused
 from ...broker.subjects import DEFAULT_NAMESPACE
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
 from ..durable.errors import Departure, LogDamaged, SessionFailed
 from ..durable.names import stream
+from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
 from ..errors import PeerFailed, SessionCancelled
 from ..playing import Implementation
@@ -119,7 +120,7 @@ class Job:
                     return await self._yield()
                 case Departure() | Unfit() | UnknownVersion() | LogDamaged():
                     return await self._bury(error)
-                case BrokerError(retryable=True):
+                case BrokerError() if _is_outside(error):
                     delay: float | None = _PAUSE
                 case _:
                     delay = supervisor.after(error)
@@ -174,11 +175,25 @@ class Job:
         await self._finish()
 
     async def _fail(self, error: PavaneError) -> None:
-        """Let the session fail, so that all its roles and its starter hear of it."""
+        """Let the session fail, so that all its roles and its starter hear of it: but for what only
+        looks like a failure to a worker whose time is over."""
+        if not self._kept.held or not await self._is_ours():
+            _log.info("%s is another worker's, so that here it ended: %s", self._said, error)
+            return
         _log.error("%s has failed: %s", self._said, error.message, exc_info=error.__cause__)
         if self._unit is not None:
             await self._unit.give_up(error)
         await self._finish()
+
+    async def _is_ours(self) -> bool:
+        """Whether no other worker has taken the unit since this one did."""
+        unit, given = self._unit, self._assignment
+        if unit is None or not unit.incarnation:
+            return True
+        fence = given.place.fence(given.role, given.start)
+        last = await self._tools.runtime.broker.last(stream(given.namespace), fence)
+        word = unpack_word(last.payload) if last is not None else None
+        return isinstance(word, Taken) and word.incarnation == unit.incarnation
 
     async def _bury(self, error: PavaneError) -> None:
         """Set the unit aside for an operator."""
@@ -206,3 +221,9 @@ class Job:
         records = self._tools.runtime.broker.read(stream(unit.namespace), fence)
         taken = [record async for record in records if record.time / 1e9 > horizon]
         return len(taken) >= limit
+
+
+def _is_outside(error: BrokerError) -> bool:
+    """Whether it says nothing about the role: a server that is away, full, or does not permit it.
+    A payload that is too large is the role's own."""
+    return error.retryable or isinstance(error, StreamRefused | Forbidden)

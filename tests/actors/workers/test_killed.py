@@ -10,6 +10,7 @@ import pytest
 import pavane
 from pavane.actors.durable.audit import audit
 from pavane.actors.durable.handle import SessionHandle
+from pavane.actors.workers.overview import summaries
 from pavane.effects.history.reading import History
 
 from .conftest import Crew
@@ -25,7 +26,7 @@ async def killing(crew: Crew, starter: pavane.Runtime, kills: int, seed: int) ->
     names = iter(f"w{number}" for number in range(kills + 2))
     alive = [next(names), next(names)]
     for name in alive:
-        crew.start(name)
+        crew.start(name, attempts=1000)
     await crew.until(starter, lambda found: len(found) == 2)
     handles: list[SessionHandle] = []
     for _ in range(kills):
@@ -37,7 +38,8 @@ async def killing(crew: Crew, starter: pavane.Runtime, kills: int, seed: int) ->
         await asyncio.sleep(rng.uniform(0.0, 0.6))
         crew.kill(alive.pop(rng.randrange(2)))
         alive.append(next(names))
-        crew.start(alive[-1])
+        # So many deaths in a row would otherwise be blamed on what was played.
+        crew.start(alive[-1], attempts=1000)
     takeovers = 0
     for handle in handles:
         takeovers += await checked(crew, starter, handle)
@@ -52,7 +54,11 @@ async def killing(crew: Crew, starter: pavane.Runtime, kills: int, seed: int) ->
 async def checked(crew: Crew, starter: pavane.Runtime, handle: SessionHandle) -> int:
     """The session has ended well, and its log and journals have everything once; how often its
     units were taken over."""
-    outcome = await handle.wait(60)
+    try:
+        outcome = await handle.wait(60)
+    except TimeoutError:
+        (seen,) = await summaries(starter.broker, crew.space, session=handle.id)
+        raise AssertionError(f"{seen}\n{crew.logs()}") from None
     assert outcome["Asker"] == outcome["Teller"], "what was heard is what was told"
     assert [value // 1000 for value in outcome["Asker"]] == list(range(ROUNDS))
     found = await audit(starter.broker, handle.place, History(starter.broker))

@@ -1,0 +1,192 @@
+"""`pavane worker`, `start`, `workers`, `sessions`, `cancel` and `retry`, as an operator uses them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pavane.actors.durable.assignment import Assignment
+from pavane.actors.workers.dead import bury
+from pavane.broker.connect import connect
+
+from .conftest import COMMAND, Pavane, environment
+
+MODULE = '''
+import asyncio
+
+import pavane
+
+shop = pavane.load("""
+#[namespace = "SPACE"]
+protocol Shop {
+    roles: Buyer, Seller;
+    Buyer -> Seller: Order(int);
+    Seller -> Buyer: Receipt(int);
+}
+""")
+
+
+@shop.role("Buyer")
+async def buyer(me):
+    await me.send("Order", me.input["price"])
+    return await me.receive("Receipt")
+
+
+@shop.role("Seller")
+async def seller(me):
+    price = await me.receive("Order")
+    await asyncio.sleep(me.input.get("pause", 0))
+    await me.send("Receipt", price * 2)
+
+
+def nobody(me): ...
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path, unique: str) -> Path:
+    file = tmp_path / "shop.py"
+    file.write_text(MODULE.replace("SPACE", unique))
+    return file
+
+
+class Operator:
+    """The command with the server's address; `read` gives what `--json` wrote."""
+
+    def __init__(self, pavane: Pavane, url: str) -> None:
+        self._pavane = pavane
+        self._url = url
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._pavane(*arguments, "--url", self._url)
+
+    def read(self, *arguments: str) -> Any:
+        done = self(*arguments, "--json")
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def operator(pavane: Pavane, nats_url: str) -> Operator:
+    return Operator(pavane, nats_url)
+
+
+@pytest.fixture
+def worker(module: Path, nats_url: str) -> Iterator[subprocess.Popen[str]]:
+    command = [COMMAND, "worker", "shop:shop", "--url", nats_url, "--name", "w1", "--json"]
+    with subprocess.Popen(
+        command, cwd=module.parent, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "serving"
+        yield process
+        process.kill()
+
+
+def test_a_session_is_started_seen_and_over(
+    operator: Operator, worker: subprocess.Popen[str], unique: str
+) -> None:
+    done = operator("start", "shop:shop", "--input", '{"price": 4}', "--session", "s1", "--wait")
+    assert done.returncode == 0, done.stderr
+    assert "Buyer: 8" in done.stdout
+    (seen,) = operator.read("workers", "--namespace", unique)
+    assert (seen["worker"], seen["pid"], seen["running"]) == ("w1", worker.pid, 0)
+    assert [r["role"] for r in seen["roles"]] == ["Buyer", "Seller"]
+    shown = operator("sessions", "show", "s1", "--namespace", unique)
+    assert "done" in shown.stdout
+    assert "taken by w1" in shown.stdout
+    assert max(map(len, shown.stdout.splitlines())) <= 80
+    again = operator("cancel", "s1", "--namespace", unique)
+    assert again.returncode == 3
+    assert "is over already: done" in again.stdout
+    worker.send_signal(signal.SIGTERM)
+    assert worker.stdout is not None
+    last = json.loads(worker.stdout.read().splitlines()[-1])
+    assert last == {"event": "drained", "worker": "w1", "ended": 2, "handed_over": 0}
+    assert worker.wait(10) == 0
+
+
+def test_a_session_that_goes_on_is_shown_step_by_step_and_cancelled(
+    operator: Operator, worker: subprocess.Popen[str], unique: str
+) -> None:
+    given = '{"price": 4, "pause": 60}'
+    assert operator("start", "shop:shop", "--input", given, "--session", "s2").returncode == 0
+    (listed,) = operator.read("sessions", "--namespace", unique)
+    assert (listed["session"], listed["state"]) == ("s2", "running")
+    shown = operator.read("sessions", "show", "s2", "--namespace", unique)
+    stands = {s["instance"]: (s["sent"], s["received"], s["expected"]) for s in shown["instances"]}
+    assert stands == {"Buyer": (1, 0, ["Seller?Receipt"]), "Seller": (0, 1, ["Buyer!Receipt"])}
+    assert "s2 is cancelled" in operator("cancel", "s2", "--namespace", unique).stdout
+    (over,) = operator.read("sessions", "list", "--all", "--namespace", unique)
+    assert (over["state"], over["reason"]) == ("cancelled", "cancelled by an operator")
+    assert operator.read("sessions", "--namespace", unique) == []
+
+
+def test_a_dead_unit_is_put_back(
+    operator: Operator, worker: subprocess.Popen[str], unique: str, nats_url: str
+) -> None:
+    given = '{"price": 4, "pause": 60}'
+    assert operator("start", "shop:shop", "--input", given, "--session", "s3").returncode == 0
+
+    async def die() -> None:
+        broker = await connect(nats_url)
+        unit = Assignment(
+            namespace=unique, protocol="Shop", fingerprint=b"", session="s3", role="Seller"
+        )
+        await bury(
+            broker, unit, topic="", code="PV561", reason="it departed", attempts=1, worker="w1"
+        )
+        await broker.close()
+
+    asyncio.run(die())
+    listed = operator("sessions", "--namespace", unique)
+    assert "dead" in listed.stdout
+    assert "s3: it departed" in listed.stdout
+    assert (
+        "Seller of session s3 is on the queue"
+        in operator("retry", "s3", "--namespace", unique).stdout
+    )
+    nothing = operator("retry", "s3", "--namespace", unique)
+    assert nothing.returncode == 3
+    assert "has no dead units" in nothing.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("start", "shop:shop", "--input", "{"), 2, "is no JSON"),
+        (("start", "shop:shop"), 3, "no worker serves Buyer, Seller"),
+        (("worker", "nothing:shop"), 2, "there is no module nothing"),
+        (("worker", "shop:nothing"), 2, "has no protocol or role called nothing"),
+        (("worker", "shop:nobody"), 2, "is registered for no role"),
+        (("worker", "shop:shop.Nobody"), 3, "has no role Nobody"),
+        (("worker", "nothing.py"), 2, "there is no file"),
+        (("sessions", "show", "nothing"), 2, "there is no session nothing"),
+        (("retry",), 2, "which session?"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    operator: Operator, module: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    done = operator(*arguments)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert os.path.basename(module) == "shop.py"
+
+
+def test_a_server_of_ones_own_is_no_place_for_workers(pavane: Pavane, module: Path) -> None:
+    done = pavane("worker", "shop:shop", "--url", "embedded")
+    assert done.returncode == 2
+    assert "pavane server" in done.stderr
+    module.write_text("import pavane\n1 / 0\n")
+    broken = pavane("worker", "shop:shop")
+    assert broken.returncode == 2
+    assert "ZeroDivisionError: division by zero" in broken.stderr
+    assert "shop.py, line 2" in broken.stderr
