@@ -81,6 +81,10 @@ class Stage:
         self.devices: Devices = unit.devices
         self.around = around
         self.trace: SessionTrace | None = None
+        if around.tracer is not None:
+            # All units are below one parent that follows from the session's name.
+            self.trace = around.tracer.session(self.id, cast.namespace, cast.name, leads=False)
+            self.trace.begin({})
         self.limits = Limits(self.id, self._tell)
         self.seats: dict[tuple[str, int], Seat] = {}
         self.on_missing: Callable[[], None] = lambda: None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import anyio
 
@@ -217,7 +218,8 @@ class Unit:
 
     async def _play(self, stage: Stage, seat: Seat) -> None:
         try:
-            value = await play(seat, self._implementation)
+            with stage.trace.playing(seat.name) if stage.trace is not None else nullcontext():
+                value = await play(seat, self._implementation)
             stage.finish(seat)
             self.tallies[seat.index] = _tallied(seat, packed(value, seat.name))
         except PavaneError as error:
@@ -300,6 +302,8 @@ class Unit:
             self._catching.cancel()
         if self._stage is not None:
             self._stage.close()
+            if self._stage.trace is not None:
+                self._stage.trace.end(self.failure)
         await silence(self._ears)
         if self._stage is not None and not self.is_done:
             await self._leave_journals(self._stage)

@@ -153,6 +153,18 @@ async def test_spans_of_the_roles_own_are_below_its_span(
     assert mine.parent == role.context
 
 
+async def test_a_durable_session_is_one_trace_for_all_its_units(
+    nats_url: str, unique: str, watching: Watching
+) -> None:
+    async with pavane.open(nats_url, telemetry=watching.settings()) as runtime:
+        traced = pavane.load(TEXT % unique)
+        await runtime.run(traced, durable=True, session="s", A=a, B=b, W=w)
+    assert len(trace_ids(watching)) == 1
+    assert {"session Traced", "role A", "role B", "role W[0]", "role W[1]"} <= watching.spans.keys()
+    (role,) = watching.spans["role A"]
+    assert [event.name for event in role.events] == ["send Ask", "receive Sum"]
+
+
 async def test_what_is_counted(broker_url: str, unique: str, watching: Watching) -> None:
     async with pavane.open(broker_url, telemetry=watching.settings("none")) as runtime:
         traced = pavane.load(TEXT % unique)
