@@ -60,9 +60,9 @@ def main() -> None:
     theirs: dict[str, list[float]] = {name: [] for name in peers}
     for _ in range(RUNS):
         own.append(asyncio.run(ours()))
-        for name, rate in list(peers.items()):
+        for name, measured in list(peers.items()):
             try:
-                theirs[name].append(rate(PEER_STEPS))
+                theirs[name].append(measured(PEER_STEPS))
             except (Unavailable, CalledProcessError) as error:
                 print(f"{name} is left out: {error}", file=sys.stderr)
                 del peers[name]
