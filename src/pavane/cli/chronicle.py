@@ -172,9 +172,11 @@ def fact_line(entry: Entry) -> Text:
 
 async def tail(book: Book, query: Query, last: int, json: bool) -> None:
     """Entries as they are added, with those before them that were asked for. Never returns."""
+    history = History({})
     async for entry in book.history.tail(last, **query.filter()):
         if json:
             write_json_line(entry_json(entry))
         else:
-            say(Text.assemble((f"{_protocol(entry)} {entry.session} ", "dim"), entry_line(entry)))
+            for line in history.lines(entry):
+                say(line)
             output().file.flush()
