@@ -7,8 +7,8 @@ And the two that every message takes are gone about in an unusual way, each a tu
 loop shorter. A subscription is given a future in place of a callback, which the library resolves
 where it reads: no task and no queue for each subscription, and so nothing that could overflow.
 A publish is a coroutine that only hands over, so it is run to its end where it is called; and
-the first of a turn of the loop is written to the socket past the library's queue, if that is
-empty (`socket_writer`), since whoever waits for an answer would wait for a turn more.
+one without headers is written to the socket past the library's queue, if that is empty
+(`socket_writer`): whoever waits for an answer would wait for a turn more.
 """
 
 from __future__ import annotations

@@ -88,6 +88,8 @@ class Link:
         self._loop = asyncio.get_running_loop()
         self._straight: Callable[[bytes], None] | None = None
         self._sent = 0
+        self._many = False
+        self._crowd: list[bytes] = []
         self._late: deque[Outgoing] = deque()
         self._writer: asyncio.Task[None] | None = None
         self._reopening: asyncio.Task[None] | None = None
@@ -240,6 +242,7 @@ class Link:
         self._connected.clear()
         self._reason = "the connection was cut"
         self._late.clear()
+        self._crowd.clear()
         self.inbox.interrupt()
         if not self._closing:
             log.warning("%s: %s", self.shown, self._reason)
@@ -311,9 +314,10 @@ class Link:
             self._late.append((subject, payload, reply, headers))
             return
         try:
-            if self._goes_straight() and not reply and self._straight is not None:
-                self._straight(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+            if self._straight is not None and not reply and self._goes_straight():
+                self._write_out(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
                 return
+            self._disperse()
             rest = run_now(self._client.publish(subject, payload, reply, headers))
         except Exception as error:  # noqa: BLE001 (whatever the library raises)
             self._not_sent(subject, error)
@@ -322,21 +326,31 @@ class Link:
             self._writer = asyncio.create_task(self._write(subject, rest), name="pavane-writer")
 
     def _goes_straight(self) -> bool:
-        """Whether this is the first message of a turn of the loop, and the turn before had not
-        many: a lone message goes at once, and many go together in one call of the system."""
-        self._sent += 1
-        if self._sent != 1:
-            return False
-        self._loop.call_soon(self._turned)
+        """Whether nothing waits in the library that has to go before."""
         return not self._client.pending_data_size and self._client.is_connected
+
+    def _write_out(self, command: bytes) -> None:
+        """What is said in one turn of the loop goes at its end, in one call of the system. But where
+        the last turn in which something was said had a single message, the first goes at once."""
+        self._sent += 1
+        if self._sent == 1:
+            self._loop.call_soon(self._turned)
+            if not self._many and self._straight is not None:
+                self._straight(command)
+                return
+        self._crowd.append(command)
+
+    def _disperse(self) -> None:
+        crowd, self._crowd = self._crowd, []
+        if crowd and self._straight is not None:
+            self._straight(b"".join(crowd))
 
     def _turned(self) -> None:
         """A turn of the loop is over."""
-        if self._sent > 1:
-            self._sent = 1
-            self._loop.call_soon(self._turned)
-        else:
-            self._sent = 0
+        if self._connected.is_set():
+            self._disperse()
+        self._many = self._sent > 1
+        self._sent = 0
 
     async def _write(self, subject: str, rest: Awaitable[None]) -> None:
         """Finish a publish that had to wait, and then what was to be sent after it. As the
