@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -26,7 +26,7 @@ class Fullness:
 
     async def look(self, stream: str, session: str) -> None:
         """Warn where four fifths of `stream` are used; says nothing where that is not for us to see."""
-        now = time.monotonic()
+        now = asyncio.get_running_loop().time()
         if now - self._looked.get(stream, -PAUSE) < PAUSE:
             return
         self._looked[stream] = now
