@@ -16,11 +16,11 @@ async def test_a54_sigterm_ends_what_is_short_and_hands_over_what_is_long(
     crew: Crew, starter: pavane.Runtime
 ) -> None:
     talk = crew.load("Talk")
-    crew.start("first", grace=2.0)
+    crew.start("first", grace=1.2)
     long = await starter.start(
-        talk, bindings={"rounds": 40}, input={"rounds": 40, "pause": 0.1}, patience=30
+        talk, bindings={"rounds": 25}, input={"rounds": 25, "pause": 0.1}, patience=30
     )
-    short = await starter.start(talk, bindings={"rounds": 5}, input={"rounds": 5, "pause": 0.08})
+    short = await starter.start(talk, bindings={"rounds": 5}, input={"rounds": 5, "pause": 0.04})
     await crew.until(starter, lambda found: sum(w.running for w in found) == 4)
     draining = asyncio.create_task(crew.drain("first"))
     await crew.until(starter, lambda found: all(w.leaving for w in found))
@@ -30,7 +30,7 @@ async def test_a54_sigterm_ends_what_is_short_and_hands_over_what_is_long(
     )
     assert await draining == 0
     assert "drained: 2 units ended here, 2 handed over" in (crew.folder / "first.log").read_text()
-    for handle, rounds in ((short, 5), (long, 40), (await late, 2)):
+    for handle, rounds in ((short, 5), (long, 25), (await late, 2)):
         assert len((await handle.wait(30))["Asker"]) == rounds
         found = await audit(starter.broker, handle.place, History(starter.broker))
         assert found.faults == []

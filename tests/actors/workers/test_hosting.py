@@ -36,9 +36,21 @@ def scaled(crew: Crew, *arguments: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_a_role_is_scaled_out_and_in_and_what_dies_comes_back(
-    crew: Crew, starter: pavane.Runtime
-) -> None:
+async def test_a_role_is_scaled_out_and_in(crew: Crew, starter: pavane.Runtime) -> None:
+    out = await asyncio.to_thread(scaled, crew, "Members", 1)
+    try:
+        assert out.returncode == 0, out.stdout + out.stderr
+        assert "1 worker of Members, kept by process" in out.stdout
+        (only,) = await crew.until(starter, lambda p: len(p) == 1)
+        assert [service.role for service in only.services] == ["Members"]
+    finally:
+        back = await asyncio.to_thread(scaled, crew, "Members", 0)
+    assert back.returncode == 0, back.stdout + back.stderr
+    assert "0 workers of Members" in back.stdout
+
+
+@pytest.mark.long
+async def test_what_dies_in_a_scaled_role_comes_back(crew: Crew, starter: pavane.Runtime) -> None:
     crew.start("lead", "crowd.Leader")
     out = await asyncio.to_thread(scaled, crew, "Members", 2)
     try:
