@@ -62,12 +62,26 @@ async def checked(crew: Crew, starter: pavane.Runtime, handle: SessionHandle) ->
     assert outcome["Asker"] == outcome["Teller"], "what was heard is what was told"
     assert [value // 1000 for value in outcome["Asker"]] == list(range(ROUNDS))
     found = await audit(starter.broker, handle.place, History(starter.broker))
-    assert found.faults == [], crew.logs()
+    assert found.faults == [], await told(starter, handle)
     assert found.is_over
     assert found.messages == 2 * ROUNDS
     assert found.charged == 8 * ROUNDS
     assert found.facts == 2 * ROUNDS
     return found.takeovers
+
+
+async def told(starter: pavane.Runtime, handle: SessionHandle) -> str:
+    """The journals of a session and who has taken its units, for whoever looks into a fault."""
+    place = handle.place
+    found = History(starter.broker).entries(
+        namespace=place.namespace, protocol=place.protocol, session=place.session
+    )
+    entries = [f"{e.role} {e.number} {e.kind} {e.label} {e.name} {e.charge}" async for e in found]
+    records = [
+        f"{record.sequence} {record.subject.split('.', 2)[2]}"
+        async for record in starter.broker.read(place.stream, place.everything)
+    ]
+    return "\n".join([*entries, *records])
 
 
 async def test_a49_workers_are_killed_at_random_points(crew: Crew, starter: pavane.Runtime) -> None:
