@@ -11,8 +11,10 @@ import pavane
 from pavane.actors.errors import InvalidGrant, UnknownGrantee
 from pavane.actors.standin import StandIn
 from pavane.effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
+from pavane.effects.identity import Identity
 from pavane.effects.revocation import Revocations
 from pavane.effects.token import write_token
+from pavane.language.machine import Action
 
 TEXT = """#[namespace = "%s"]
 protocol Launch {
@@ -81,9 +83,9 @@ async def test_a_token_that_travels_is_of_no_use_to_who_receives_it(
     async with pavane.open(broker_url, tokens=tokens, root_key=ROOT.public) as runtime:
         check = runtime.pipeline.check_arrival
 
-        def listening(action: Any, seen: bytes, sender: Any) -> None:
-            shown.append(seen)
-            check(action, seen, sender)
+        def listening(action: Action, token: bytes, sender: Identity) -> None:
+            shown.append(token)
+            check(action, token, sender)
 
         runtime.pipeline.check_arrival = listening  # type: ignore[method-assign]
         await runtime.run(launch)
