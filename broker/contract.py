@@ -76,7 +76,8 @@ class Claim:
     """What an account wants to be able to use: see `Broker.reserve`.
 
     `used` is what it has used in `epoch` until now, `need` what it must get beyond, `ahead` what
-    it would like to have on top. With `take_over` the hold of another owner becomes its own.
+    it would like to have on top. With `take_over` the hold of another owner becomes its own,
+    unless that one has come later: of owners called `7/...` and `8/...` the second has.
     """
 
     account: str

@@ -72,7 +72,7 @@ def reserved(counter: str, level: Level, claim: Claim) -> Level:
     if claim.epoch != level.epoch:
         raise EpochOver(counter, level.epoch)
     hold = hold_of(level, claim.account)
-    if hold is not None and hold.owner != claim.owner and not claim.take_over:
+    if hold is not None and hold.owner != claim.owner and not _may_take_over(hold, claim):
         raise HoldTaken(counter, claim.account)
     before = checked(claim.used) if hold is None else hold.drawn
     wanted = claim.used + checked(claim.need)
@@ -84,6 +84,16 @@ def reserved(counter: str, level: Level, claim: Claim) -> Level:
     others = _with_room(counter, tuple(other for other in level.held if other is not hold))
     mine = Hold(claim.account, claim.owner, drawn, min(wanted, drawn))
     return replace(level, spent=level.spent + drawn - before, held=(*others, mine))
+
+
+def _may_take_over(hold: Hold, claim: Claim) -> bool:
+    return claim.take_over and _turn(claim.owner) >= _turn(hold.owner)
+
+
+def _turn(owner: str) -> int:
+    """Which of the owners of an account this is, if it says so."""
+    turn, slash, _ = owner.partition("/")
+    return int(turn) if slash and turn.isdecimal() else 0
 
 
 def _with_room(counter: str, held: tuple[Hold, ...]) -> tuple[Hold, ...]:

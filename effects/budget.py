@@ -137,15 +137,16 @@ class Budgets:
         return Charged(counter, cost, level, key=key)
 
     def open_account(
-        self, context: str, peer: str, account: str, *, used: int = 0, epoch: int = 0
+        self, context: str, peer: str, account: str, *, used: int = 0, epoch: int = 0, turn: int = 0
     ) -> None:
         """Let `account` charge in this process: the account of one role instance, say.
 
         `used` is the sum of its charges that are stored, in `epoch`. What a process drew for it
         that was killed is not lost: the next one draws it again, and it counts once. The other,
-        should it live after all, can draw no more. Each charge is to be settled when it is stored, or given back.
+        should it live after all, can draw no more: not even what it has not begun to, where
+        `turn` counts who has the account. Each charge is to be settled when it is stored, or given back.
         """
-        self._leases.open(flow_counter(context, peer), account, used=used, epoch=epoch)
+        self._leases.open(flow_counter(context, peer), account, used=used, epoch=epoch, turn=turn)
 
     async def close_account(self, context: str, peer: str, account: str) -> None:
         """Give back what was drawn ahead for an account, here or by a process that was killed;

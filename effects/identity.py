@@ -51,13 +51,14 @@ class SendContext:
     flow is charged in, `namespace.protocol` if empty: all sessions of a protocol then share
     the budget of a role. A `durable` instance may be played on by another process: it has an
     account of its own in the budget, from which it is charged once for each message that its
-    journal has, whatever becomes of its processes.
+    journal has, whatever becomes of its processes. `turn` counts these, from 1.
     """
 
     identity: Identity
     token: bytes = field(default=b"", repr=False)
     budget: str = ""
     durable: bool = False
+    turn: int = 0
 
     @property
     def budget_context(self) -> str:

@@ -64,11 +64,12 @@ class Leases:
             self._leases[counter, self._owner] = lease
         return lease
 
-    def open(self, counter: str, account: str, *, used: int, epoch: int) -> None:
+    def open(self, counter: str, account: str, *, used: int, epoch: int, turn: int = 0) -> None:
         """Begin a lasting account with `used` in `epoch`. One of the same name that was open here
-        draws nothing more, once the new one has drawn."""
+        draws nothing more, once the new one has drawn; and one of a later `turn` never lets an
+        earlier one draw again."""
         self._opened += 1
-        owner = f"{self._owner}.{self._opened}"
+        owner = f"{turn}/{self._owner}.{self._opened}"
         lease = Lease(self._broker, counter, account, owner, lasting=True)
         lease.epoch, lease.used, lease.drawn = epoch, used, used
         self._leases[counter, account] = lease

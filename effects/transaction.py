@@ -84,23 +84,27 @@ class BrokerDriver:
         identity, where = context.identity, context.budget_context
         opening = self._accounts.get(identity)
         if opening is None or (opening.done() and opening.exception()):
-            opening = asyncio.create_task(self._open_account(identity, where))
+            opening = asyncio.create_task(self._open_account(identity, where, context.turn))
             self._accounts[identity] = opening
         return (await asyncio.shield(opening))[1]
 
-    async def _open_account(self, identity: Identity, where: str) -> tuple[str, str]:
+    async def _open_account(self, identity: Identity, where: str, turn: int) -> tuple[str, str]:
         issued, void = await self.journal.receipts(identity)
         mine = [r for r in issued if (r.context, r.peer) == (where, identity.role)]
         epoch = max((r.epoch for r in mine), default=0)
         used = sum(r.cost for r in mine if r.epoch == epoch and r.hash not in void)
         name = ".".join(identity.tokens())
-        self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch)
+        self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch, turn=turn)
         return where, name
 
     async def take_over(self, context: SendContext, worker: str) -> tuple[Entry, ...]:
         identity = context.identity
         self._receipts.pop(identity, None)
         self._accounts.pop(identity, None)
+        if context.turn == 1 and not (await self.journal.writer(identity)).count:
+            # Nobody has written, and if somebody does from now on, this writer is fenced.
+            self.sends[identity] = 0
+            return ()
         await self.journal.take_over(identity, worker)
         role = f"{identity.role}[{identity.index or 0}]"
         namespace, protocol, session, _, _ = identity.tokens()

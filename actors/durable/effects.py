@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
+from ...broker.errors import HoldTaken
 from ...effects.budget import Charged
 from ...effects.entry import Entry
 from ...effects.errors import EffectError, JournalBroken
@@ -100,7 +101,7 @@ class OnceOnly(Pipeline):
             return self._again(context, action, before.popleft())
         try:
             return await self._base.before_send(context, action, copies, payload)
-        except JournalBroken as error:
+        except (JournalBroken, HoldTaken) as error:
             self._broken(error)
             raise
         except EffectError as error:

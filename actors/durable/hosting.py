@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any
 
 from ...broker import subjects
-from ...broker.errors import Fenced
+from ...broker.errors import Fenced, HoldTaken
 from ...broker.surroundings import unique
 from ...effects.errors import JournalBroken
 from ...effects.history.reading import History as Journals
@@ -132,7 +132,7 @@ async def _played(unit: Unit, history: History, units: list[Unit]) -> PavaneErro
     except SessionAborted as error:
         return error
     except PavaneError as error:
-        if error.retryable or isinstance(error, Fenced | JournalBroken):
+        if error.retryable or isinstance(error, Fenced | JournalBroken | HoldTaken):
             # The session is not over: it only does not go on here.
             for other in units:
                 other.fail(error, unit.assignment.name)

@@ -120,7 +120,7 @@ class Stage:
         family = index if part.is_family else None
         unit = self._player.assignment
         who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
-        context = SendContext(who, self._tokens(who), durable=True)
+        context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
         outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
         mailbox = DurableMailbox(
             part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing

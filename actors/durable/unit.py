@@ -154,10 +154,7 @@ class Unit:
             self, self._cast, self._switchboard, self._pipeline, self._log, self._log, history,
             tokens=self._tokens, observe=self._observe, around=self._around, clock=self._clock,
         )  # fmt: skip
-        if self.incarnation > 1:
-            await stage.take_over(self._worker)
-        else:
-            await stage.admit()
+        await stage.take_over(self._worker)
         self._catching = Catching(
             self._broker, self.place, self.assignment.role, stage, history.end
         )

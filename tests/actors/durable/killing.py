@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import select
 import signal
 import sys
 import time
@@ -44,8 +45,13 @@ FENCED = 9
 UNHURT = 3
 
 
+BEGUN, BEGINS = os.pipe()
+"""A byte comes through for each child that begins to play."""
+
+
 @PROTOCOL.role("Buyer")
 async def buyer(me: pavane.Endpoint) -> int:
+    os.write(BEGINS, b"b")
     total = 0
     for _ in range(5):
         await me.send("Order", me.random().randint(1, 100))
@@ -118,15 +124,25 @@ def wait(pid: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def drain() -> None:
+    """Forget who has begun."""
+    while select.select([BEGUN], [], [], 0)[0]:
+        os.read(BEGUN, 1)
+
+
 def killed(url: str, session: str, rng: random.Random, span: float) -> int:
     """Kill one child after the other until one has come to its end; how many were killed."""
     deaths = 0
     while True:
         pid = child(url, session)
-        if deaths < 3:
-            time.sleep(rng.uniform(0, span))
+        if deaths < 4:
+            # One in four before it has begun.
+            if rng.random() < 0.75:
+                os.read(BEGUN, 1)
+            time.sleep(rng.uniform(0, 0.7) * span)
             os.kill(pid, signal.SIGKILL)
         code = wait(pid)
+        drain()
         if code == 0:
             return deaths
         assert code == -signal.SIGKILL, code
@@ -137,19 +153,23 @@ def stopped(url: str, session: str, rng: random.Random, span: float) -> int:
     """Stop a child, have another take its session over, and let the first go on: what it then does
     must come to nothing. Whether it was stopped before its end."""
     pid = child(url, session)
-    time.sleep(rng.uniform(0.2, 0.8) * span)
+    os.read(BEGUN, 1)
+    time.sleep(rng.uniform(0, 0.9) * span)
     os.kill(pid, signal.SIGSTOP)
     assert wait(child(url, session)) == 0
     os.kill(pid, signal.SIGCONT)
     code = wait(pid)
+    drain()
     assert code in (0, FENCED), code
     return code == FENCED
 
 
 def timed(url: str, session: str) -> float:
-    """Seconds that a session takes when nothing happens to it."""
+    """Seconds that a session takes from its first step on when nothing happens to it."""
+    pid = child(url, session)
+    os.read(BEGUN, 1)
     began = time.monotonic()
-    assert wait(child(url, session)) == 0
+    assert wait(pid) == 0
     return time.monotonic() - began
 
 
