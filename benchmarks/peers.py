@@ -20,7 +20,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 HOME = HERE / ".peers"
-SCRIPTS = HERE / "peers"
+SCRIPTS = HERE / "peer_scripts"
 PYTHON = HOME / "bin" / "python"
 SERVER = HOME / "node_modules" / ".bin" / "restate-server"
 PACKAGES = ("dbos>=3.4,<4", "restate-sdk>=1.3,<2", "hypercorn>=0.18")
