@@ -152,10 +152,13 @@ class OnceOnly(Pipeline):
 
 
 def _by_message(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
-    """Each `sent` entry with its facts."""
+    """Each `sent` entry with its facts, but for those that an `unsent` one has taken back: a worker
+    that met its fence between the two did not send the message."""
     groups: list[list[Entry]] = []
     for entry in entries:
-        if entry.kind == "sent":
+        if entry.kind == "unsent":
+            groups = [group for group in groups if group[0].number != entry.count]
+        elif entry.kind == "sent":
             groups.append([entry])
         elif entry.kind == "fact" and groups:
             groups[-1].append(entry)
