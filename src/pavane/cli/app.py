@@ -29,6 +29,7 @@ VERBS = (
     "sessions",
     "cancel",
     "retry",
+    "replay",
     "journal",
     "budget",
     "capability",

@@ -56,6 +56,25 @@ def list_sessions(
     list_all(url, namespace, ended=all_, allow_remote=allow_remote, json=json)
 
 
+@app.command("verify")
+@verb
+def verify_session(
+    session: Annotated[str, typer.Argument(help="The session's id.")],
+    namespace: Namespace = None,
+    url: ServerUrl = None,
+    allow_remote: AllowRemote = False,
+    json: Json = False,
+) -> None:
+    """Look through a session's log: is every message, step, charge and fact there, once?
+
+    [dim]Example:[/dim]
+      pavane sessions verify 1f2e3d
+    """
+    from .auditing import verify
+
+    verify(url, namespace, session, allow_remote=allow_remote, json=json)
+
+
 @app.command("show")
 @verb
 def show_session(

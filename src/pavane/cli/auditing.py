@@ -1,0 +1,45 @@
+"""The log of a session looked through: what `pavane sessions verify` does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ..actors.durable.audit import Audit, audit
+from ..actors.durable.names import Place
+from ..effects.journal import Journal
+from ..effects.keys import Signer
+from .errors import RunFailed
+from .inspecting import find
+from .loop import play
+from .operating import operating
+from .screen import plural, say, write_json
+
+
+def verify(
+    url: str | None, namespace: str | None, session: str, *, allow_remote: bool, json: bool
+) -> None:
+    """Raises `RunFailed` where the log has a fault."""
+
+    async def ask() -> Audit:
+        async with operating(url, allow_remote=allow_remote) as broker:
+            summary = await find(broker, namespace, session)
+            place = Place(summary.namespace, summary.protocol, session)
+            return await audit(broker, place, Journal(broker, Signer()))
+
+    found = play(ask)
+    if json:
+        write_json(asdict(found))
+    else:
+        state = "over" if found.is_over else "not over"
+        say(
+            f"{session} is {state}: {plural(found.messages, 'message')}, "
+            f"{plural(found.steps, 'step')}, {found.charged} charged, "
+            f"{plural(found.facts, 'fact')}; taken over {plural(found.takeovers, 'time')}"
+        )
+        for fault in found.faults:
+            say(f"  {fault}")
+    if found.faults:
+        raise RunFailed(
+            f"the log of {session} has {plural(len(found.faults), 'fault')}",
+            hint="run `pavane journal verify` too; a session whose log is damaged cannot go on",
+        )
