@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from ..contract import Deliver, Lost
@@ -31,10 +30,9 @@ from .library import (
     Tap,
     drop_transport,
     new_client,
-    run_now,
-    socket_writer,
 )
 from .tls import context
+from .writer import Writer
 
 log = logging.getLogger("pavane.broker")
 
@@ -47,8 +45,6 @@ _CHECKED_LIMIT = 65_536
 _DENIED = re.compile(
     r'permissions violation for (subscription to|publish to) "([^"]+)"', re.IGNORECASE
 )
-
-Outgoing = tuple[str, bytes, str, dict[str, str] | None]
 
 
 class LinkSubscription:
@@ -85,13 +81,7 @@ class Link:
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._closing = False
-        self._loop = asyncio.get_running_loop()
-        self._straight: Callable[[bytes], None] | None = None
-        self._sent = 0
-        self._many = False
-        self._crowd: list[bytes] = []
-        self._late: deque[Outgoing] = deque()
-        self._writer: asyncio.Task[None] | None = None
+        self._writer = Writer(self.shown, self._client)
         self._reopening: asyncio.Task[None] | None = None
         self._checked: set[str] = set()
         self._denied: dict[str, bool] = {}
@@ -115,10 +105,10 @@ class Link:
         self._closing = True
         self._connected.clear()
         self._reason = "the connection was closed"
-        for task in (self._reopening, self._writer):
-            if task is not None:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+        if self._reopening is not None:
+            self._reopening.cancel()
+            await asyncio.gather(self._reopening, return_exceptions=True)
+        await self._writer.close()
         await self._client.close()
         self.inbox.interrupt()
 
@@ -147,7 +137,7 @@ class Link:
         self._client = client
         self.max_payload = client.max_payload
         await self._resubscribe()
-        self._straight = socket_writer(client)
+        self._writer.use(client)
         self._connected.set()
 
     async def _connect(self, client: LibraryClient) -> None:
@@ -241,8 +231,7 @@ class Link:
     def _on_disconnected(self) -> None:
         self._connected.clear()
         self._reason = "the connection was cut"
-        self._late.clear()
-        self._crowd.clear()
+        self._writer.forget()
         self.inbox.interrupt()
         if not self._closing:
             log.warning("%s: %s", self.shown, self._reason)
@@ -310,65 +299,7 @@ class Link:
             raise PayloadTooLarge(len(payload), self.max_payload)
         if not self._connected.is_set():
             raise self._gone()
-        if self._writer is not None:
-            self._late.append((subject, payload, reply, headers))
-            return
-        try:
-            if self._straight is not None and not reply and self._goes_straight():
-                self._write_out(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
-                return
-            self._disperse()
-            rest = run_now(self._client.publish(subject, payload, reply, headers))
-        except Exception as error:  # noqa: BLE001 (whatever the library raises)
-            self._not_sent(subject, error)
-            return
-        if rest is not None:
-            self._writer = asyncio.create_task(self._write(subject, rest), name="pavane-writer")
-
-    def _goes_straight(self) -> bool:
-        """Whether nothing waits in the library that has to go before."""
-        return not self._client.pending_data_size and self._client.is_connected
-
-    def _write_out(self, command: bytes) -> None:
-        """What is said in one turn of the loop goes at its end, in one call of the system. But where
-        the last turn in which something was said had a single message, the first goes at once."""
-        self._sent += 1
-        if self._sent == 1:
-            self._loop.call_soon(self._turned)
-            if not self._many and self._straight is not None:
-                self._straight(command)
-                return
-        self._crowd.append(command)
-
-    def _disperse(self) -> None:
-        crowd, self._crowd = self._crowd, []
-        if crowd and self._straight is not None:
-            self._straight(b"".join(crowd))
-
-    def _turned(self) -> None:
-        """A turn of the loop is over."""
-        if self._connected.is_set():
-            self._disperse()
-        self._many = self._sent > 1
-        self._sent = 0
-
-    async def _write(self, subject: str, rest: Awaitable[None]) -> None:
-        """Finish a publish that had to wait, and then what was to be sent after it. As the
-        library is used here none has to, in any of the versions that we know."""
-        while True:
-            try:
-                await rest
-            except Exception as error:  # noqa: BLE001 (the writer must live)
-                self._not_sent(subject, error)
-            if not self._late:
-                self._writer = None
-                return
-            subject, payload, reply, headers = self._late.popleft()
-            rest = self._client.publish(subject, payload, reply, headers)
-
-    def _not_sent(self, subject: str, error: Exception) -> None:
-        # Cut in the middle: `lost` is told, and requests are repeated by who waits.
-        log.debug("%s: not sent to %s: %s", self.shown, subject, error)
+        self._writer.send(subject, payload, reply, headers)
 
     async def fence(self) -> None:
         """Return when the server has seen everything sent so far. Raises `NotConnected`."""

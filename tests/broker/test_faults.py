@@ -104,7 +104,7 @@ async def test_order_holds_whichever_way_messages_take_to_the_socket(
 
         return write if straight else None
 
-    monkeypatch.setattr("pavane.broker.nats.link.socket_writer", writer)
+    monkeypatch.setattr("pavane.broker.nats.writer.socket_writer", writer)
     broker = await connect(nats_url)
     got: list[bytes] = []
     await broker.subscribe(unique, lambda _s, p: got.append(p))
@@ -130,7 +130,7 @@ async def test_a_publish_that_has_to_wait_keeps_its_place(
     def nothing(_: object) -> None:
         return None
 
-    monkeypatch.setattr("pavane.broker.nats.link.socket_writer", nothing)
+    monkeypatch.setattr("pavane.broker.nats.writer.socket_writer", nothing)
     broker = await connect(nats_url)
     got: list[bytes] = []
     await broker.subscribe(unique, lambda _s, p: got.append(p))

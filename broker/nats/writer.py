@@ -1,0 +1,108 @@
+"""What is sent, on its way to the socket: a lone message at once, many of one turn together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+from .library import LibraryClient, run_now, socket_writer
+
+log = logging.getLogger("pavane.broker")
+
+Outgoing = tuple[str, bytes, str, dict[str, str] | None]
+
+
+class Writer:
+    """Of one connection, over all the clients of the library that it has one after the other."""
+
+    def __init__(self, shown: str, client: LibraryClient) -> None:
+        self._shown = shown
+        self._client = client
+        self._loop = asyncio.get_running_loop()
+        self._straight: Callable[[bytes], None] | None = None
+        self._sent = 0
+        self._many = False
+        self._crowd: list[bytes] = []
+        self._late: deque[Outgoing] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def use(self, client: LibraryClient) -> None:
+        """Write with `client`, which is connected, from now on."""
+        self._client = client
+        self._straight = socket_writer(client)
+
+    def forget(self) -> None:
+        """The connection is cut: nothing of what waits is to be sent on the next one."""
+        self._late.clear()
+        self._crowd.clear()
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def send(
+        self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
+    ) -> None:
+        """Hand a message over; never waits. What fails is lost, as with a cut connection."""
+        if self._task is not None:
+            self._late.append((subject, payload, reply, headers))
+            return
+        try:
+            if not reply and headers is None and self._goes_straight():
+                self._write(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+                return
+            self._disperse()
+            rest = run_now(self._client.publish(subject, payload, reply, headers))
+        except Exception as error:  # noqa: BLE001 (whatever the library raises)
+            self._not_sent(subject, error)
+            return
+        if rest is not None:
+            self._task = asyncio.create_task(self._finish(subject, rest), name="pavane-writer")
+
+    def _goes_straight(self) -> bool:
+        """Whether nothing waits in the library that has to go before."""
+        client = self._client
+        return self._straight is not None and not client.pending_data_size and client.is_connected
+
+    def _write(self, command: bytes) -> None:
+        """What is said in one turn of the loop goes at its end, in one call of the system. But where
+        the last turn in which something was said had a single message, the first goes at once."""
+        self._sent += 1
+        if self._sent == 1:
+            self._loop.call_soon(self._turned)
+            if not self._many and self._straight is not None:
+                self._straight(command)
+                return
+        self._crowd.append(command)
+
+    def _disperse(self) -> None:
+        crowd, self._crowd = self._crowd, []
+        if crowd and self._straight is not None:
+            self._straight(b"".join(crowd))
+
+    def _turned(self) -> None:
+        """A turn of the loop is over."""
+        self._disperse()
+        self._many = self._sent > 1
+        self._sent = 0
+
+    async def _finish(self, subject: str, rest: Awaitable[None]) -> None:
+        """Finish a publish that had to wait, and then what was to be sent after it. As the
+        library is used here none has to, in any of the versions that we know."""
+        while True:
+            try:
+                await rest
+            except Exception as error:  # noqa: BLE001 (the writer must live)
+                self._not_sent(subject, error)
+            if not self._late:
+                self._task = None
+                return
+            subject, payload, reply, headers = self._late.popleft()
+            rest = self._client.publish(subject, payload, reply, headers)
+
+    def _not_sent(self, subject: str, error: Exception) -> None:
+        # Cut in the middle: `lost` is told, and requests are repeated by who waits.
+        log.debug("%s: not sent to %s: %s", self._shown, subject, error)
