@@ -35,13 +35,18 @@ _log = logging.getLogger("pavane.workers")
 
 
 class Hosting(msgspec.Struct, array_like=True, frozen=True):
-    """What a host says: how many workers it is to keep, how many run, how many it gave up."""
+    """What a host says: how many workers it is to keep, which run, how many it gave up."""
 
     host: Annotated[str, msgspec.Meta(max_length=256)]
     pid: int
     wanted: Annotated[int, msgspec.Meta(ge=0, le=LIMIT)]
-    running: Annotated[int, msgspec.Meta(ge=0)]
+    workers: Annotated[tuple[int, ...], msgspec.Meta(max_length=2 * LIMIT)] = ()
+    """The processes that run."""
     abandoned: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    @property
+    def running(self) -> int:
+        return len(self.workers)
 
 
 _told = msgspec.msgpack.Decoder(Annotated[int, msgspec.Meta(ge=0, le=LIMIT)])
@@ -142,7 +147,7 @@ class Host:
         self._say()
 
     def _say(self) -> None:
-        running = sum(child.returncode is None for child in self._children)
+        running = tuple(child.pid for child in self._children if child.returncode is None)
         said = Hosting(platform.node()[:200], os.getpid(), self._wanted, running, self._abandoned)
         with suppress(BrokerError):
             self._broker.publish(places.host(*self._role), msgspec.msgpack.encode(said))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ..actors.workers.errors import Hosted, WorkerDied
 from ..actors.workers.host import Host, Hosting, Told, telling
+from ..actors.workers.roll import calling
 from ..broker.contract import Broker
 from ..broker.subjects import DEFAULT_NAMESPACE
 from .errors import RunFailed, UsageError
@@ -68,9 +69,21 @@ def scale_to(order: Scaling) -> None:
         ):
             if await told.ask(order.count) is None and order.count:
                 await _begin(order, told)
-            return await told.settled(order.count, PATIENCE)
+            said = await told.settled(order.count, PATIENCE)
+            if said is not None and said.running == order.count:
+                await _serving(broker, role[0], said)
+            return said
 
     _conclude(order, run(tell))
+
+
+async def _serving(broker: Broker, namespace: str, said: Hosting) -> None:
+    """Wait until the processes are not only there, but serve."""
+    async with calling(broker, namespace) as roll:
+        await roll.until(
+            lambda found: {*said.workers} <= {w.pid for w in found.values() if w.host == said.host},
+            PATIENCE,
+        )
 
 
 async def _begin(order: Scaling, told: Told) -> None:
