@@ -2,7 +2,8 @@
 
 Every process says for each of its roles, to every role played elsewhere: `hello` until it has
 heard from all of them, `here` from then on, `bye` when its own part is over. The frame's
-fingerprint and the digest of the bindings make sure that all mean the same protocol.
+fingerprint and the digest of the bindings make sure that all mean the same protocol. What a process
+says of itself has a name of its life in it: one that was killed and comes back is another.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Literal
 
 from ..broker.frame import Control
 from ..broker.payload import pack, unpack
+from ..broker.surroundings import unique
 from ..language.errors import ProtocolViolation
 from .cast import Cast
 from .errors import Absent
@@ -32,8 +34,8 @@ class Presence:
     """Owned by a session; `begin` before it plays, `leave` when its roles are done, `cancel` at
     the end. `say(local, remote, control)` sends a frame; `gone(role, reason)` reports a silence."""
 
-    __slots__ = ("_beating", "_changed", "_digest", "_done", "_gone", "_heard", "_here", "_loop",
-                 "_offer", "_say", "_verb", "offered")  # fmt: skip
+    __slots__ = ("_beating", "_changed", "_digest", "_done", "_gone", "_heard", "_here", "_life", "_lives",
+                 "_loop", "_offer", "_say", "_verb", "offered")  # fmt: skip
 
     def __init__(
         self,
@@ -50,6 +52,8 @@ class Presence:
         self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
         self._done: dict[str, None] = {}
         self._digest = _digest(cast)
+        self._life = unique(4)
+        self._lives: dict[str, object] = {}
         self._say = say
         self._gone = gone
         self._verb: Verb = "hello"
@@ -116,8 +120,7 @@ class Presence:
             self._tell(remote)
 
     def _tell(self, remote: str) -> None:
-        facts = (self._digest, self._offer) if self._offer else self._digest
-        control = Control(self._verb, pack(facts))
+        control = Control(self._verb, pack((self._digest, self._offer, self._life)))
         for local in self._here:
             self._say(local, remote, control)
 
@@ -128,8 +131,11 @@ class Presence:
         if role not in self._heard or control.verb not in VERBS:
             return
         digest = unpack(control.facts)
+        life: object = None
         if isinstance(digest, list):
-            digest, self.offered[role] = _pair(digest)  # pyright: ignore[reportUnknownArgumentType]
+            digest, offered, life = _three(digest)  # pyright: ignore[reportUnknownArgumentType]
+            if offered:
+                self.offered[role] = offered
         if digest != self._digest:
             raise ProtocolViolation(
                 f"{role} plays this protocol with other counts",
@@ -138,6 +144,10 @@ class Presence:
                 got=digest.hex() if isinstance(digest, bytes) else "no digest",
                 hint="bind the same counts in every process",
             )
+        if self._lives.setdefault(role, life) != life:
+            # What it had received is gone with the process before, and nobody sends it again.
+            self._gone(role, "its process was killed, and started again")
+            return
         self._heard[role] = self._loop.time()
         if control.verb == "bye":
             self._done[role] = None
@@ -151,9 +161,9 @@ class Presence:
             self._tell(role)
 
 
-def _pair(facts: list[object]) -> tuple[object, str]:
-    digest, offered = facts if len(facts) == 2 else (None, "")
-    return digest, offered if isinstance(offered, str) else ""
+def _three(facts: list[object]) -> tuple[object, str, object]:
+    digest, offered, life = facts if len(facts) == 3 else (None, "", None)
+    return digest, offered if isinstance(offered, str) else "", life
 
 
 def _digest(cast: Cast) -> bytes:

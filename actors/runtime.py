@@ -60,6 +60,7 @@ class Runtime:
     `grants` are the capabilities of each role: a role that is not in it gets what its own
     steps ask for. `budgets` are the flow limits of sender roles: one that is not in it gets
     `PLENTY`, unless the budget is there already. The `wallet` has the roles' tokens.
+    Runtimes with one registry may share their `casts`.
     """
 
     def __init__(
@@ -74,6 +75,7 @@ class Runtime:
         around: Around = NOTHING,
         grants: Mapping[str, Collection[str]] | None = None,
         budgets: Mapping[str, int] | None = None,
+        casts: Casts | None = None,
     ) -> None:
         self.broker = broker
         self.switchboard = Switchboard(broker)
@@ -84,7 +86,7 @@ class Runtime:
         self._grants = Grants(grants or {}, budgets or {})
         self._wallet = wallet
         self._registered: dict[str, Choreography] = {}
-        self._casts = Casts(pipeline)
+        self._casts = casts or Casts(pipeline)
         self._observers: list[Observer] = []
         self._around = around
         self._shelf = Shelf(broker)

@@ -8,6 +8,7 @@ those of the machine.
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 import time
 
@@ -42,3 +43,13 @@ def unique(count: int) -> str:
     if isinstance(loop, Surroundings):
         return loop.unique_bytes(count).hex()
     return secrets.token_hex(count)
+
+
+class Chance(random.Random):
+    """Numbers that nobody can foresee, unless a simulation gives them."""
+
+    def random(self) -> float:
+        loop = asyncio._get_running_loop()  # pyright: ignore[reportPrivateUsage]  # public for loops
+        if isinstance(loop, Surroundings):
+            return int.from_bytes(loop.unique_bytes(6), "big") / 2.0**48
+        return super().random()

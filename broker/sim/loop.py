@@ -17,15 +17,16 @@ import random
 import sys
 from asyncio import Handle, TimerHandle
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
 from contextlib import contextmanager
 from contextvars import Context, ContextVar
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar, TypeVarTuple, cast
 
 from ..surroundings import Surroundings
 from .errors import Endless, Stuck
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 BEGINNING = 1_000.0
 """What `time()` says at first. Not 0, which some take for never."""
@@ -84,6 +85,11 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
         self.limit = STEPS
         self.mishaps: list[dict[str, Any]] = []
 
+    @classmethod
+    def begun(cls, seed: int | str = 0, *, shuffled: bool = True) -> Self:
+        """A new one. (What it has not, from sockets to signals, would make it abstract.)"""
+        return cls(seed, shuffled=shuffled)
+
     # --- surroundings ------------------------------------------------------------------
 
     def now_ns(self) -> int:
@@ -105,14 +111,20 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
         return self._time
 
     def call_soon(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> Handle:
         handle = Handle(callback, args, self, context)
         self._make_ready(handle, PROCESS.get() if context is None else context.get(PROCESS))
         return handle
 
     def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
+        context: Context | None = None,
     ) -> Handle:
         return self.call_soon(callback, *args, context=context)
 
@@ -126,8 +138,8 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
     def call_later(
         self,
         delay: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> TimerHandle:
         return self.call_at(self._time + delay, callback, *args, context=context)
@@ -135,8 +147,8 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
     def call_at(
         self,
         when: float,
-        callback: Callable[..., object],
-        *args: Any,
+        callback: Callable[[*Ts], object],
+        *args: *Ts,
         context: Context | None = None,
     ) -> TimerHandle:
         handle = TimerHandle(when, callback, list(args), self, context)
@@ -172,9 +184,9 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
 
     # --- running -------------------------------------------------------------------------
 
-    def run_until_complete(self, future: Generator[Any, None, T] | Any) -> T:
+    def run_until_complete(self, future: Generator[Any, None, T] | Awaitable[T]) -> T:
         """Raises `Stuck` where nothing will ever happen any more, `Endless` where no time passes."""
-        waited: asyncio.Future[T] = asyncio.ensure_future(future, loop=self)
+        waited = asyncio.ensure_future(cast(Awaitable[T], future), loop=self)
         with self._as_running():
             while not waited.done():
                 if not self._step():
@@ -194,7 +206,7 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
                 self._step()
 
     @contextmanager
-    def _as_running(self) -> Iterator[None]:
+    def _as_running(self) -> Generator[None]:
         if self._running or asyncio._get_running_loop() is not None:  # pyright: ignore[reportPrivateUsage]
             raise RuntimeError("an event loop runs in this thread already")
         before = sys.get_asyncgen_hooks()
@@ -270,6 +282,9 @@ class VirtualLoop(asyncio.AbstractEventLoop, Surroundings):
 
     async def shutdown_default_executor(self, timeout: float | None = None) -> None:
         """There is none."""
+
+    def get_task_factory(self) -> None:
+        """It has its own tasks, and takes no others."""
 
     def get_debug(self) -> bool:
         return False

@@ -9,6 +9,7 @@ from random import Random
 import anyio
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
+from ...broker.surroundings import Chance
 from ..errors import InvalidEffect
 from .policy import Operation, Sleep, T, named, retryable, timed
 
@@ -47,7 +48,7 @@ class Retry:
     timeout: float | None = None
     on: Callable[[BaseException], bool] = retryable
     observe: Callable[[Attempt], None] | None = None
-    random: Random = field(default_factory=Random, compare=False)
+    random: Random = field(default_factory=Chance, compare=False)
     sleep: Sleep = anyio.sleep
 
     def __post_init__(self) -> None:

@@ -27,9 +27,12 @@ from .actors.opening import for_production, for_testing, open
 from .actors.outcome import Outcome
 from .actors.resilient import ResilientRuntime, resilient_role
 from .actors.runtime import Runtime
+from .actors.simulation.config import SimulationConfig
+from .actors.simulation.errors import PropertyBroken
+from .actors.simulation.runtime import SimulatedRuntime, for_simulation
+from .actors.telemetry.settings import Telemetry
 from .actors.workers.restart import Restart
 from .actors.workers.worker import Worker
-from .actors.telemetry.settings import Telemetry
 from .broker.codec import About, Codec, PayloadCipher
 from .broker.errors import BrokerError
 from .effects.budget import Budgets
@@ -122,6 +125,7 @@ __all__ = [
     "PayloadCipher",
     "PayloadError",
     "PeerFailed",
+    "PropertyBroken",
     "ProtocolViolation",
     "Received",
     "Reducer",
@@ -139,6 +143,8 @@ __all__ = [
     "SessionAborted",
     "SessionCancelled",
     "Signer",
+    "SimulatedRuntime",
+    "SimulationConfig",
     "StepTimedOut",
     "Telemetry",
     "TimedOut",
@@ -153,6 +159,7 @@ __all__ = [
     "Worker",
     "endorsed",
     "for_production",
+    "for_simulation",
     "for_testing",
     "load",
     "load_all",

@@ -1,0 +1,94 @@
+"""What all simulated runs of a campaign share, because it is the same in each: keys, tokens and
+what verifying them came to, and what the protocol says."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ...broker.contract import Broker
+from ...effects.budget import Budgets
+from ...effects.capability import Authority, PublicKey
+from ...effects.handlers import standard_registry
+from ...effects.identity import Identity
+from ...effects.journal import Journal
+from ...effects.keys import Signer, digest
+from ...effects.pipeline import Pipeline
+from ...effects.registry import ExtensionRegistry
+from ...effects.revocation import Revocations
+from ...effects.transaction import BrokerDriver
+from ...effects.verifier import Verified, Verifier
+from ..cast import Cast, Casts
+from ..choreography import Choreography
+from ..runtime import Runtime
+from ..wallet import Wallet
+
+Shown = tuple[bytes, Identity]
+
+
+class KeptWallet(Wallet):
+    """Issues each token once. Its bytes are random, and nothing but their being accepted matters."""
+
+    def __init__(self, authority: Authority) -> None:
+        super().__init__(authority, None, authority.public)
+        self._issued: dict[tuple[Identity, Collection[str]], bytes] = {}
+
+    def token(self, who: Identity, capabilities: Collection[str]) -> bytes:
+        key = (who, tuple(capabilities))
+        if key not in self._issued:
+            self._issued[key] = super().token(who, capabilities)
+        return self._issued[key]
+
+
+class KeptVerifier(Verifier):
+    """Looks at the same token once; expiry and revocation are checked each time."""
+
+    def __init__(self, root: PublicKey, known: dict[Shown, Verified]) -> None:
+        super().__init__(root)
+        self._known = known
+
+    def verify(self, token: bytes, holder: Identity) -> Verified:
+        found = self._known.get((token, holder))
+        if found is None or self._revoked.intersection(found.revocation_ids):
+            found = self._known[token, holder] = super().verify(token, holder)
+        self._cache[token, holder] = found
+        return found
+
+
+class Kit:
+    """Made once for a campaign. `runtime` puts a runtime together on a simulated connection."""
+
+    def __init__(
+        self,
+        *,
+        grants: Mapping[str, Collection[str]] | None = None,
+        budgets: Mapping[str, int] | None = None,
+        registry: ExtensionRegistry | None = None,
+    ) -> None:
+        self.signer = Signer(digest(b"simulation"))
+        self.authority = Authority(self.signer.derived(b"authority"))
+        self.wallet = KeptWallet(self.authority)
+        self._verified: dict[Shown, Verified] = {}
+        self._casts: Casts | None = None
+        self._registry = registry or standard_registry()
+        self._grants = grants
+        self._budgets = budgets
+
+    def runtime(self, broker: Broker) -> Runtime:
+        root = self.authority.public
+        verifier = KeptVerifier(root, self._verified)
+        shared = Budgets(broker, leases=True)
+        journal = Journal(broker, self.signer)
+        driver = BrokerDriver(verifier, shared, journal, self.signer, Revocations(broker, root))
+        pipeline = Pipeline(self._registry, driver)
+        if self._casts is None:
+            self._casts = Casts(pipeline)
+        return Runtime(
+            broker, pipeline, journal, shared=shared,
+            authority=self.authority, wallet=self.wallet, grants=self._grants,
+            budgets=self._budgets, casts=self._casts,
+        )  # fmt: skip
+
+    def cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:
+        """The protocol laid out; there has to be a runtime already."""
+        assert self._casts is not None, "casts come with the first runtime"
+        return self._casts.of(choreography, bindings)

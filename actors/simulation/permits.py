@@ -1,0 +1,42 @@
+"""Where a process may publish: what `pavane permissions` prints for its roles, as a server has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ...broker import subjects
+from ...language.compiler import Compiled
+from ..permissions import permits
+
+MESSAGE = (7, 8)
+"""How many names the subject of a message has, live and in a log."""
+
+_kept: dict[tuple[bytes, str], tuple[str, ...]] = {}
+
+
+def allowing(compiled: Compiled, roles: Iterable[str]) -> Callable[[str], bool]:
+    """Whether a process that plays `roles` may publish on a subject. What is no message and no
+    journal entry is the driver's own, which the simulated one does not use."""
+    patterns = [pattern for role in roles for pattern in _patterns(compiled, role)]
+    known: dict[str, bool] = {}
+
+    def allowed(subject: str) -> bool:
+        found = known.get(subject)
+        if found is None:
+            names = subject.count(".") + 1
+            found = known[subject] = names not in MESSAGE or any(
+                subjects.matches(p, subject) for p in patterns
+            )
+        return found
+
+    return allowed
+
+
+def _patterns(compiled: Compiled, role: str) -> tuple[str, ...]:
+    key = (compiled.fingerprint, role)
+    if key not in _kept:
+        space = subjects.namespace_token(compiled.namespace)
+        user = f"{space}.{compiled.name}.{role}"
+        found = next(p.publish for p in permits([compiled]) if p.user == user)
+        _kept[key] = tuple(p for p in found if not p.startswith(("$", "_INBOX")))
+    return _kept[key]

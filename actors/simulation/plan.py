@@ -1,0 +1,142 @@
+"""Which faults strike a session: drawn from a seed, or written down in TOML.
+
+[[fault]]
+kind = "crash"
+role = "Seller"
+after = 2          # its second message; or `at`, in simulated seconds
+seconds = 1.5
+"""
+
+from __future__ import annotations
+
+import random
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+from ...broker.sim.faults import KINDS, MEANING, TIMED, Fault, Kind
+from ..choreography import Choreography
+from .config import SimulationConfig
+from .errors import PlanRefused
+
+SPAN = 0.6
+"""Simulated seconds in which faults strike that strike at a time."""
+
+MESSAGES = 6
+"""The highest number of a message that is drawn."""
+
+SECONDS: Mapping[Kind, tuple[float, ...]] = {
+    "delay": (0.005, 0.05, 0.5, 3.0),
+    "reorder": (0.003, 0.02, 0.2),
+    "loss": (0.01, 0.1, 1.0, 3.0, 7.0),
+    "partition": (0.1, 1.0, 3.0, 7.0, 15.0),
+    "crash": (0.0, 0.01, 0.2, 2.0, 8.0),
+    "skew": (-3600.0, -5.0, 5.0, 3600.0, 200_000.0),
+    "journal": (0.05, 1.0, 5.0, 15.0),
+    "silence": (0.0, 0.5, 8.0),
+}
+
+
+def drawn(
+    seed: int | str, choreography: Choreography, config: SimulationConfig, durable: bool
+) -> tuple[Fault, ...]:
+    """At most `config.most` faults, none in some sessions."""
+    chance = random.Random(f"faults/{seed}")
+    kinds: list[Kind] = [kind for kind in KINDS if kind in config.faults]
+    count = chance.randint(0, config.most) if kinds else 0
+    roles = choreography.roles
+    return tuple(_drawn(chance, chance.choice(kinds), roles, durable) for _ in range(count))
+
+
+def _drawn(chance: random.Random, kind: Kind, roles: Sequence[str], durable: bool) -> Fault:
+    role = chance.choice(roles)
+    after, at = chance.randint(1, MESSAGES), round(chance.uniform(0.0, SPAN), 3)
+    if kind in TIMED and (kind == "partition" or chance.random() < 0.5):
+        after = 0
+    seconds = chance.choice(SECONDS.get(kind, (0.0,)))
+    if durable and kind in ("crash", "silence"):
+        # A session that is kept goes on once somebody plays the role again; and not before.
+        seconds = seconds or 1.0
+    elif kind == "silence":
+        # Nobody can tell of one that ends again what it has kept to itself.
+        seconds = 0.0
+    others: tuple[str, ...] = ()
+    if kind == "partition":
+        rest = [other for other in roles if other != role]
+        others = tuple(sorted(chance.sample(rest, chance.randint(0, len(rest) // 2))))
+    return Fault(kind, role, after, 0.0 if after else at, seconds, others)
+
+
+# --- written down --------------------------------------------------------------------------
+
+
+def read(path: Path, choreography: Choreography) -> tuple[Fault, ...]:
+    """The faults of a TOML file. Raises `PlanRefused`."""
+    place = str(path)
+    try:
+        found = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise PlanRefused(place, f"it cannot be read: {error}", hint="check the path") from None
+    except tomllib.TOMLDecodeError as error:
+        raise PlanRefused(place, f"it is no TOML: {error}", hint="see the how-to") from None
+    return parsed(place, found, choreography)
+
+
+def parsed(place: str, found: Mapping[str, Any], choreography: Choreography) -> tuple[Fault, ...]:
+    listed = found.get("fault", [])
+    strange = sorted(set(found) - {"fault"})
+    if strange or not isinstance(listed, list):
+        what = f"{strange[0]!r} is not known" if strange else "`fault` is no list of tables"
+        raise PlanRefused(place, what, hint="write each fault under [[fault]]")
+    tables = cast(list[object], listed)
+    return tuple(_fault(f"{place}, fault {n}", t, choreography) for n, t in enumerate(tables, 1))
+
+
+def _fault(place: str, table: Any, choreography: Choreography) -> Fault:
+    if not isinstance(table, dict):
+        raise PlanRefused(place, "it is no table", hint="write [[fault]] before it")
+    given = cast(dict[str, Any], table)
+    strange = sorted(set(given) - {"kind", "role", "after", "at", "seconds", "roles"})
+    if strange:
+        hint = "a fault has kind, role, after or at, seconds, and roles (of a partition)"
+        raise PlanRefused(place, f"{strange[0]!r} is not known", hint=hint)
+    kind, role = given.get("kind"), given.get("role")
+    if kind not in MEANING:
+        raise PlanRefused(place, f"there is no kind {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
+    others = tuple(given.get("roles", ()))
+    for name in (role, *others):
+        if name not in choreography.roles:
+            hint = f"its roles are {', '.join(choreography.roles)}"
+            raise PlanRefused(place, f"{choreography.name} has no role {name!r}", hint=hint)
+    after, at, seconds = given.get("after", 0), given.get("at", 0.0), given.get("seconds", 0.0)
+    _number(place, "after", after, whole=True)
+    _number(place, "at", at)
+    _number(place, "seconds", seconds, negative=kind == "skew")
+    if not after and kind not in TIMED and kind not in ("loss", "answer"):
+        raise PlanRefused(place, f"{kind} strikes a message", hint="say which one: after = 1")
+    return Fault(kind, str(role), after, float(at), float(seconds), others)
+
+
+def _number(
+    place: str, name: str, value: object, *, whole: bool = False, negative: bool = False
+) -> None:
+    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
+    if not fits or not (negative or value >= 0):  # type: ignore[operator]
+        what = "a whole number from 0" if whole else "a number of seconds"
+        raise PlanRefused(place, f"{name} is {value!r}, no such number", hint=f"write {what}")
+
+
+def written(faults: Sequence[Fault]) -> str:
+    """The same faults in TOML."""
+    return "\n".join(_table(fault) for fault in faults)
+
+
+def _table(fault: Fault) -> str:
+    lines = ["[[fault]]", f'kind = "{fault.kind}"', f'role = "{fault.role}"']
+    lines.append(f"after = {fault.after}" if fault.after else f"at = {fault.at!r}")
+    if fault.seconds:
+        lines.append(f"seconds = {fault.seconds!r}")
+    if fault.roles:
+        lines.append("roles = [" + ", ".join(f'"{role}"' for role in fault.roles) + "]")
+    return "\n".join(lines) + "\n"
