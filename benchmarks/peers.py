@@ -35,7 +35,7 @@ def dbos_rate(count: int) -> float:
     """Steps a second of one DBOS workflow."""
     _have_python()
     with tempfile.TemporaryDirectory() as folder:
-        command = [PYTHON, SCRIPTS / "dbos_steps.py", folder, str(count)]
+        command = [str(PYTHON), str(SCRIPTS / "dbos_steps.py"), folder, str(count)]
         done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     return float(done.stdout.split()[-1])
 
@@ -65,8 +65,15 @@ def _restate() -> Generator[tuple[str, str]]:
             f'[admin]\nbind-address = "127.0.0.1:{admin}"\n'
             f'[ingress]\nbind-address = "127.0.0.1:{ingress}"\n'
         )
-        hypercorn = [PYTHON, "-m", "hypercorn", "restate_app:app", "--bind", f"127.0.0.1:{app}"]
-        server = [SERVER, "--base-dir", folder, "--config-file", configuration]
+        hypercorn = [
+            str(PYTHON),
+            "-m",
+            "hypercorn",
+            "restate_app:app",
+            "--bind",
+            f"127.0.0.1:{app}",
+        ]
+        server = [str(SERVER), "--base-dir", folder, "--config-file", str(configuration)]
         started = [
             subprocess.Popen(hypercorn, cwd=SCRIPTS, stdout=log, stderr=log),
             subprocess.Popen(server, cwd=folder, stdout=log, stderr=log),

@@ -83,6 +83,8 @@ class Job:
         self._leaving = asyncio.Event()
         self._unit: Unit | None = None
         self._said = f"{assignment.name} of session {assignment.session}"
+        fields = {"session": assignment.session, "role": assignment.name}
+        self._log = logging.LoggerAdapter(_log, fields)
 
     async def leave(self) -> None:
         """Stop at once and give the unit back; `run` ends soon."""
@@ -100,7 +102,7 @@ class Job:
                 await self._play()
         except BrokerError as error:
             # Not hearing of us, the server gives the unit to another when the lease is over.
-            _log.warning("%s is left to others: %s", self._said, error.message)
+            self._log.warning("%s is left to others: %s", self._said, error.message)
         finally:
             self._tools.keeper.drop(self._kept)
 
@@ -126,7 +128,7 @@ class Job:
                     delay = supervisor.after(error)
             if delay is None:
                 return await self._fail(error)
-            _log.warning("%s is played again in %.1f s: %s", self._said, delay, error.message)
+            self._log.warning("%s is played again in %.1f s: %s", self._said, delay, error.message)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._leaving.wait()
@@ -171,16 +173,16 @@ class Job:
     async def _yield(self) -> None:
         """Another worker has the unit. If it was never given our item, it has one of its own, and
         ours would take the unit away from it some day."""
-        _log.info("%s was taken by another worker", self._said)
+        self._log.info("%s was taken by another worker", self._said)
         await self._finish()
 
     async def _fail(self, error: PavaneError) -> None:
         """Let the session fail, so that all its roles and its starter hear of it: but for what only
         looks like a failure to a worker whose time is over."""
         if not self._kept.held or not await self._is_ours():
-            _log.info("%s is another worker's, so that here it ended: %s", self._said, error)
+            self._log.info("%s is another worker's, so that here it ended: %s", self._said, error)
             return
-        _log.error("%s has failed: %s", self._said, error.message, exc_info=error.__cause__)
+        self._log.error("%s has failed: %s", self._said, error.message, exc_info=error.__cause__)
         if self._unit is not None:
             await self._unit.give_up(error)
         await self._finish()
@@ -197,7 +199,7 @@ class Job:
 
     async def _bury(self, error: PavaneError) -> None:
         """Set the unit aside for an operator."""
-        _log.error("%s is set aside: %s", self._said, error.message)
+        self._log.error("%s is set aside: %s", self._said, error.message)
         if not self._kept.held:
             return
         await bury(

@@ -80,7 +80,7 @@ def operator(pavane: Pavane, nats_url: str) -> Operator:
 
 @pytest.fixture
 def worker(module: Path, nats_url: str) -> Iterator[subprocess.Popen[str]]:
-    command = [COMMAND, "worker", "shop:shop", "--url", nats_url, "--name", "w1", "--json"]
+    command = [str(COMMAND), "worker", "shop:shop", "--url", nats_url, "--name", "w1", "--json"]
     with subprocess.Popen(
         command, cwd=module.parent, env=environment(), stdout=subprocess.PIPE, text=True
     ) as process:

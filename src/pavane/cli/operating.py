@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
@@ -15,6 +16,7 @@ from ..effects.history.keyfile import own_signer
 from ..effects.keys import digest
 from .brokers import EMBEDDED, connected
 from .errors import UsageError
+from .logs import LogLevel, configure
 
 SERVER = "nats://127.0.0.1:4222"
 """Where `pavane server` listens unless it is told otherwise."""
@@ -39,6 +41,13 @@ def server(url: str | None) -> str:
             hint="start a server with `pavane server`, and leave --url out",
         )
     return url or SERVER
+
+
+def logged() -> None:
+    """Show warnings, unless --log-level has said what is to be shown."""
+    handlers = logging.getLogger("pavane").handlers
+    if all(isinstance(handler, logging.NullHandler) for handler in handlers):
+        configure(LogLevel.WARNING, as_json=False)
 
 
 def authority() -> Authority:

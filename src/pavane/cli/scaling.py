@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from ..broker.contract import Broker
 from ..broker.subjects import DEFAULT_NAMESPACE
 from .errors import RunFailed, UsageError
 from .loop import run
-from .operating import operating, server
+from .operating import logged, operating, server
 from .screen import complaints, plural, say, write_json
 from .signals import ENDING, ignore
 from .targets import choreography
@@ -151,7 +150,7 @@ def _conclude(order: Scaling, said: Hosting | None) -> None:
 def host(order: Scaling) -> None:
     """Keep the workers until the number is 0 or a signal ends it, which drains them."""
     role = _role_of(order)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logged()
 
     async def keep() -> None:
         async with operating(order.url, allow_remote=order.allow_remote) as broker:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from ..actors.opening import open as open_runtime
 from ..actors.workers.worker import Worker
 from .brokers import options
 from .loop import run
-from .operating import authority, server
+from .operating import authority, logged, server
 from .screen import complaints, plural, say, write_json_line
 from .signals import ENDING
 from .targets import targets
@@ -41,7 +40,7 @@ class Serving:
 def serve(order: Serving) -> None:
     """Load the user's modules and work until a signal; returns when all is given back."""
     where = server(order.url)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
+    logged()
     wanted = targets(order.served)
 
     async def main() -> None:
