@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 import pavane
+from pavane.actors.durable.errors import OtherSession
 from pavane.actors.workers.admission import misfit
 from pavane.actors.workers.errors import (
     ForeignAuthority,
@@ -183,6 +184,27 @@ async def test_the_same_start_again_is_the_same_session(
     assert first.id == again.id == "order-17"
     await first.wait(10)
     assert (await again.wait(10))["Buyer"] == "Receipt"
+
+
+async def test_a12_counts_cannot_be_changed_once_a_session_has_started(
+    runtime: pavane.Runtime, serve: Serve, unique: str
+) -> None:
+    text = '#[namespace = "SPACE"] protocol Crowd { roles: A, S[*]; A -> S[*]: Task(int); }'
+    crowd = pavane.load(text.replace("SPACE", unique))
+
+    @crowd.role("A")
+    async def speak(me: pavane.Endpoint) -> None:
+        await me.send("Task", me.size("S"))
+
+    @crowd.role("S")
+    async def hear(me: pavane.Endpoint) -> int:
+        return int(await me.receive("Task"))
+
+    await serve((crowd, ""))
+    handle = await runtime.start(crowd, session="x", bindings={"S": 3})
+    with pytest.raises(OtherSession, match="count"):
+        await runtime.start(crowd, session="x", bindings={"S": 4})
+    assert (await handle.wait(10))["S"] == {0: 3, 1: 3, 2: 3}
 
 
 async def test_versions_are_kept_and_unknown_ones_refused(broker: Broker, unique: str) -> None:
