@@ -119,8 +119,18 @@ class LibraryClient(Protocol):
     async def close(self) -> None: ...
 
 
+class _Reading(_Client):
+    """A client that reads of the headers what it needs: the status of an answer without content.
+    Those of a record that was stored with some come along with it, and nobody asks for them."""
+
+    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
+        if not headers or headers[8:9] != b" ":
+            return None
+        return await super()._process_headers(headers)  # pyright: ignore[reportUnknownMemberType]
+
+
 def new_client() -> LibraryClient:
-    return cast(LibraryClient, _Client())
+    return cast(LibraryClient, _Reading())
 
 
 def drop_transport(client: LibraryClient) -> None:

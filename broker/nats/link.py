@@ -301,6 +301,14 @@ class Link:
             raise self._gone()
         self._writer.send(subject, payload, reply, headers)
 
+    def send_headed(
+        self, subject: str, payload: bytes, reply: str, head: bytes, headers: dict[str, str]
+    ) -> None:
+        """As `send`, with `headers` also as they stand on the wire."""
+        if not self._connected.is_set():
+            raise self._gone()
+        self._writer.send_headed(subject, payload, reply, head, headers)
+
     async def fence(self) -> None:
         """Return when the server has seen everything sent so far. Raises `NotConnected`."""
         try:

@@ -30,6 +30,9 @@ SILENCE = 2.0
 NOBODY = 5.0
 """Seconds that a record is tried while no stream takes it: a cluster may be choosing a leader."""
 
+_ID = "Nats-Msg-Id"
+_EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+_EXPECTED_ON = "Nats-Expected-Last-Subject-Sequence-Subject"
 _BETWEEN = 0.1
 _SWEEP = 0.5
 _WRONG = 10071
@@ -40,7 +43,17 @@ _CHECKED_LIMIT = 65_536
 class Entry:
     """A record on its way. `reply` is empty while it waits for its turn."""
 
-    __slots__ = ("fence", "future", "headers", "payload", "reply", "since", "stream", "subject")
+    __slots__ = (
+        "fence",
+        "future",
+        "head",
+        "headers",
+        "payload",
+        "reply",
+        "since",
+        "stream",
+        "subject",
+    )
 
     def __init__(
         self,
@@ -49,6 +62,7 @@ class Entry:
         payload: bytes,
         message_id: str,
         fence: Fence | None,
+        head: bytes,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.stream = stream
@@ -58,10 +72,11 @@ class Entry:
         self.future: asyncio.Future[int] = loop.create_future()
         self.since = loop.time()
         self.reply = ""
-        self.headers = {"Nats-Msg-Id": message_id}
+        self.head = head
+        self.headers = {_ID: message_id}
         if fence is not None:
-            self.headers["Nats-Expected-Last-Subject-Sequence"] = str(fence.sequence)
-            self.headers["Nats-Expected-Last-Subject-Sequence-Subject"] = fence.subject
+            self.headers[_EXPECTED] = str(fence.sequence)
+            self.headers[_EXPECTED_ON] = fence.subject
 
 
 class Submitter:
@@ -78,6 +93,8 @@ class Submitter:
         self._sweeping = False
         self._again: asyncio.TimerHandle | None = None
         self._closed = False
+        self._fence: Fence | None = None
+        self._fence_head = _fence_head(None)
         link.on_back(self._hand_over_again)
 
     def submit(
@@ -87,7 +104,8 @@ class Submitter:
             self._check(subject)
         if len(payload) > self._link.max_payload:
             raise PayloadTooLarge(len(payload), self._link.max_payload)
-        entry = Entry(stream, subject, payload, message_id, fence, self._loop)
+        head = self._head(message_id, fence)
+        entry = Entry(stream, subject, payload, message_id, fence, head, self._loop)
         if self._closed:
             entry.future.set_exception(self._gone())
             return entry.future
@@ -100,6 +118,16 @@ class Submitter:
         else:
             self._hand_over(entry)
         return entry.future
+
+    def _head(self, message_id: str, fence: Fence | None) -> bytes:
+        """The headers as they stand on the wire. Raises ValueError for an id of several lines."""
+        if not message_id.isprintable():
+            raise ValueError(f"{message_id!r} cannot be a message id")
+        if fence is not self._fence:
+            if fence is not None:
+                check_subject(fence.subject)
+            self._fence, self._fence_head = fence, _fence_head(fence)
+        return self._fence_head + f"{_ID}: {message_id}\r\n\r\n".encode()
 
     def _check(self, subject: str) -> None:
         check_subject(subject)
@@ -114,7 +142,9 @@ class Submitter:
         if not entry.reply:
             entry.reply = self._link.inbox.listen(self._answered_to(entry))
         try:
-            self._link.send(entry.subject, entry.payload, entry.reply, entry.headers)
+            self._link.send_headed(
+                entry.subject, entry.payload, entry.reply, entry.head, entry.headers
+            )
         except NotConnected:
             return
         except BrokerError as error:
@@ -229,6 +259,13 @@ class Submitter:
 
     def _gone(self) -> NotConnected:
         return NotConnected(self._link.shown, "the connection was closed")
+
+
+def _fence_head(fence: Fence | None) -> bytes:
+    lines = "NATS/1.0\r\n"
+    if fence is not None:
+        lines += f"{_EXPECTED}: {fence.sequence}\r\n{_EXPECTED_ON}: {fence.subject}\r\n"
+    return lines.encode()
 
 
 def _captured_by(entry: Entry, other: str) -> StreamRefused:

@@ -62,6 +62,18 @@ class Writer:
         if rest is not None:
             self._task = asyncio.create_task(self._finish(subject, rest), name="pavane-writer")
 
+    def send_headed(
+        self, subject: str, payload: bytes, reply: str, head: bytes, headers: dict[str, str]
+    ) -> None:
+        """As `send`, with the headers also as they stand on the wire, `head`: the library looks
+        at each of their letters before it writes them."""
+        if self._task is None and self._goes_straight():
+            size = len(head)
+            line = f"HPUB {subject} {reply} {size} {size + len(payload)}\r\n".encode()
+            self._write(line + head + payload + b"\r\n")
+        else:
+            self.send(subject, payload, reply, headers)
+
     def _goes_straight(self) -> bool:
         """Whether nothing waits in the library that has to go before."""
         client = self._client
