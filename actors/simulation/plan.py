@@ -20,8 +20,8 @@ from ..choreography import Choreography
 from .config import SimulationConfig
 from .errors import PlanRefused
 
-SPAN = 0.6
-"""Simulated seconds in which faults strike that strike at a time."""
+SPANS = (0.01, 0.03, 0.1, 1.0)
+"""Simulated seconds in which faults strike that strike at a time: most sessions are short."""
 
 MESSAGES = 6
 """The highest number of a message that is drawn."""
@@ -46,12 +46,24 @@ def drawn(
     kinds: list[Kind] = [kind for kind in KINDS if kind in config.faults]
     count = chance.randint(0, config.most) if kinds else 0
     roles = choreography.roles
-    return tuple(_drawn(chance, chance.choice(kinds), roles, durable) for _ in range(count))
+    lengths = {role: _length(choreography, role) for role in roles}
+    return tuple(_drawn(chance, chance.choice(kinds), lengths, durable) for _ in range(count))
 
 
-def _drawn(chance: random.Random, kind: Kind, roles: Sequence[str], durable: bool) -> Fault:
-    role = chance.choice(roles)
-    after, at = chance.randint(1, MESSAGES), round(chance.uniform(0.0, SPAN), 3)
+def _length(choreography: Choreography, role: str) -> int:
+    """How many messages of a role may be struck: as many as it sends, or some where it may go on."""
+    machines = choreography.compiled.outline().machines[role]
+    sends = max(sum(t.action.sends for t in machine.transitions) for machine in machines)
+    again = any(t.target <= t.source for machine in machines for t in machine.transitions)
+    return MESSAGES if again else min(sends, MESSAGES)
+
+
+def _drawn(chance: random.Random, kind: Kind, lengths: Mapping[str, int], durable: bool) -> Fault:
+    roles = list(lengths)
+    speaking = [role for role in roles if lengths[role]] or roles
+    role = chance.choice(roles if kind in TIMED else speaking)
+    after = chance.randint(1, max(1, lengths[role]))
+    at = round(chance.random() * chance.choice(SPANS), 4)
     if kind in TIMED and (kind == "partition" or chance.random() < 0.5):
         after = 0
     seconds = chance.choice(SECONDS.get(kind, (0.0,)))
@@ -140,3 +152,42 @@ def _table(fault: Fault) -> str:
     if fault.roles:
         lines.append("roles = [" + ", ".join(f'"{role}"' for role in fault.roles) + "]")
     return "\n".join(lines) + "\n"
+
+
+# --- on one line -----------------------------------------------------------------------------
+
+
+def from_line(text: str, choreography: Choreography) -> Fault:
+    """`crash Seller after=2 seconds=1.5`. Raises `PlanRefused`."""
+    words = text.split()
+    place = f"--fault {text!r}"
+    hint = "write a kind, a role, and what else it has: crash Seller after=2 seconds=1.5"
+    if len(words) < 2:
+        raise PlanRefused(place, "it has no kind and role", hint=hint)
+    table: dict[str, Any] = {"kind": words[0], "role": words[1]}
+    for word in words[2:]:
+        name, equals, value = word.partition("=")
+        if not equals:
+            raise PlanRefused(place, f"{word!r} is no name=value", hint=hint)
+        table[name] = value.split(",") if name == "roles" else _read(value)
+    return _fault(place, table, choreography)
+
+
+def _read(value: str) -> object:
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    return value
+
+
+def on_line(fault: Fault) -> str:
+    """The other way round."""
+    words: list[str] = [fault.kind, fault.role]
+    words.append(f"after={fault.after}" if fault.after else f"at={fault.at:g}")
+    if fault.seconds:
+        words.append(f"seconds={fault.seconds:g}")
+    if fault.roles:
+        words.append(f"roles={','.join(fault.roles)}")
+    return " ".join(words)

@@ -19,6 +19,7 @@ VERBS = (
     "refine",
     "explore",
     "run",
+    "simulate",
     "journal",
     "budget",
     "server",

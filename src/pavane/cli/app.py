@@ -22,6 +22,7 @@ VERBS = (
     "refine",
     "explore",
     "run",
+    "simulate",
     "worker",
     "start",
     "workers",

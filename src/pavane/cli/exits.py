@@ -32,9 +32,9 @@ USAGE = 2
 FAILED = 3
 UNDECIDED = 4
 
-MISUSED = frozenset({"PV181", "PV185", "PV303", "PV308"})
+MISUSED = frozenset({"PV181", "PV185", "PV303", "PV308", "PV361"})
 """Errors of the floors below that are about what the command was given: a count that is not
-bound or does not fit, an address that is none, or one beyond loopback without TLS."""
+bound or does not fit, an address that is none, or one beyond loopback without TLS, a fault."""
 
 P = ParamSpec("P")
 

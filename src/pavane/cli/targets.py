@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import cast
 
 from ..actors.choreography import Choreography
 from ..language.errors import PavaneError
@@ -40,6 +41,15 @@ def choreography(text: str) -> Choreography:
         names = ", ".join(c.full_name for c in found.values())
         raise UsageError(f"{text} has several protocols: {names}", hint=FORMS)
     return next(iter(found.values()))
+
+
+def value(text: str) -> object:
+    """What stands in a module under a name: `shop:config`. Raises `UsageError`."""
+    place, _, name = text.partition(":")
+    module = _loaded(place)
+    if name not in vars(module):
+        raise UsageError(f"{place} has nothing called {name!r}", hint="write MODULE:NAME")
+    return cast(object, vars(module)[name])
 
 
 def _targets(text: str) -> list[Target]:
