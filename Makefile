@@ -61,7 +61,7 @@ lock: ## resolve the ranges of pyproject.toml anew into requirements/*.lock
 	@sh requirements/lock.sh "$$(sh requirements/python.sh)"
 
 clean: ## remove everything that make has made
-	@rm -rf $(VENV) $(STORE) build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache src/pavane.egg-info
+	@rm -rf $(VENV) $(STORE) .peers build dist site .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage .import_linter_cache src/pavane.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps carry the time of the last installation that went well; pip itself is quick

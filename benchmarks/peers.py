@@ -1,7 +1,7 @@
 """The peers that durable steps are measured against, in an environment of their own.
 
 DBOS and Restate's Python come from the Python package index, Restate's server from npm. They are put
-into `benchmarks/.peers`, so that Pavane's own environment stays as it is.
+into `.peers` beside Pavane's own, so that Pavane's own environment stays as it is.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-HOME = HERE / ".peers"
+HOME = HERE.parent / ".peers"
 SCRIPTS = HERE / "peer_scripts"
 PYTHON = HOME / "bin" / "python"
 SERVER = HOME / "node_modules" / ".bin" / "restate-server"
