@@ -7,10 +7,33 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from .contract import DEDUPE_WINDOW
 from .errors import BadAddress
 from .subjects import token
 
 INBOX = "_INBOX"
+
+
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """How a stream keeps its records; the defaults forget nothing by themselves.
+
+    `age` is the seconds after which a record goes, `size` the bytes that there may be, 0 for no
+    bound. A full stream refuses what is new, unless it `forgets` what is oldest. `replicas` and
+    `window`, the seconds that a message id is known for, are 0 for the connection's. With
+    `memory` nothing is written to disk, and nothing outlasts the server.
+    """
+
+    age: float = 0.0
+    size: int = 0
+    forgets: bool = False
+    replicas: int = 0
+    window: float = 0.0
+    memory: bool = False
+
+    def __post_init__(self) -> None:
+        if self.window and self.window < DEDUPE_WINDOW:
+            raise BadAddress(f"window={self.window:g}", f"it is at least {DEDUPE_WINDOW:g} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +47,8 @@ class ConnectOptions:
     asked that reaches further, and streams have to be there. By default, whoever has an inbox of his own.
     `allow_remote` permits an address beyond loopback without TLS or credentials.
     `replicas` is for the streams that are created: 3 where the servers are a cluster.
+    `keeping` says how streams are kept that are created, by the first word of their names:
+    `{"SESSIONS": Keeping(size=10 << 30)}`.
     `store` and `port` are for `embedded`: a directory that is kept, and a fixed port.
     """
 
@@ -41,6 +66,7 @@ class ConnectOptions:
     scoped: bool | None = None
     allow_remote: bool = False
     replicas: int = 1
+    keeping: Mapping[str, Keeping] = field(default_factory=lambda: {"SESSIONS": Keeping()})
     store: str | None = None
     port: int | None = None
 

@@ -39,6 +39,12 @@ class Fault(msgspec.Struct):
     err_code: int = 0
     description: str = ""
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether nobody was there to take the record, or not yet; not for a stream that is full,
+        which has the same `code`."""
+        return self.code == 503 and (not self.err_code or self.err_code in _UNREADY)
+
 
 class Ack(msgspec.Struct):
     """JetStream's answer to a publish."""

@@ -29,7 +29,7 @@ class NatsBroker:
         scoped = options.is_scoped
         self._link = link
         self._api = api
-        self._streams = Streams(link, api, options.replicas, scoped=scoped)
+        self._streams = Streams(link, api, options.replicas, options.keeping, scoped=scoped)
         self._scoped = scoped
         self._work = Work(link, api, self._streams)
         self._submitter = Submitter(link)

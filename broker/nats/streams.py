@@ -7,12 +7,14 @@ import base64
 import itertools
 import re
 import secrets
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from ..contract import DEDUPE_WINDOW, Record
 from ..errors import Forbidden, StreamRefused, Unconfirmed, WrongSequence
+from ..options import Keeping
 from ..room import Room, nearest
 from ..subjects import check_pattern, check_subject, covers, joined, matches, token
 from . import api as apis
@@ -29,11 +31,20 @@ class Streams:
     """`scoped` is for a connection that may use streams, and only the subjects that are its own,
     but not make them: it takes them for made, and looks at records by their subjects alone."""
 
-    def __init__(self, link: Link, api: Api, replicas: int, *, scoped: bool = False) -> None:
+    def __init__(
+        self,
+        link: Link,
+        api: Api,
+        replicas: int,
+        keeping: Mapping[str, Keeping] | None = None,
+        *,
+        scoped: bool = False,
+    ) -> None:
         self._link = link
         self._api = api
         self._replicas = replicas
         self.scoped = scoped
+        self._keeping = keeping or {}
         self._wanted: dict[str, list[str]] = {}
 
     # making -------------------------------------------------------------------------
@@ -110,14 +121,17 @@ class Streams:
         return nearest(own, count, shared)
 
     def _fresh(self, stream: str, patterns: list[str]) -> dict[str, Any]:
+        keeping = self._keeping.get(stream.partition("_")[0], Keeping(forgets=True))
         return {
             "name": stream,
             "subjects": patterns,
             "retention": "limits",
-            "storage": "file",
-            "discard": "old",
-            "num_replicas": self._replicas,
-            "duplicate_window": int(DEDUPE_WINDOW * 1e9),
+            "storage": "memory" if keeping.memory else "file",
+            "discard": "old" if keeping.forgets else "new",
+            "max_age": int(keeping.age * 1e9),
+            "max_bytes": keeping.size or -1,
+            "num_replicas": keeping.replicas or self._replicas,
+            "duplicate_window": int((keeping.window or DEDUPE_WINDOW) * 1e9),
         }
 
     # appending ----------------------------------------------------------------------
@@ -178,7 +192,7 @@ class Streams:
             await self._link.connected(apis.PATIENCE)
             with suppress(NoAnswer):
                 answer = apis.ack(await self._link.inbox.ask(subject, payload, headers))
-                if answer.error is None or answer.error.code != 503:
+                if answer.error is None or not answer.error.may_pass:
                     return answer, attempt
                 await self._explain(stream, subject)
             now = asyncio.get_running_loop().time()

@@ -185,9 +185,9 @@ class Submitter:
             self._take_turns(entry, entry.fence)
         elif fault.err_code == _WRONG and entry.fence is not None:
             self._end(entry, Fenced(entry.stream, entry.subject, entry.fence.subject))
-        elif fault.code == 503 and self._loop.time() - entry.since < NOBODY:
+        elif fault.may_pass and self._loop.time() - entry.since < NOBODY:
             self._hand_over_soon()
-        elif fault.code == 503:
+        elif fault.may_pass:
             self._end(entry, StreamRefused(entry.stream, f"it does not capture {entry.subject}"))
         else:
             self._end(entry, apis.refused(entry.stream, fault.err_code, fault.description))
