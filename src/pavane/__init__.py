@@ -5,6 +5,17 @@ from __future__ import annotations
 import logging
 
 from .actors.choreography import Choreography, load, load_all
+from .actors.composition.errors import (
+    InvalidComposition,
+    ParallelFailed,
+    ParallelTimedOut,
+    PhaseFailed,
+    QuorumMissed,
+)
+from .actors.composition.parallel import Parallel
+from .actors.composition.plan import SessionPlan
+from .actors.composition.sequence import Sequence
+from .actors.composition.stage import Accumulated, ParallelOutcome
 from .actors.endpoint import Endpoint
 from .actors.errors import (
     ActorError,
@@ -86,6 +97,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 __all__ = [
     "About",
+    "Accumulated",
     "ActorError",
     "Archive",
     "Authority",
@@ -112,6 +124,7 @@ __all__ = [
     "Fuse",
     "GuardRefused",
     "History",
+    "InvalidComposition",
     "InvalidGrant",
     "Journal",
     "JournalBroken",
@@ -121,12 +134,18 @@ __all__ = [
     "MissingRole",
     "NoBranch",
     "Outcome",
+    "Parallel",
+    "ParallelFailed",
+    "ParallelOutcome",
+    "ParallelTimedOut",
     "PavaneError",
     "PayloadCipher",
     "PayloadError",
     "PeerFailed",
+    "PhaseFailed",
     "PropertyBroken",
     "ProtocolViolation",
+    "QuorumMissed",
     "Received",
     "Reducer",
     "Resilience",
@@ -140,8 +159,10 @@ __all__ = [
     "Saga",
     "SagaFailed",
     "SagaOutcome",
+    "Sequence",
     "SessionAborted",
     "SessionCancelled",
+    "SessionPlan",
     "Signer",
     "SimulatedRuntime",
     "SimulationConfig",
