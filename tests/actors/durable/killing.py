@@ -46,7 +46,7 @@ UNHURT = 3
 
 
 BEGUN, BEGINS = os.pipe()
-"""A byte comes through for each child that begins to play."""
+"""A byte comes through for each child that begins to play, and when it ends."""
 
 
 @PROTOCOL.role("Buyer")
@@ -117,6 +117,8 @@ def child(url: str, session: str) -> int:
     except BaseException as error:  # noqa: BLE001 (it is the end of the process)
         print(f"{session}: {type(error).__name__}: {error}", file=sys.stderr)
     finally:
+        # One that finds its session over has never begun.
+        os.write(BEGINS, b"e")
         os._exit(code)
 
 
