@@ -75,12 +75,14 @@ class Job:
     def __init__(self, tools: Tools, part: Part, assignment: Assignment, item: WorkItem) -> None:
         self.size = max(1, assignment.stop - assignment.start)
         self.handed_over = False
+        self.key = (assignment.place, assignment.role, assignment.start)
         self._tools = tools
         self._part = part
         self._assignment = assignment
         self._item = item
         self._kept = tools.keeper.keep(item)
         self._leaving = asyncio.Event()
+        self._displaced = False
         self._unit: Unit | None = None
         self._said = f"{assignment.name} of session {assignment.session}"
         fields = {"session": assignment.session, "role": assignment.name}
@@ -91,6 +93,12 @@ class Job:
         self._leaving.set()
         if self._unit is not None:
             await self._unit.release()
+
+    async def displace(self) -> None:
+        """As `leave`, for a unit that has come to this worker a second time: two that play it in
+        one process would write as one."""
+        self._displaced = True
+        await self.leave()
 
     async def run(self) -> None:
         """Whatever happens is recorded, or left to the next worker; raises only cancellations."""
@@ -113,6 +121,8 @@ class Job:
         supervisor = Supervisor(self._part.restart, time.monotonic)
         while True:
             error = await self._once()
+            if self._displaced:
+                return await self._yield()
             if self._leaving.is_set() and not (self._unit and self._unit.is_done):
                 return await self._hand_over()
             match error:

@@ -28,6 +28,7 @@ from ...broker.subjects import token
 from ...effects.errors import InvalidEffect
 from ..choreography import Choreography
 from ..durable.assignment import unpacked
+from ..durable.names import Place
 from ..errors import MissingRole
 from ..runtime import Runtime
 from . import places
@@ -83,6 +84,7 @@ class Worker:
         self._keeper = Keeper(lease)
         self._tools = Tools(runtime, self._keeper, Shelf(self._broker), self.name, attempts)
         self._jobs: dict[Job, asyncio.Task[None]] = {}
+        self._units: dict[tuple[Place, str, int], Job] = {}
         self._room = asyncio.Event()
         self._draining = asyncio.Event()
         self._grace = GRACE
@@ -204,13 +206,25 @@ class Worker:
             return
         job = Job(self._tools, part, unit, item)
         part.running += job.size
-        task = asyncio.create_task(job.run(), name=f"{unit.session}/{unit.name}")
+        before = self._units.get(job.key)
+        task = asyncio.create_task(self._run(job, before), name=f"{unit.session}/{unit.name}")
         self._jobs[job] = task
+        self._units[job.key] = job
         self._changed()
         task.add_done_callback(lambda _: self._over(part, job))
 
+    async def _run(self, job: Job, before: Job | None) -> None:
+        """Play a unit, once what plays it here still has ended: its lease was lost, and the server
+        has given the unit to us once more."""
+        if before is not None and (playing := self._jobs.get(before)) is not None:
+            await before.displace()
+            await asyncio.wait([playing])
+        await job.run()
+
     def _over(self, part: Part, job: Job) -> None:
         del self._jobs[job]
+        if self._units.get(job.key) is job:
+            del self._units[job.key]
         part.running -= job.size
         self.handed_over += job.handed_over
         self.ended += not job.handed_over

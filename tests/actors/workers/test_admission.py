@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+import msgspec
 import pytest
 
 import pavane
+from pavane.actors.durable.audit import audit
 from pavane.actors.durable.errors import OtherSession
+from pavane.actors.durable.start import started, units
+from pavane.actors.workers import places
 from pavane.actors.workers.admission import misfit
 from pavane.actors.workers.errors import (
     ForeignAuthority,
@@ -18,6 +22,7 @@ from pavane.actors.workers.errors import (
     UnknownVersion,
 )
 from pavane.actors.workers.overview import summaries
+from pavane.actors.workers.queueing import enqueue
 from pavane.actors.workers.shelf import Shelf
 from pavane.broker.contract import Broker
 from pavane.effects.capability import Authority
@@ -226,3 +231,30 @@ def test_who_may_play_what_is_asked_role_by_role() -> None:
     assert misfit(new, old, "Seller", {}) == ""
     assert misfit(old, new, "Nobody", {}) == "that version has no Nobody"
     assert Unfit("Sale", "Seller", "it differs").code == "PV582"
+
+
+async def test_a_unit_that_comes_twice_is_played_once(
+    runtime: pavane.Runtime, broker: Broker, serve: Serve, unique: str
+) -> None:
+    """As after a start that was repeated when the queue had forgotten the first, or a lost lease."""
+    sale = load(OLD, unique)
+
+    @sale.role("Seller")
+    async def slow(me: pavane.Endpoint) -> None:
+        await me.receive("Order")
+        await me.sleep(0.6)
+        await me.send("Receipt", 1)
+
+    await serve((sale, ""))
+    handle = await runtime.start(sale)
+    await asyncio.sleep(0.2)
+    begun = await started(broker, handle.place)
+    again = [msgspec.structs.replace(u, attempt=2) for u in units(handle.place, begun)]
+    await enqueue(broker, again)
+    assert (await handle.wait(10))["Buyer"] == "Receipt"
+    found = await audit(broker, handle.place)
+    assert found.faults == []
+    assert found.takeovers == 2
+    for unit in again:
+        queue = places.queue(unique)
+        assert await broker.take(queue, topic=unit.topic, timeout=0.05) is None
