@@ -2,8 +2,9 @@
 
     killing.py URL kill|stop COUNT SEED
 
-Each session is played by one child after the other until one comes to the end. Prints, as JSON:
-the faults of all logs, how often a child was killed (or stopped), and what was charged.
+Each session is played by one child after the other until one comes to the end; sessions are played
+until COUNT children have been killed or stopped in the middle of one. Prints, as JSON: how many
+sessions that took, the faults of all logs, and what was charged.
 """
 
 from __future__ import annotations
@@ -198,12 +199,15 @@ async def look(url: str, sessions: list[str]) -> dict[str, object]:
 
 def main(url: str, how: str, count: int, seed: int) -> None:
     rng = random.Random(seed)
-    sessions = [f"{how}{seed}-{number}" for number in range(count)]
+    sessions: list[str] = []
+    hurt = 0
     span = min(timed(url, f"{how}{seed}-unhurt-{number}") for number in range(UNHURT))
     attempt = killed if how == "kill" else stopped
-    hurt = sum(attempt(url, session, rng, span) for session in sessions)
+    while hurt < count:
+        sessions.append(f"{how}{seed}-{len(sessions)}")
+        hurt += attempt(url, sessions[-1], rng, span)
     result = asyncio.run(look(url, sessions))
-    print(json.dumps({**result, "hurt": hurt}))
+    print(json.dumps({**result, "sessions": len(sessions)}))
 
 
 if __name__ == "__main__":

@@ -40,33 +40,25 @@ async def hurt(server: Server, how: str, count: int) -> dict[str, Any]:
     return result
 
 
-def is_whole(result: dict[str, Any], count: int) -> bool:
-    """No message, charge or fact lost or doubled in any of the sessions."""
+def check(result: dict[str, Any]) -> None:
+    """No message, charge or fact is lost or doubled in any of the sessions."""
+    count = result["sessions"]
     whole: dict[str, Any] = {"faults": [], "over": count, "messages": 27 * count, "spent": count}
     assert {name: result[name] for name in whole} == whole
-    return True
 
 
-@pytest.mark.parametrize(
-    ("count", "least"), [(8, 15), pytest.param(450, 1000, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("count", [12, pytest.param(1000, marks=pytest.mark.long)])
 async def test_a49_a_process_killed_at_random_loses_and_doubles_nothing(
-    server: Server, count: int, least: int
+    server: Server, count: int
 ) -> None:
-    result = await hurt(server, "kill", count)
-    assert is_whole(result, count)
-    assert result["hurt"] >= least
+    check(await hurt(server, "kill", count))
 
 
-@pytest.mark.parametrize(
-    ("count", "least"), [(5, 2), pytest.param(280, 200, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("count", [2, pytest.param(200, marks=pytest.mark.long)])
 async def test_a57_nothing_is_accepted_of_a_process_that_was_stopped(
-    server: Server, count: int, least: int
+    server: Server, count: int
 ) -> None:
-    result = await hurt(server, "stop", count)
-    assert is_whole(result, count)
-    assert result["hurt"] >= least
+    check(await hurt(server, "stop", count))
 
 
 TALK = """
