@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from ...broker.contract import WorkItem
-from ...broker.errors import BrokerError, Fenced, Forbidden, StreamRefused
+from ...broker.errors import BrokerError, Fenced, Forbidden, HoldTaken, StreamRefused
 from ...broker.subjects import DEFAULT_NAMESPACE
+from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
@@ -31,6 +32,9 @@ from .shelf import Shelf
 
 WINDOW = 10
 """A unit is poisoned if it was taken too often within so many leases for each time."""
+
+DISPUTES = 5
+"""How often a unit is taken again because somebody else has written its journal or its account."""
 
 _PAUSE = 1.0
 
@@ -119,6 +123,7 @@ class Job:
     async def _play(self) -> None:
         """Again and again, until it is at its end, or somebody else's."""
         supervisor = Supervisor(self._part.restart, time.monotonic)
+        disputes = 0
         while True:
             error = await self._once()
             if self._displaced:
@@ -132,8 +137,17 @@ class Job:
                     return await self._yield()
                 case Departure() | Unfit() | UnknownVersion() | LogDamaged():
                     return await self._bury(error)
-                case BrokerError() if _is_outside(error):
+                case JournalBroken() | HoldTaken():
+                    # Perhaps a worker that was stopped in the middle of taking the unit, before us,
+                    # went on with it: what it had of the unit, it loses when we take it again.
+                    if not (self._kept.held and await self._is_ours()):
+                        return await self._yield()
+                    disputes += 1
+                    if disputes > DISPUTES:
+                        return await self._bury(error)
                     delay: float | None = _PAUSE
+                case BrokerError() if _is_outside(error):
+                    delay = _PAUSE
                 case _:
                     delay = supervisor.after(error)
             if delay is None:
