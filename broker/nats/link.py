@@ -109,7 +109,8 @@ class Link:
             self._reopening.cancel()
             await asyncio.gather(self._reopening, return_exceptions=True)
         await self._writer.close()
-        await self._client.close()
+        # The connection may be lost at this very moment, which is what is wanted.
+        await self._abandon(self._client)
         self.inbox.interrupt()
 
     async def _settle(self) -> None:
