@@ -101,14 +101,17 @@ async def test_a50_sessions_outlast_a_broker_that_is_killed_and_started_again(
             await server.start()
 
     async with pavane.open(server.url, signer=Signer()) as runtime, asyncio.timeout(60):
-        killer = asyncio.create_task(killing())
-        playing = (
-            runtime.run(talk, A=talker, B=answerer, durable=True, session=name) for name in names
-        )
-        for outcome in await asyncio.gather(*playing):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(killing())
+            playing = [
+                group.create_task(
+                    runtime.run(talk, A=talker, B=answerer, durable=True, session=name)
+                )
+                for name in names
+            ]
+        for outcome in (task.result() for task in playing):
             assert outcome["A"] == sum(2 * number for number in range(40))
             assert outcome.charged == 40
-        await killer
         for name in names:
             found = await audit(runtime.broker, Place("", "Talk", name), runtime.journal)
             assert not found.faults
