@@ -145,17 +145,22 @@ class Worker:
         await self._open()
         began()
         takers = [asyncio.create_task(self._take(part), name=part.topic) for part in self.parts]
+        draining = asyncio.create_task(self._draining.wait())
         try:
-            await self._draining.wait()
+            # A taker that ends by itself has met a bug: serving on without it would hide that.
+            await asyncio.wait({draining, *takers}, return_when="FIRST_COMPLETED")
         except asyncio.CancelledError:
             self.drain(0)
             raise
         finally:
             with anyio.CancelScope(shield=True):
-                for taker in takers:
-                    taker.cancel()
-                await asyncio.gather(*takers, return_exceptions=True)
+                for task in (draining, *takers):
+                    task.cancel()
+                ends = await asyncio.gather(*takers, return_exceptions=True)
                 await self._leave()
+        for end in ends:
+            if isinstance(end, Exception):
+                raise end
 
     def drain(self, grace: float = GRACE) -> None:
         """Take nothing any more, and let `run` end after at most `grace` seconds. A second call
