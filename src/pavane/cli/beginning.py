@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import typer
 from rich.text import Text
 
 from ..actors.choreography import Choreography
@@ -17,7 +18,8 @@ from .errors import RunFailed, UsageError
 from .loop import play
 from .operating import authority, server
 from .protocols import only, refuse_strangers
-from .screen import complain, say, write_json_line
+from .screen import complain, complaints, say, write_json_line
+from .signals import Terminated, ignore
 from .targets import choreography
 
 
@@ -44,6 +46,8 @@ def begin(order: Beginning) -> None:
     given = _input(order.given)
     where = server(order.url)
 
+    begun: list[str] = []
+
     async def main() -> PavaneError | None:
         settings = options(None, allow_remote=order.allow_remote)
         async with open_runtime(where, options=settings, authority=authority()) as runtime:
@@ -51,6 +55,7 @@ def begin(order: Beginning) -> None:
                 chosen, session=order.session, bindings=order.bindings, input=given,
                 patience=order.patience,
             )  # fmt: skip
+            begun.append(handle.id)
             _say_started(order, chosen, handle.id)
             if not order.wait:
                 return None
@@ -61,7 +66,14 @@ def begin(order: Beginning) -> None:
             _say_result(order, outcome.values)
         return None
 
-    failure = play(main)
+    try:
+        failure = play(main)
+    except Terminated as ended:
+        if not begun:
+            raise
+        ignore()
+        say(f"\nsession {begun[0]} goes on without this command", console=complaints())
+        raise typer.Exit(128 + ended.number) from None
     if failure is not None:
         _say_failure(order, failure)
         raise RunFailed(failure.message)

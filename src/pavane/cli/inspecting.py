@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ..actors.workers.errors import UnknownVersion
 from ..actors.workers.overview import Summary, history, summaries
+from ..actors.workers.roll import present
 from ..actors.workers.shelf import Shelf
 from ..actors.workers.standing import Stand, stands
 from ..broker.contract import Broker
@@ -40,7 +41,9 @@ def list_all(
     async def ask() -> list[Summary]:
         async with operating(url, allow_remote=allow_remote) as broker:
             spaces = await namespaces(broker, namespace)
-            return [s for n in spaces for s in await summaries(broker, n, ended=ended)]
+            found = [s for n in spaces for s in await summaries(broker, n, ended=ended)]
+            await _look_for_workers(broker, found)
+            return found
 
     found = play(ask)
     if json:
@@ -60,6 +63,7 @@ def show(
     async def ask() -> tuple[Summary, list[Stand], str]:
         async with operating(url, allow_remote=allow_remote) as broker:
             summary = await find(broker, namespace, session)
+            await _look_for_workers(broker, [summary])
             return (summary, *await _stands(broker, summary))
 
     summary, found, problem = play(ask)
@@ -71,6 +75,18 @@ def show(
         say(f"where its roles stand cannot be told: {problem}")
     else:
         output().print(_stand_table(found))
+
+
+async def _look_for_workers(broker: Broker, found: list[Summary]) -> None:
+    """Say of what runs whether those who have taken its units are workers that are there."""
+    for namespace in {s.namespace for s in found if not s.is_over}:
+        here = {worker.name for worker in await present(broker, namespace)}
+        for summary in found:
+            if summary.namespace == namespace and not summary.is_over:
+                units = [u for u in summary.units.values() if u.taken and not u.done]
+                gone = dict.fromkeys(u.role for u in units if u.worker not in here)
+                if gone:
+                    summary.reason = f"no worker that is here plays {', '.join(gone)}"
 
 
 async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
