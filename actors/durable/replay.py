@@ -26,13 +26,12 @@ from ..calls import packed
 from ..cast import Cast
 from ..clock import LoopClock
 from ..errors import RoleFailed
-from ..events import Event, MessageReceived, MessageSent
 from ..playing import Implementation, play
 from ..seat import Seat
 from ..switchboard import Switchboard
 from .assignment import Assignment
 from .errors import BeyondLog, Departure
-from .history import History, read
+from .history import Channel, History, read
 from .log import ClosedLog
 from .names import Place
 from .stage import Stage
@@ -45,8 +44,8 @@ PATIENCE = 0.25
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """What became of one instance. `steps` are the messages it sent and heard; `end` says how far
-    it came: `done`, `waits`, or what it would do next. `hash` stands for everything it did: the
-    same log and the same code give the same."""
+    it came: `done`, `waits`, or what it would do next. `hash` stands for where it then is and all
+    that led there: the same log and the same code give the same."""
 
     instance: str
     steps: int
@@ -101,18 +100,15 @@ class Replay:
         self.incarnation = 0
         self.failure: PavaneError | None = None
         self._implementation = implementation
-        self._told: dict[str, Any] = {}
-        self._counts: dict[str, int] = {}
+        self._history = history
         name = assignment.role
         self._stage = Stage(
             self, cast, switchboard, pipeline, self, ClosedLog(name), history,
-            tokens=lambda _: b"", observe=self._observe, around=around, clock=_Late(),
+            tokens=lambda _: b"", observe=None, around=around, clock=_Late(),
         )  # fmt: skip
         for seat in self._stage.seats.values():
             mine = [e for e in journal if (e.role, e.index) == (seat.role, seat.index)]
             self._stage.pipeline.remember(seat.index, mine)
-            self._told[seat.name] = blake2b(seat.name.encode(), digest_size=16)
-            self._counts[seat.name] = 0
         self._stage.feed(history)
 
     def hand_over(self, subject: str, data: bytes) -> object:
@@ -126,17 +122,6 @@ class Replay:
             self.failure = error
             self._stage.stop(error, culprit, error)
 
-    def _observe(self, event: Event) -> None:
-        match event:
-            case MessageSent(sender=who):
-                what = ("sent", event.receiver, event.label, event.step, event.selection)
-            case MessageReceived(receiver=who):
-                what = ("heard", event.sender, event.label, event.step, event.selection)
-            case _:
-                return
-        self._counts[who] += 1
-        self._told[who].update(_encoder.encode(what))
-
     async def run(self) -> list[Replayed]:
         return [await self._play(seat) for seat in self._stage.seats.values()]
 
@@ -144,9 +129,9 @@ class Replay:
         playing = asyncio.create_task(self._until_end(seat))
         end = ""
         while not playing.done():
-            before = (self._counts[seat.name], self._stage.number_of(seat.index))
+            before = (_messages(seat), self._stage.number_of(seat.index))
             await asyncio.wait([playing], timeout=PATIENCE)
-            after = (self._counts[seat.name], self._stage.number_of(seat.index))
+            after = (_messages(seat), self._stage.number_of(seat.index))
             if not playing.done() and before == after and self._stage.waits(seat):
                 end = "waits"
                 playing.cancel()
@@ -176,12 +161,28 @@ class Replay:
     def _replayed(
         self, seat: Seat, end: str, value: bytes = b"", error: PavaneError | None = None
     ) -> Replayed:
-        told = self._told[seat.name].copy()
-        told.update(_encoder.encode((end, seat.monitor.state.number, value)))
-        told.update(_encoder.encode(self._stage.state_of(seat)))
+        lanes = self._stage.state_of(seat)
+        told = blake2b(seat.name.encode(), digest_size=16)
+        told.update(_encoder.encode((end, seat.monitor.state.number, value, lanes)))
+        told.update(self._content(seat))
         departure = error if isinstance(error, Departure) else None
         other = error if departure is None else None
-        return Replayed(seat.name, self._counts[seat.name], end, told.hexdigest(), departure, other)
+        return Replayed(seat.name, _messages(seat), end, told.hexdigest(), departure, other)
+
+    def _content(self, seat: Seat) -> bytes:
+        """A digest of all that the instance has said and heard in the log, lane by lane."""
+        lanes: dict[Channel, Any] = {}
+        for channel, _, data in self._history.frames:
+            to, index, sender, number = channel
+            heard = to == seat.role and index in (None, seat.index)
+            if heard or (sender, number) == (seat.role, seat.index):
+                lanes.setdefault(channel, blake2b(digest_size=16)).update(data)
+        return _encoder.encode(sorted((repr(name), lane.digest()) for name, lane in lanes.items()))
+
+
+def _messages(seat: Seat) -> int:
+    """How many messages the instance has sent and heard."""
+    return seat.tally.sent + seat.tally.received
 
 
 async def replay(

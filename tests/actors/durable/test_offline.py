@@ -83,7 +83,7 @@ async def past(runtime: pavane.Runtime, unique: str) -> Past:
     return past
 
 
-@pytest.mark.parametrize(("role", "by", "count"), [("Buyer", buyer, 6), ("Seller", seller, 15)])
+@pytest.mark.parametrize(("role", "by", "count"), [("Buyer", buyer, 6), ("Seller", seller, 18)])
 async def test_a_role_does_the_same_again_and_nothing_happens(
     past: Past, role: str, by: Role, count: int
 ) -> None:
