@@ -33,6 +33,7 @@ FIGURES = (
     "charges",
     "workers",
     "steps",
+    "durable",
     "projection",
     "subtyping",
 )
