@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -23,11 +24,6 @@ from .around import NOTHING, Around
 from .cast import Cast, Casts
 from .choreography import Choreography
 from .devices import fitting
-from .durable.assignment import Assignment
-from .durable.handle import SessionHandle
-from .durable.hosting import Hosting
-from .durable.replay import Replayed
-from .durable.unit import Unit
 from .errors import (
     Conflict,
     MissingRole,
@@ -45,10 +41,15 @@ from .playing import Implementation
 from .session import GRACE, PARTING, Session
 from .switchboard import Switchboard
 from .wallet import Wallet
-from .workers.admission import Admission
-from .workers.blocks import blocks
-from .workers.queueing import enqueue
-from .workers.shelf import Shelf
+
+if TYPE_CHECKING:
+    # What durable sessions need is loaded with the first: most processes have live ones only.
+    from .durable.assignment import Assignment
+    from .durable.handle import SessionHandle
+    from .durable.hosting import Hosting
+    from .durable.replay import Replayed
+    from .durable.unit import Unit
+    from .workers.starting import Starting
 
 Observer = Callable[[Event], None]
 """Called at once, on the event loop, in order. It must not block and must not raise."""
@@ -89,11 +90,8 @@ class Runtime:
         self._casts = casts or Casts(pipeline)
         self._observers: list[Observer] = []
         self._around = around
-        self._shelf = Shelf(broker)
-        self._hosting = Hosting(self.switchboard, pipeline, around)
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
-        self._hosting.fullness.observe = self._tell
         self._playing: dict[Session, None] = {}
         self._taken: dict[tuple[str, str], tuple[str, ...]] = {}
         self._closed = False
@@ -210,6 +208,18 @@ class Runtime:
 
     # --- durable sessions --------------------------------------------------------------
 
+    @cached_property
+    def _hosting(self) -> Hosting:
+        from .durable.hosting import Hosting
+
+        return Hosting(self.switchboard, self.pipeline, self._around, self._tell)
+
+    @cached_property
+    def _starting(self) -> Starting:
+        from .workers.starting import Starting
+
+        return Starting(self.broker, self._hosting)
+
     async def _play_durably(
         self,
         choreography: Choreography,
@@ -243,15 +253,7 @@ class Runtime:
         stands for another session.
         """
         cast = await self._prepared(choreography, bindings)
-        await self._shelf.put(choreography.compiled)
-        admission = Admission(self.broker, self._shelf, choreography.compiled)
-        topics = await admission.admit(cast.bindings, patience)
-        shares = [(role, *share) for role, size in cast.sizes.items() for share in blocks(size)]
-        _, units = await self._hosting.start(
-            cast, session, given=input, devices=choreography.devices, blocks=shares
-        )
-        await enqueue(self.broker, units, topics)
-        return SessionHandle(self.broker, units[0].place)
+        return await self._starting.start(cast, choreography, session, input, patience)
 
     async def replay(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from ..broker.contract import Broker
 from ..broker.surroundings import now_ns
@@ -18,16 +18,18 @@ from . import entry as entries
 from . import places
 from .entry import Draft, Entry
 from .errors import JournalBroken
-from .history import rebuilding, union
-from .history.comparison import Comparison
 from .history.reading import History
-from .history.rebuilding import Rebuilt
 from .history.reducer import Reducer
 from .history.selection import Writers, pattern
-from .history.union import Joined
 from .identity import Identity
 from .keys import Signer
 from .writer import Writer
+
+if TYPE_CHECKING:
+    # What a session that only writes starts without is loaded at its first use.
+    from .history.comparison import Comparison
+    from .history.rebuilding import Rebuilt
+    from .history.union import Joined
 
 S = TypeVar("S")
 
@@ -147,6 +149,8 @@ class Journal(History):
 
         Raises as `rebuild`, and `StateUnpackable` for a state that could not be brought back.
         """
+        from .history import rebuilding
+
         rebuilt = await self.rebuild(reducer, trusted=trusted, **writers)
         await rebuilding.keep(
             self._broker, self._signer, reducer, pattern(writers), rebuilt, self._clock
@@ -160,5 +164,7 @@ class Journal(History):
         was cut at its end is completed so. Raises `JournalDamaged` for one that is damaged
         otherwise.
         """
+        from .history import union
+
         found = await self.compare(source, **writers)
         return found, await union.join(self._broker, source.records, pattern(writers), found)

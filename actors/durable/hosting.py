@@ -36,13 +36,20 @@ from .unit import Unit
 class Hosting:
     """Owned by a runtime."""
 
-    def __init__(self, switchboard: Switchboard, pipeline: Pipeline, around: Around) -> None:
+    def __init__(
+        self,
+        switchboard: Switchboard,
+        pipeline: Pipeline,
+        around: Around,
+        observe: Callable[[Event], None],
+    ) -> None:
         self._switchboard = switchboard
         self._pipeline = pipeline
         self._around = around
         self._prepared: set[str] = set()
         self._worker = unique(4)
         self.fullness = Fullness(switchboard.broker)
+        self.fullness.observe = observe
 
     async def start(
         self,

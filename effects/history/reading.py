@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
-from typing import BinaryIO, TypeVar, Unpack
+from typing import TYPE_CHECKING, BinaryIO, TypeVar, Unpack
 
 from ...broker.surroundings import now_ns
 from .. import findings
@@ -16,13 +16,16 @@ from ..findings import Findings, Survey
 from ..identity import Identity
 from ..merge import FactSet, view_of
 from ..receipt import Receipt
-from . import archive, walking
-from .comparison import UNHEADED, Comparison, Digest, compare, digest
+from . import walking
 from .errors import JournalDamaged
-from .rebuilding import Rebuilt, rebuild
 from .records import Records
 from .reducer import Reduce, Reducer, reduced_by
 from .selection import Filter, Writers, pattern, selection
+
+if TYPE_CHECKING:
+    # What a session that only writes its journal starts without is loaded at its first use.
+    from .comparison import Comparison, Digest
+    from .rebuilding import Rebuilt
 
 S = TypeVar("S")
 
@@ -128,12 +131,16 @@ class History:
     async def digest(self, **writers: Unpack[Writers]) -> Digest:
         """How far each writer has come; equal for journals with the same entries. Raises
         `JournalDamaged`."""
+        from .comparison import UNHEADED, digest
+
         await self.open()
         return await digest(self.records, pattern(writers), tolerated=UNHEADED)
 
     async def compare(self, other: History, **writers: Unpack[Writers]) -> Comparison:
         """How this journal stands to another: equal, behind, ahead or diverged, for each writer.
         Raises `JournalDamaged`."""
+        from .comparison import compare
+
         await self.open()
         await other.open()
         return await compare(self.records, other.records, pattern(writers))
@@ -143,6 +150,8 @@ class History:
 
         Verified first: raises `JournalDamaged`, and then there is no file.
         """
+        from . import archive
+
         seen = await self.survey(**writers)
         if not seen.findings.ok:
             raise JournalDamaged(seen.findings)
@@ -164,6 +173,8 @@ class History:
         is verified first: raises `JournalDamaged` before `reducer` is called, `ReducerFailed`
         if that raises.
         """
+        from .rebuilding import rebuild
+
         await self.open()
         chosen = reduced_by(reducer, initial)
         known = self._signers | frozenset(trusted or ())

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 import anyio
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from ...broker.surroundings import Chance
 from ..errors import InvalidEffect
 from .policy import Operation, Sleep, T, named, retryable, timed
+
+if TYPE_CHECKING:
+    from tenacity import RetryCallState
 
 JITTER = 0.25
 """The largest part of a delay that is added to it by chance."""
@@ -76,6 +79,9 @@ class Retry:
 
     async def drive(self, attempt: Operation[T], name: str) -> T:
         """As `call`, where `attempt` itself sees to its timeout."""
+        # Loaded with the first retry: most sessions have none.
+        from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt
+
         failed: list[Exception] = []
         # One for each call: what tenacity keeps of an iteration is shared by concurrent calls.
         retrying = AsyncRetrying(

@@ -1,99 +1,182 @@
-"""Choreographies on NATS: check a global protocol, project it, run every role as an actor."""
+"""Choreographies on NATS: check a global protocol, project it, run every role as an actor.
+
+Each name is loaded when it is first asked for: checking a protocol needs none of what runs it,
+and a live session none of what durable ones, simulations and journals need.
+"""
 
 from __future__ import annotations
 
 import logging
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from .actors.choreography import Choreography, load, load_all
-from .actors.composition.errors import (
-    InvalidComposition,
-    ParallelFailed,
-    ParallelTimedOut,
-    PhaseFailed,
-    QuorumMissed,
-)
-from .actors.composition.parallel import Parallel
-from .actors.composition.plan import SessionPlan
-from .actors.composition.sequence import Sequence
-from .actors.composition.stage import Accumulated, ParallelOutcome
-from .actors.endpoint import Endpoint
-from .actors.errors import (
-    ActorError,
-    GuardRefused,
-    InvalidGrant,
-    MissingRole,
-    NoBranch,
-    PeerFailed,
-    RoleFailed,
-    SessionAborted,
-    SessionCancelled,
-    StepTimedOut,
-    TooEarly,
-    TooLate,
-    Unfinished,
-    UnknownGrantee,
-)
-from .actors.listener import Received
-from .actors.opening import for_production, for_testing, open
-from .actors.outcome import Outcome
-from .actors.resilient import ResilientRuntime, resilient_role
-from .actors.runtime import Runtime
-from .actors.simulation.config import SimulationConfig
-from .actors.simulation.errors import PropertyBroken
-from .actors.simulation.runtime import SimulatedRuntime, for_simulation
-from .actors.telemetry.settings import Telemetry
-from .actors.workers.restart import Restart
-from .actors.workers.worker import Worker
-from .broker.codec import About, Codec, PayloadCipher
-from .broker.errors import BrokerError
-from .effects.budget import Budgets
-from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
-from .effects.entry import Entry
-from .effects.errors import (
-    BudgetExhausted,
-    CapabilityDenied,
-    EffectError,
-    JournalBroken,
-    LeakageExhausted,
-    TokenRefused,
-)
-from .effects.findings import Findings
-from .effects.history.archive import Archive
-from .effects.history.errors import JournalDamaged
-from .effects.history.keyfile import signer_from
-from .effects.history.reading import History
-from .effects.history.reducer import Reducer, reducer
-from .effects.journal import Journal
-from .effects.keys import Signer
-from .effects.resilience.breaker import Breaker, Breakers, Fuse
-from .effects.resilience.bulkhead import Bulkhead, Bulkheads
-from .effects.resilience.compensation import Compensations
-from .effects.resilience.errors import (
-    BulkheadFull,
-    CircuitOpen,
-    ResilienceError,
-    SagaFailed,
-    TimedOut,
-)
-from .effects.resilience.outcome import SagaOutcome
-from .effects.resilience.resilient import Resilience, resilient
-from .effects.resilience.retry import Retry
-from .effects.resilience.saga import Saga, Visit
-from .effects.revocation import Revocations
-from .effects.verifier import Verifier
-from .language.bindings import BindingError
-from .language.errors import (
-    ChoreographyError,
-    Diagnostic,
-    PavaneError,
-    PayloadError,
-    ProtocolViolation,
-)
+if TYPE_CHECKING:
+    from .actors.choreography import Choreography, load, load_all
+    from .actors.composition.errors import (
+        InvalidComposition,
+        ParallelFailed,
+        ParallelTimedOut,
+        PhaseFailed,
+        QuorumMissed,
+    )
+    from .actors.composition.parallel import Parallel
+    from .actors.composition.plan import SessionPlan
+    from .actors.composition.sequence import Sequence
+    from .actors.composition.stage import Accumulated, ParallelOutcome
+    from .actors.endpoint import Endpoint
+    from .actors.errors import (
+        ActorError,
+        GuardRefused,
+        InvalidGrant,
+        MissingRole,
+        NoBranch,
+        PeerFailed,
+        RoleFailed,
+        SessionAborted,
+        SessionCancelled,
+        StepTimedOut,
+        TooEarly,
+        TooLate,
+        Unfinished,
+        UnknownGrantee,
+    )
+    from .actors.listener import Received
+    from .actors.opening import for_production, for_testing, open
+    from .actors.outcome import Outcome
+    from .actors.resilient import ResilientRuntime, resilient_role
+    from .actors.runtime import Runtime
+    from .actors.simulation.config import SimulationConfig
+    from .actors.simulation.errors import PropertyBroken
+    from .actors.simulation.runtime import SimulatedRuntime, for_simulation
+    from .actors.telemetry.settings import Telemetry
+    from .actors.workers.restart import Restart
+    from .actors.workers.worker import Worker
+    from .broker.codec import About, Codec, PayloadCipher
+    from .broker.errors import BrokerError
+    from .effects.budget import Budgets
+    from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
+    from .effects.entry import Entry
+    from .effects.errors import (
+        BudgetExhausted,
+        CapabilityDenied,
+        EffectError,
+        JournalBroken,
+        LeakageExhausted,
+        TokenRefused,
+    )
+    from .effects.findings import Findings
+    from .effects.history.archive import Archive
+    from .effects.history.errors import JournalDamaged
+    from .effects.history.keyfile import signer_from
+    from .effects.history.reading import History
+    from .effects.history.reducer import Reducer, reducer
+    from .effects.journal import Journal
+    from .effects.keys import Signer
+    from .effects.resilience.breaker import Breaker, Breakers, Fuse
+    from .effects.resilience.bulkhead import Bulkhead, Bulkheads
+    from .effects.resilience.compensation import Compensations
+    from .effects.resilience.errors import (
+        BulkheadFull,
+        CircuitOpen,
+        ResilienceError,
+        SagaFailed,
+        TimedOut,
+    )
+    from .effects.resilience.outcome import SagaOutcome
+    from .effects.resilience.resilient import Resilience, resilient
+    from .effects.resilience.retry import Retry
+    from .effects.resilience.saga import Saga, Visit
+    from .effects.revocation import Revocations
+    from .effects.verifier import Verifier
+    from .language.bindings import BindingError
+    from .language.errors import (
+        ChoreographyError,
+        Diagnostic,
+        PavaneError,
+        PayloadError,
+        ProtocolViolation,
+    )
 
 __version__ = "0.1.0"
 
 # Whoever uses the package says where its logs go; until then, nowhere.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+_HOMES = {
+    "actors.choreography": "Choreography load load_all",
+    "actors.composition.errors": (
+        "InvalidComposition ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
+    ),
+    "actors.composition.parallel": "Parallel",
+    "actors.composition.plan": "SessionPlan",
+    "actors.composition.sequence": "Sequence",
+    "actors.composition.stage": "Accumulated ParallelOutcome",
+    "actors.endpoint": "Endpoint",
+    "actors.errors": (
+        "ActorError GuardRefused InvalidGrant MissingRole NoBranch PeerFailed RoleFailed "
+        "SessionAborted SessionCancelled StepTimedOut TooEarly TooLate Unfinished "
+        "UnknownGrantee"
+    ),
+    "actors.listener": "Received",
+    "actors.opening": "for_production for_testing open",
+    "actors.outcome": "Outcome",
+    "actors.resilient": "ResilientRuntime resilient_role",
+    "actors.runtime": "Runtime",
+    "actors.simulation.config": "SimulationConfig",
+    "actors.simulation.errors": "PropertyBroken",
+    "actors.simulation.runtime": "SimulatedRuntime for_simulation",
+    "actors.telemetry.settings": "Telemetry",
+    "actors.workers.restart": "Restart",
+    "actors.workers.worker": "Worker",
+    "broker.codec": "About Codec PayloadCipher",
+    "broker.errors": "BrokerError",
+    "effects.budget": "Budgets",
+    "effects.capability": "Authority Key TokenLimits endorsed narrowed",
+    "effects.entry": "Entry",
+    "effects.errors": (
+        "BudgetExhausted CapabilityDenied EffectError JournalBroken LeakageExhausted TokenRefused"
+    ),
+    "effects.findings": "Findings",
+    "effects.history.archive": "Archive",
+    "effects.history.errors": "JournalDamaged",
+    "effects.history.keyfile": "signer_from",
+    "effects.history.reading": "History",
+    "effects.history.reducer": "Reducer reducer",
+    "effects.journal": "Journal",
+    "effects.keys": "Signer",
+    "effects.resilience.breaker": "Breaker Breakers Fuse",
+    "effects.resilience.bulkhead": "Bulkhead Bulkheads",
+    "effects.resilience.compensation": "Compensations",
+    "effects.resilience.errors": "BulkheadFull CircuitOpen ResilienceError SagaFailed TimedOut",
+    "effects.resilience.outcome": "SagaOutcome",
+    "effects.resilience.resilient": "Resilience resilient",
+    "effects.resilience.retry": "Retry",
+    "effects.resilience.saga": "Saga Visit",
+    "effects.revocation": "Revocations",
+    "effects.verifier": "Verifier",
+    "language.bindings": "BindingError",
+    "language.errors": "ChoreographyError Diagnostic PavaneError PayloadError ProtocolViolation",
+}
+"""Where the names are from, as above; the tests see to it that both say the same."""
+
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def _load(name: str) -> object:
+    """What is called `name`, which is a plain attribute from then on."""
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name)
+    found = globals()[name] = getattr(import_module(f".{_HOME_OF[name]}", __name__), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+if not TYPE_CHECKING:
+    # To a type checker, a name that is not imported above is a mistake.
+    __getattr__ = _load
 
 __all__ = [
     "About",

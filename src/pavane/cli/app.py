@@ -39,6 +39,7 @@ VERBS = (
     "lsp",
 )
 
+VERSION = ["--version"]
 LEVELS = frozenset(level.value for level in LogLevel)
 
 EPILOG = (
@@ -51,7 +52,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     """The command with the verb that the arguments name, or with all of them, for help.
 
     Each verb is a module with a function `install`. Importing only the one that is needed
-    halves the time until the command does something.
+    halves the time until the command does something; who asks for the version needs none.
     """
     app = typer.Typer(
         no_args_is_help=True,
@@ -63,7 +64,7 @@ def build(arguments: Sequence[str]) -> typer.Typer:
     )
     app.callback()(pavane)
     asked = next((a for a in arguments if not a.startswith("-") and a not in LEVELS), None)
-    for verb in (asked,) if asked in VERBS else VERBS:
+    for verb in (asked,) if asked in VERBS else () if arguments == VERSION else VERBS:
         try:
             install = import_module(f".{verb}", __package__).install
         except ModuleNotFoundError as missing:

@@ -1,0 +1,43 @@
+"""What a runtime does to start durable sessions that workers play."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...broker.contract import Broker
+from ..cast import Cast
+from ..choreography import Choreography
+from ..durable.handle import SessionHandle
+from ..durable.hosting import Hosting
+from .admission import Admission
+from .blocks import blocks
+from .queueing import enqueue
+from .shelf import Shelf
+
+
+class Starting:
+    """Owned by a runtime."""
+
+    def __init__(self, broker: Broker, hosting: Hosting) -> None:
+        self._broker = broker
+        self._hosting = hosting
+        self._shelf = Shelf(broker)
+
+    async def start(
+        self,
+        cast: Cast,
+        choreography: Choreography,
+        session: str | None,
+        given: Any,
+        patience: float,
+    ) -> SessionHandle:
+        """As `Runtime.start`, with the cast prepared."""
+        await self._shelf.put(choreography.compiled)
+        admission = Admission(self._broker, self._shelf, choreography.compiled)
+        topics = await admission.admit(cast.bindings, patience)
+        shares = [(role, *share) for role, size in cast.sizes.items() for share in blocks(size)]
+        _, units = await self._hosting.start(
+            cast, session, given=given, devices=choreography.devices, blocks=shares
+        )
+        await enqueue(self._broker, units, topics)
+        return SessionHandle(self._broker, units[0].place)
