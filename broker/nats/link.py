@@ -125,14 +125,17 @@ class Link:
         dialling = asyncio.create_task(self._connect(client))
         try:
             # The library retries for two minutes whatever it is told, so time is kept here.
-            await asyncio.wait_for(dialling, CONNECT_TIMEOUT)
+            async with asyncio.timeout(CONNECT_TIMEOUT):
+                await asyncio.shield(dialling)
         except TimeoutError:
+            await _ended(dialling)
             await self._abandon(client)
             raise self._unreachable(client.last_error or TimeoutError("no answer")) from None
         except (OSError, LibraryError) as error:
             await self._abandon(client)
             raise self._unreachable(client.last_error or error) from None
         except asyncio.CancelledError:
+            await _ended(dialling)
             await self._abandon(client)
             raise
         self._client = client
@@ -352,3 +355,12 @@ class Link:
             await subscription.inner.unsubscribe()
         except LibraryError as error:
             log.debug("%s: %s", self.shown, error)
+
+
+async def _ended(dialling: asyncio.Task[None]) -> None:
+    """Cancel until it is over: the library may swallow one cancellation, and dial on."""
+    while not dialling.done():
+        dialling.cancel()
+        await asyncio.wait([dialling], timeout=0.1)
+    if not dialling.cancelled():
+        dialling.exception()  # seen, so that the loop says nothing of it
