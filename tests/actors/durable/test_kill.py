@@ -41,9 +41,9 @@ async def hurt(server: Server, how: str, count: int) -> dict[str, Any]:
 
 
 def check(result: dict[str, Any]) -> None:
-    """No message, charge or fact is lost or doubled in any of the sessions."""
+    """No message, charge or fact is lost or doubled in any of the logs and journals."""
     count = result["sessions"]
-    whole: dict[str, Any] = {"faults": [], "over": count, "messages": 27 * count, "spent": count}
+    whole: dict[str, Any] = {"faults": [], "over": count, "messages": 27 * count}
     assert {name: result[name] for name in whole} == whole
 
 
@@ -51,14 +51,20 @@ def check(result: dict[str, Any]) -> None:
 async def test_a49_a_process_killed_at_random_loses_and_doubles_nothing(
     server: Server, count: int
 ) -> None:
-    check(await hurt(server, "kill", count))
+    result = await hurt(server, "kill", count)
+    check(result)
+    assert result["spent"] == result["sessions"]
 
 
 @pytest.mark.parametrize("count", [2, pytest.param(200, marks=pytest.mark.long)])
 async def test_a57_nothing_is_accepted_of_a_process_that_was_stopped(
     server: Server, count: int
 ) -> None:
-    check(await hurt(server, "stop", count))
+    result = await hurt(server, "stop", count)
+    check(result)
+    # A worker that comes back may give back what its successor has used: never more than is
+    # charged for the one session, and never is anything charged twice.
+    assert result["sessions"] - count < result["spent"] <= result["sessions"]
 
 
 TALK = """
