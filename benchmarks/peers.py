@@ -7,7 +7,9 @@ into `.peers` beside Pavane's own, so that Pavane's own environment stays as it 
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -75,8 +77,10 @@ def _restate() -> Generator[tuple[str, str]]:
         ]
         server = [str(SERVER), "--base-dir", folder, "--config-file", str(configuration)]
         started = [
-            subprocess.Popen(hypercorn, cwd=SCRIPTS, stdout=log, stderr=log),
-            subprocess.Popen(server, cwd=folder, stdout=log, stderr=log),
+            subprocess.Popen(
+                hypercorn, cwd=SCRIPTS, stdout=log, stderr=log, start_new_session=True
+            ),
+            subprocess.Popen(server, cwd=folder, stdout=log, stderr=log, start_new_session=True),
         ]
         try:
             where = {"uri": f"http://127.0.0.1:{app}"}
@@ -84,7 +88,8 @@ def _restate() -> Generator[tuple[str, str]]:
             yield f"http://127.0.0.1:{admin}", f"http://127.0.0.1:{ingress}"
         finally:
             for process in started:
-                process.kill()
+                # What npm installs starts the server as a process of its own.
+                os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
 
 
