@@ -197,7 +197,12 @@ class Endpoint:
                     queue = inlet.queue
                     while not queue:
                         await self._mailbox.arrival()
-                    if inlet.head.label == label and self._monitor.state is step.source:
+                    head = queue[inlet.at]
+                    if (
+                        head is not None
+                        and head[1].label == label
+                        and self._monitor.state is step.source
+                    ):
                         message = inlet.take()
                         try:
                             value = self._moves[step.number].unpack(unpack(message.payload))

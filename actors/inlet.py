@@ -21,6 +21,9 @@ BYTES = 16 << 20
 MUCH = BYTES // 16
 """Bytes read after which the sender is told, however few messages they were."""
 
+HEAVY = 3 * BYTES
+"""Bytes of unread frames beyond which a sender ignores its credit."""
+
 Entry = tuple["Lane", Message]
 
 
@@ -104,12 +107,11 @@ class Inlet:
         self.queue.clear()
         self.at = 0
 
-    def weigh(self, size: int) -> bool:
-        """Whether what is unread, a frame of `size` bytes just added, is within bounds."""
-        self.weight += size
-        if self.weight > 3 * BYTES:
-            self.weight = sum(len(entry[1].payload) for entry in self.queue if entry is not None)
-        return self.weight <= 3 * BYTES
+    def is_overweight(self) -> bool:
+        """Weigh what is unread anew, which is done when `weight` has passed `HEAVY`: whether it
+        is out of bounds."""
+        self.weight = sum(len(entry[1].payload) for entry in self.queue if entry is not None)
+        return self.weight > HEAVY
 
     def take(self) -> Message:
         """The oldest message, which counts as read."""
@@ -119,7 +121,8 @@ class Inlet:
         queue[at] = None
         self.at = at = at + 1
         if at == len(queue):
-            self.forget()
+            queue.clear()
+            self.at = 0
         elif at == WINDOW:
             del queue[:at]
             self.at = 0

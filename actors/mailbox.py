@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from ..broker.frame import Message
 from ..language.errors import ProtocolViolation
-from .inlet import WINDOW, Inlet, Lane
+from .inlet import HEAVY, WINDOW, Inlet, Lane
 from .limits import LINGERING, NEAR
 from .part import Part
 
@@ -75,7 +75,8 @@ class Mailbox:
                 raise self._violation(inlet, message.label, *sorted(labels))
             queue.append((lane, message))
         unread = len(queue) - inlet.at
-        if unread > FULL or not inlet.weigh(size):
+        inlet.weight += size
+        if unread > FULL or (inlet.weight > HEAVY and inlet.is_overweight()):
             raise self._violation(inlet, f"{unread} unread messages", "credit to be kept")
         if unread > HIGH and not inlet.lingers:
             self._look_again(inlet)
@@ -139,7 +140,7 @@ class Mailbox:
         if self.failure is not None:
             # It was the flush that failed.
             raise self.failure
-        waiter = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = asyncio.Future()
         self._waiters.append(waiter)
         return waiter
 

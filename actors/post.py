@@ -81,7 +81,14 @@ class Post:
                 self._desk.refused(subject, str(error))
                 return
         try:
-            self._sort(line, self._read(line, data), len(data))
+            frame = self._read(line, data)
+            if frame.messages:
+                for seat, lane in line.lanes:
+                    if lane is None:
+                        raise self._unheard(line, seat, frame.messages[0].label)
+                    seat.mailbox.accept(lane, frame.messages, len(data), lossy=self.recovering)
+            if frame.ack is not None or frame.control is not None or frame.abort is not None:
+                self._sort(line, frame)
         except Reflected as reflected:
             self._desk.refused(subject, str(reflected))
         except PavaneError as error:
@@ -134,12 +141,8 @@ class Post:
             )
         return frame
 
-    def _sort(self, line: Line, frame: Frame, size: int) -> None:
-        if frame.messages:
-            for seat, lane in line.lanes:
-                if lane is None:
-                    raise self._unheard(line, seat, frame.messages[0].label)
-                seat.mailbox.accept(lane, frame.messages, size, lossy=self.recovering)
+    def _sort(self, line: Line, frame: Frame) -> None:
+        """What a frame says besides its messages."""
         if frame.ack is not None:
             self._credit(line, frame.ack, to_all=frame.control is not None)
         elif frame.control is not None:

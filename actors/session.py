@@ -15,7 +15,7 @@ import anyio
 
 from ..broker import subjects
 from ..broker.errors import BrokerError
-from ..broker.frame import Abort, Ack, Control, Frame, Message, encode
+from ..broker.frame import Abort, Ack, Control, Frame, encode, framer
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
@@ -121,7 +121,7 @@ class Session:
         self._recovery: Recovery | None = None
         self._grace: asyncio.TimerHandle | None = None
         # One bound method each for all instances.
-        self._lanes = (self._encode, self._publish, switchboard.turn)
+        self._lanes = (framer(cast.fingerprint), self._publish, switchboard.turn)
         for role in implementations:
             for part in cast.parts[role]:
                 for index in part.instances():
@@ -320,9 +320,6 @@ class Session:
         return subjects.message(
             cast.namespace, cast.name, role, index, self.id, sender, sender_index
         )
-
-    def _encode(self, batch: list[Message]) -> bytes:
-        return encode(Frame(self._cast.fingerprint, tuple(batch)))
 
     def _publish(self, subject: str, data: bytes) -> None:
         try:

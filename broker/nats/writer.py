@@ -24,6 +24,7 @@ class Writer:
         self._straight: Callable[[bytes], None] | None = None
         self._sent = 0
         self._many = False
+        self._gathers = False
         self._crowd: list[bytes] = []
         self._late: deque[Outgoing] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -37,6 +38,7 @@ class Writer:
         """The connection is cut: nothing of what waits is to be sent on the next one."""
         self._late.clear()
         self._crowd.clear()
+        self._gathers = False
 
     async def close(self) -> None:
         if self._task is not None:
@@ -47,6 +49,11 @@ class Writer:
         self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
     ) -> None:
         """Hand a message over; never waits. What fails is lost, as with a cut connection."""
+        if self._gathers and not reply and headers is None:
+            # Something went straight in this turn, and nothing by the library since.
+            self._sent += 1
+            self._crowd.append(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+            return
         if self._task is not None:
             self._late.append((subject, payload, reply, headers))
             return
@@ -83,6 +90,7 @@ class Writer:
         """What is said in one turn of the loop goes at its end, in one call of the system. But where
         the last turn in which something was said had a single message, the first goes at once."""
         self._sent += 1
+        self._gathers = True
         if self._sent == 1:
             self._loop.call_soon(self._turned)
             if not self._many and self._straight is not None:
@@ -91,6 +99,7 @@ class Writer:
         self._crowd.append(command)
 
     def _disperse(self) -> None:
+        self._gathers = False
         crowd, self._crowd = self._crowd, []
         if crowd and self._straight is not None:
             self._straight(b"".join(crowd))

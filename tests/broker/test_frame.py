@@ -22,6 +22,7 @@ from pavane.broker.frame import (
     Parts,
     decode,
     encode,
+    framer,
 )
 
 PRINT = b"12345678"
@@ -54,6 +55,11 @@ frames = st.builds(
     abort=st.none() | st.builds(Abort, reason=texts, code=texts, role=texts),
     control=st.none() | st.builds(Control, verb=texts, facts=st.binary(max_size=20)),
 )
+
+
+@given(st.lists(messages, max_size=20), st.binary(min_size=8, max_size=8))
+def test_a_framer_makes_the_same_bytes(said: list[Message], fingerprint: bytes) -> None:
+    assert framer(fingerprint)(said) == encode(Frame(fingerprint, tuple(said)))
 
 
 @given(frames)
