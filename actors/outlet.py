@@ -147,7 +147,7 @@ class Outlet:
         read = self._lowest - WINDOW
         done = list(takewhile(lambda sent: sent[1] <= read, self._unread))
         del self._unread[: len(done)]
-        self._flying -= sum(size for *_, size in done)
+        self._flying -= sum([sent[3] for sent in done])
         self.room = self._lowest - (self.next - 1) if self._flying <= BYTES else 0
         if self.room > 0:
             self.wake()
@@ -228,8 +228,10 @@ class Outbox:
             outlet.batch = None
             self._order += 1
             data = self._encode(batch)
-            size = sum([len(message.payload) for message in batch])
-            outlet.departed((self._order, batch[-1].sequence, data, size))
+            last = batch[-1]
+            lone = len(batch) == 1
+            size = len(last.payload) if lone else sum([len(said.payload) for said in batch])
+            outlet.departed((self._order, last.sequence, data, size))
             self._publish(outlet.subject, data)
 
     def send_again(self) -> None:

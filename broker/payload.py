@@ -52,7 +52,10 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
     if size > limits.size:
         raise FrameError("payload", f"{size} bytes are more than {limits.size}")
     if data and _IS_LEAF[data[0]]:
-        return _leaf(data)
+        try:
+            return _leaf_decoder.decode(data)
+        except REFUSALS as error:
+            raise FrameError("payload", str(error)[:200]) from None
     if size > limits.elements or size - len(data.translate(None, _OPENERS)) > limits.depth:
         _walk(data, limits)
     try:
@@ -66,13 +69,6 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 _LEAVES = frozenset({str, bytes, int, float, bool, type(None)})
 _leaf_encoder = msgspec.msgpack.Encoder()
 _leaf_decoder = msgspec.msgpack.Decoder()
-
-
-def _leaf(data: bytes) -> Any:
-    try:
-        return _leaf_decoder.decode(data)
-    except REFUSALS as error:
-        raise FrameError("payload", str(error)[:200]) from None
 
 
 # --- the walk ----------------------------------------------------------------------------
