@@ -6,7 +6,6 @@ opened has to be closed in peace.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 import sys
@@ -44,6 +43,8 @@ def ignore() -> None:
 async def until_ended(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `main` in the current task; the first signal cancels it, so that what it has opened is
     closed, and `Terminated` is raised then."""
+    import asyncio  # here, since most verbs run nothing, and it takes a moment to load
+
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
