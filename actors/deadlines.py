@@ -68,16 +68,24 @@ class Deadlines:
 
     def begin(self) -> None:
         """The session has opened: the times of the first steps run from now on."""
-        self._clocks = Clocks(self._times, self._monitor.state, self._clock.monotonic())
+        state = self._monitor.state
+        entered = self._entered(measured=bool(self._times.clocks[state.number]))
+        self._clocks = Clocks(self._times, state, entered)
         self._watch()
 
     def advance(self, step: Step) -> None:
         """The instance took `step`; its monitor has moved on."""
         self._pinned = None
         self._met.clear()
-        self._clocks.advance(step, self._monitor.state, self._clock.monotonic())
+        after, clocks = self._monitor.state, self._times.clocks
+        measured = bool(clocks[step.source.number] or clocks[after.number])
+        self._clocks.advance(step, after, self._entered(measured=measured))
         if self._clocks.is_urgent:
             self._watch()
+
+    def _entered(self, *, measured: bool) -> float:
+        """The moment at which the state was entered; `measured` says whether it matters."""
+        return self._clock.monotonic()
 
     def end(self) -> None:
         self._ending = True
@@ -137,6 +145,13 @@ class Deadlines:
         return all(inlet is not None and inlet.queue for inlet in inlets)
 
     # --- which branch may be taken -------------------------------------------------------
+
+    async def judge(self, step: Step) -> None:
+        """Raise `TooLate` or `TooEarly` for a branch that may not be begun at this moment."""
+        self.check(step)
+
+    async def hear(self) -> None:
+        """Return when what has come may be taken."""
 
     def check(self, step: Step) -> None:
         """Raise `TooLate` or `TooEarly` for a branch that may not be taken at this moment."""

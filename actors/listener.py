@@ -50,6 +50,8 @@ class Listener:
             began = perf_counter()
             step, inlets = await self._next(label, sender)
             self._waited = perf_counter() - began
+            if self._seat.deadlines is not None:
+                await self._seat.deadlines.hear()
             branches += inlets[0].head.branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
@@ -64,6 +66,8 @@ class Listener:
     async def narrow(self) -> bool:
         """Read one selection, if that is what comes next; a message stays where it is."""
         step, inlets = await self._next(None, None)
+        if self._seat.deadlines is not None:
+            await self._seat.deadlines.hear()
         if step.selection:
             self._take(step, inlets[0])
         return step.selection

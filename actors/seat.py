@@ -133,10 +133,10 @@ class Seat:
         if self.chosen and not step.selection:
             self.chosen = ""
 
-    def check_time(self, step: Step) -> None:
+    async def check_time(self, step: Step) -> None:
         """Raise `TooLate` or `TooEarly` where a timeout forbids the branch that `step` begins."""
         if self.deadlines is not None:
-            self.deadlines.check(step)
+            await self.deadlines.judge(step)
 
     def note(self, label: str, payload: object) -> None:
         """Remember a payload for the guards: its fields by name, and itself by its label."""

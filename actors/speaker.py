@@ -56,7 +56,7 @@ class Speaker:
 
     async def _send(self, label: str, whom: Whom | None, pack_for: Callable[[Move], Any]) -> Step:
         route = self._route(label, whom)
-        self._seat.check_time(route[0])
+        await self._seat.check_time(route[0])
         move = self._move(route[-1])
         raw = pack_for(move)
         payload = self._seal(move.step, move.write(raw))
@@ -97,7 +97,7 @@ class Speaker:
             first = [s for s in options if branch in s.branches][:1]
             route = await self._room(lambda: self._chosen(branch))
             for step in route[:1] or first:
-                self._seat.check_time(step)
+                await self._seat.check_time(step)
             for step in first:
                 require(step, self._seat.monitor, self._seat.values)
             for step in route:

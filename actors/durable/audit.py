@@ -21,7 +21,7 @@ from ...effects.entry import Entry
 from ...effects.history.reading import History as Journals
 from . import records
 from .names import NOBODY, OWN, Place
-from .records import Done, Started, Taken, Tallied
+from .records import Done, Limited, Started, Taken, Tallied
 
 FaultKind = Literal["missing", "doubled", "order", "stale", "unreadable", "count", "charge", "fact"]
 
@@ -66,6 +66,14 @@ class _Numbers:
     def __init__(self) -> None:
         self.last = 0
         self.early: set[int] = set()
+        self.excused: set[int] = set()
+        """Those that may be missing."""
+
+    @property
+    def missing(self) -> int | None:
+        """The first that has to be there and is not."""
+        expected = range(self.last + 1, max(self.early, default=0))
+        return next((n for n in expected if n not in self.early | self.excused), None)
 
     def see(self, number: int) -> Literal["next", "early", "late", "doubled"]:
         if number <= self.last or number in self.early:
@@ -119,6 +127,8 @@ class Auditor:
                 numbers = self._steps.setdefault((role, step.index), _Numbers())
                 self._see(numbers, step.number, f"{role}[{step.index}]", "step")
                 self.found.steps += 1
+                if isinstance(step, Limited):
+                    numbers.excused.update(step.open)
 
     def _word(self, record: Record, sender: str, index: int) -> None:
         word = records.unpack_word(record.payload)
@@ -186,8 +196,8 @@ class Auditor:
                 what = f"message {numbers.last + 1} is missing"
                 self.found.add("missing", subject, what)
         for (role, index), numbers in self._steps.items():
-            if numbers.early:
-                what = f"step {numbers.last + 1} is missing"
+            if numbers.missing is not None:
+                what = f"step {numbers.missing} is missing"
                 self.found.add("missing", f"{role}[{index}]", what)
         if self._started is None:
             self.found.add("missing", self.found.session, "it was never started")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -26,8 +27,8 @@ class Recorder(Protocol):
         """Store a step; returns when it is stored."""
         ...
 
-    def note(self, step: Step) -> object:
-        """Store a step that nobody waits for."""
+    def note(self, step: Step) -> asyncio.Future[None] | None:
+        """Store a step without waiting; what is returned is done when it is stored."""
         ...
 
 
@@ -59,6 +60,7 @@ class RecordedCalls:
             except CallFailed as error:
                 ran, failed = Ran(index, number, name, b"", error.kind, error.reason), error
             await self._recorder.record(ran)
+        await self._recalls[index].returns(number)
         if ran.error:
             raise failed or CallFailed(caller.name, name, ran.error, ran.reason)
         return ran.value
@@ -68,6 +70,7 @@ class RecordedCalls:
         if looked is None:
             looked = Looked(caller.index, number, self._clock.now())
             await self._recorder.record(looked)
+        await self._recalls[caller.index].returns(number)
         return looked.time
 
     async def sleep(self, caller: Caller, seconds: float) -> None:
@@ -79,6 +82,7 @@ class RecordedCalls:
         if left > 0:
             self._flush(caller.index)
             await self._clock.sleep(left)
+        await self._recalls[caller.index].returns(number)
 
     async def first(self, mailbox: Mailbox, ready: Callable[[], Source | None]) -> Source:
         """Who is heard first, where an instance may hear several. `ready` says who could be."""
@@ -89,4 +93,5 @@ class RecordedCalls:
                 await mailbox.arrival()
             read = Read(mailbox.index, number, *source)
             await self._recorder.record(read)
+        await recall.returns(number)
         return (read.role, read.sender)

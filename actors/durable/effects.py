@@ -93,8 +93,9 @@ class OnceOnly(Pipeline):
         index = context.identity.index or 0
         recall = self._recalls[index]
         if recall.is_next(Refused):
-            _, refused = recall.next(Refused, f"a message {action.label} refused")
+            number, refused = recall.next(Refused, f"a message {action.label} refused")
             assert refused is not None
+            await recall.returns(number)
             raise restored(refused)
         before = self._passed.get(index)
         if before:
@@ -107,6 +108,7 @@ class OnceOnly(Pipeline):
         except EffectError as error:
             number, _ = recall.next(Refused, "")
             await self._recorder.record(Refused(index, number, error.code, _facts(error)))
+            await recall.returns(number)
             raise
 
     def _again(self, context: SendContext, action: Action, entries: tuple[Entry, ...]) -> Passed:
@@ -142,6 +144,7 @@ class OnceOnly(Pipeline):
         if merged is None:
             await self._base.after_arrival(context, action, sender)
             await self._recorder.record(Merged(index, number, sender.role, sender.index or 0))
+        await self._recalls[index].returns(number)
 
     async def finish(self, context: SendContext) -> None:
         await self._base.finish(context)

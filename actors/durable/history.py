@@ -16,7 +16,7 @@ from ...broker.frame import Frame, Message, decode, is_reflected
 from . import records
 from .errors import LogDamaged
 from .names import NOBODY, OWN, Place
-from .records import Admitted, Cancelled, Done, Failed, Started, Step, Taken, Tallied
+from .records import Admitted, Cancelled, Done, Failed, Started, Step, Taken, Tallied, Timed
 
 Channel = tuple[str, int | None, str, int]
 """Receiver, its index or None for all, sender, its index."""
@@ -110,6 +110,15 @@ class History:
                 continue
             found.setdefault(step.index, {}).setdefault(step.number, step)
         return found
+
+
+def times_of(steps: Iterable[Step]) -> dict[int, dict[int, float]]:
+    """When which instance took which step of the protocol, as far as that was measured."""
+    found: dict[int, dict[int, float]] = {}
+    for step in steps:
+        if isinstance(step, Timed):
+            found.setdefault(step.index, {}).setdefault(step.move, step.time)
+    return found
 
 
 def frame_of(channel: Channel, data: bytes) -> Frame:

@@ -78,7 +78,8 @@ class UnitLog:
                 future.set_result(None)
 
     async def settled(self) -> None:
-        """Wait until everything handed over is stored. Raises what refused it."""
+        """Wait until everything handed over, and every step, is stored. Raises what refused it."""
+        self._flush()
         while self._unstored and self.failure is None:
             future: asyncio.Future[None] = self._loop.create_future()
             self._settled.append(future)
@@ -139,5 +140,7 @@ class ClosedLog:
     async def record(self, step: Step) -> None:
         raise BeyondLog(self._name, "another step")
 
-    def note(self, step: Step) -> object:
+    def note(self, step: Step) -> asyncio.Future[None] | None:
+        if step.number:
+            raise BeyondLog(self._name, "another step")
         return None

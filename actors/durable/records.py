@@ -153,7 +153,51 @@ class Admitted(_Record, frozen=True, tag="admitted"):
     digest: bytes
 
 
-Step = Ran | Looked | Slept | Read | Refused | Merged | Admitted
+class Timed(_Record, frozen=True, tag="timed"):
+    """The instance's `move`-th step, or its beginning for 0, was taken at `time` (since 1970): the
+    clocks that begin there run from then. No step of the code: `number` is 0."""
+
+    index: int
+    number: int
+    move: int
+    time: float
+
+
+class Limited(_Record, frozen=True, tag="limited"):
+    """A block of `me.deadline()`, the `block`-th, came to its end after `moves` steps of the
+    protocol; `passed` if time was up. `open` are the steps of the code that were begun before and
+    had not come to anything: what they were may not stand in the log."""
+
+    index: int
+    number: int
+    block: int
+    passed: bool
+    time: float
+    moves: int = 0
+    open: list[int] = []
+
+
+class Judged(_Record, frozen=True, tag="judged"):
+    """Whether a branch might be taken at `time`: `verdict` is empty, `late` or `early`; then
+    `seconds` are those of its timeout, and `wait` how long it is too early."""
+
+    index: int
+    number: int
+    verdict: str
+    time: float
+    seconds: float = 0.0
+    wait: float = 0.0
+
+
+class Left(_Record, frozen=True, tag="left"):
+    """A look at the time that is left, in seconds, or at whether a branch is open: 1 or 0."""
+
+    index: int
+    number: int
+    seconds: float | None
+
+
+Step = Ran | Looked | Slept | Read | Refused | Merged | Admitted | Timed | Limited | Judged | Left
 
 
 def pack(record: Word) -> bytes:

@@ -6,7 +6,7 @@ So a new version of a role can be tried on the sessions that are running, before
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -24,7 +24,7 @@ from ...language.machine import Action
 from ..around import NOTHING, Around
 from ..calls import packed
 from ..cast import Cast
-from ..clock import LoopClock
+from ..clock import LoopClock, Timer
 from ..errors import RoleFailed
 from ..playing import Implementation, play
 from ..seat import Seat
@@ -76,10 +76,20 @@ class _Offline(Pipeline):
 
 
 class _Late(LoopClock):
-    """All sleeps are over."""
+    """All sleeps are over; what was not in time is in the log."""
 
     def now(self) -> float:
         return float("inf")
+
+    def call_at(self, when: float, callback: Callable[[], None]) -> Timer:
+        return _Never()
+
+
+class _Never:
+    """A call that does not come."""
+
+    def cancel(self) -> None:
+        """There is nothing to call off."""
 
 
 class Replay:

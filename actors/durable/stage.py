@@ -29,9 +29,10 @@ from ..switchboard import Switchboard
 from .assignment import Assignment
 from .calls import RecordedCalls, Recorder
 from .effects import OnceOnly
-from .history import Channel, History
+from .history import Channel, History, times_of
 from .lanes import DurableMailbox, DurableOutlet
 from .recall import Recall
+from .times import RecordedDeadlines
 
 AT_ONCE = 64
 """How many instances' journals are taken over, or ended, together."""
@@ -99,11 +100,14 @@ class Stage:
         self._failed = False
         self._said = history.said(unit.role, unit.start, unit.stop)
         steps = history.steps_of(unit.role, unit.start)
+        times = times_of(history.steps.get((unit.role, unit.start), ()))
         parts = {i: part for part in cast.parts[unit.role] for i in part.instances()}
         everyone = range(unit.start, unit.stop)
         self._recalls = {
-            i: Recall(self.id, parts[i].name_of(i), steps.get(i, {})) for i in everyone
+            i: Recall(self.id, parts[i].name_of(i), steps.get(i, {}), times.get(i))
+            for i in everyone
         }
+        self._recorder = recorder
         self.calls = RecordedCalls(self._recalls, recorder, clock, self._flush_one)
         self.pipeline = OnceOnly(
             pipeline,
@@ -127,6 +131,11 @@ class Stage:
         )
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         seat.settle = partial(self.calls.first, mailbox)
+        if part.times:
+            seat.deadlines = RecordedDeadlines(
+                seat, self._clock, lambda error: self.fail(error, seat.name),
+                self._recalls[index], self._recorder, lambda: self._is_caught_up(seat),
+            )  # fmt: skip
         return seat
 
     def _missing(self) -> None:
@@ -241,8 +250,19 @@ class Stage:
         """How many steps an instance has taken."""
         return self._recalls[index].number
 
+    def _is_caught_up(self, seat: Seat) -> bool:
+        """Whether an instance has done all that the log has of it."""
+        outlets = seat.outbox.outlets.values()
+        said = any(isinstance(o, DurableOutlet) and o.recorded for o in outlets)
+        said = said or any(
+            channel[3] == seat.index and self._said[channel] for channel in self._said
+        )
+        return not said and self._recalls[seat.index].is_over
+
     def waits(self, seat: Seat) -> bool:
-        """Whether an instance waits for a message, or for credit."""
+        """Whether an instance waits for a message, for credit, or for what is not in the log."""
+        if isinstance(seat.deadlines, RecordedDeadlines) and seat.deadlines.is_limiting:
+            return True
         outlets = seat.outbox.outlets.values()
         credit = any(isinstance(o, DurableOutlet) and o.is_waited_for for o in outlets)
         return credit or (isinstance(seat.mailbox, DurableMailbox) and seat.mailbox.is_waited_for)

@@ -1,0 +1,217 @@
+"""The times of a durable session: decided once, and running on wherever it is played."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import pavane
+from pavane.actors.durable.audit import audit
+from pavane.actors.durable.names import Place
+from pavane.broker.contract import Broker
+
+Dying = Callable[..., Awaitable[Any]]
+Role = Callable[[pavane.Endpoint], Awaitable[object]]
+
+CLAIMS = pavane.load("""
+protocol Claims {
+    roles: Customer, Desk, Manager;
+    Customer -> Desk: Claim(amount: int);
+    Desk -> Manager: Decide(amount: int);
+    @timeout(20s)
+    rec Waiting {
+        choice at Manager {
+            approve: { Manager -> Desk: Approve; Desk -> Customer: Paid(amount: int); }
+            timeout(40ms): {
+                Manager -> Desk: Undecided; Desk -> Customer: Patience; continue Waiting;
+            }
+        }
+    }
+}
+""")
+
+
+async def customer(me: pavane.Endpoint) -> int:
+    await me.send("Claim", 120)
+    reminders = 0
+    while (await me.offer()).label == "Patience":
+        reminders += 1
+    return reminders
+
+
+async def desk(me: pavane.Endpoint) -> None:
+    amount = (await me.receive("Claim")).amount
+    await me.send("Decide", amount)
+    while (await me.offer()).label == "Undecided":
+        await me.send("Patience")
+    await me.send("Paid", amount)
+
+
+def manager(seconds: float) -> Role:
+    """Asks somebody, who goes on thinking while the customer is told to be patient."""
+
+    async def think() -> float:
+        await asyncio.sleep(seconds)
+        return time.time()
+
+    async def decide(me: pavane.Endpoint) -> list[Any]:
+        await me.receive("Decide")
+        seen: list[Any] = []
+        thinking = asyncio.create_task(me.run(think))
+        try:
+            while True:
+                async with me.deadline() as late:
+                    await asyncio.shield(thinking)
+                seen.append(late.passed)
+                seen.append(me.time_left)
+                if not late.passed:
+                    break
+                with suppress(pavane.TooLate):
+                    await me.send("Approve")
+                    seen.append("came through")
+                await me.send("Undecided")
+        finally:
+            thinking.cancel()
+        await me.send("Approve")
+        return seen
+
+    return decide
+
+
+ROLES: dict[str, Role] = {"Customer": customer, "Desk": desk}
+
+
+async def same_again(runtime: pavane.Runtime, session: str, roles: dict[str, Role]) -> None:
+    """Every role does what the log says, twice the same, and the log is whole."""
+    for role, by in roles.items():
+        first, second = [
+            [one async for one in runtime.replay(CLAIMS, session, role, by)] for _ in range(2)
+        ]
+        assert first == second
+        assert [(one.end, one.is_faithful) for one in first] == [("done", True)], first
+    found = await audit(runtime.broker, Place("", "Claims", session), runtime.journal)
+    assert found.is_over
+    assert not found.faults, found.faults
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.1])
+async def test_a_replay_takes_each_branch_as_it_was_taken(
+    runtime: pavane.Runtime, unique: str, seconds: float
+) -> None:
+    roles = {**ROLES, "Manager": manager(seconds)}
+    first = await runtime.run(CLAIMS, roles, durable=True, session=unique)
+    assert (first["Customer"] > 0) == (seconds > 0)
+    assert first["Manager"].count(True) == first["Customer"]
+    # Played by somebody who decides at once, it is what it was: the log has decided.
+    await same_again(runtime, unique, {**ROLES, "Manager": manager(seconds)})
+
+
+async def drawn(dying: Dying, session: str, seconds: float, lives: list[int]) -> None:
+    roles = {**ROLES, "Manager": manager(seconds)}
+
+    async def attempt(runtime: pavane.Runtime) -> None:
+        outcome = await runtime.run(CLAIMS, roles, durable=True, session=session)
+        assert outcome["Manager"].count(True) == outcome["Customer"]
+        await same_again(runtime, session, roles)
+
+    for number in lives:
+        await dying(attempt, number)
+    await dying(attempt)
+
+
+crashes = st.lists(st.integers(1, 40), max_size=3)
+hurried = settings(
+    max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+patient = settings(hurried, max_examples=150)
+
+
+@hurried
+@given(st.sampled_from([0.0, 0.06]), crashes, st.uuids())
+async def test_killed_at_any_write_what_time_decided_stands(
+    dying: Dying, hub: Broker, seconds: float, lives: list[int], session: object
+) -> None:
+    await drawn(dying, str(session), seconds, lives)
+
+
+@pytest.mark.long
+@patient
+@given(st.sampled_from([0.0, 0.03, 0.06, 0.1]), crashes, st.uuids())
+async def test_killed_at_many_writes_what_time_decided_stands(
+    dying: Dying, hub: Broker, seconds: float, lives: list[int], session: object
+) -> None:
+    await drawn(dying, str(session), seconds, lives)
+
+
+# --- times that run on -----------------------------------------------------------------------
+
+SLOW = pavane.load("""
+protocol Slow {
+    roles: A, B;
+    A -> B: Ask;
+    choice at B {
+        yes: { B -> A: Yes; }
+        timeout(900ms): { B -> A: Late; }
+    }
+}
+""")
+BOUND = pavane.load("protocol Bound { roles: A, B; A -> B: Ask; @timeout(900ms) B -> A: Yes; }")
+
+
+async def asker(me: pavane.Endpoint) -> str:
+    await me.send("Ask")
+    return (await me.offer()).label
+
+
+async def sleeper(me: pavane.Endpoint) -> float:
+    await me.receive("Ask")
+    async with me.deadline() as late:
+        await asyncio.sleep(60)
+    assert late.passed
+    await me.send("Late")
+    return await me.now()
+
+
+async def silent(me: pavane.Endpoint) -> None:
+    await me.receive("Ask")
+    await asyncio.sleep(60)
+
+
+async def left_after(
+    runtime: pavane.Runtime, protocol: pavane.Choreography, session: str, seconds: float, by: Role
+) -> None:
+    """Play it for so long, and then no longer."""
+    playing = asyncio.create_task(
+        runtime.run(protocol, A=asker, B=by, durable=True, session=session)
+    )
+    await asyncio.sleep(seconds)
+    playing.cancel()
+    with suppress(asyncio.CancelledError):
+        await playing
+
+
+async def test_a_timeout_comes_when_it_would_have_whoever_plays(
+    runtime: pavane.Runtime, unique: str
+) -> None:
+    began = time.time()
+    await left_after(runtime, SLOW, unique, 0.4, sleeper)
+    outcome = await runtime.run(SLOW, A=asker, B=sleeper, durable=True, session=unique)
+    assert outcome["A"] == "Late"
+    assert 0.85 < outcome["B"] - began < 1.25
+
+
+async def test_a_step_is_late_when_it_would_have_been_whoever_plays(
+    runtime: pavane.Runtime, unique: str
+) -> None:
+    began = time.time()
+    await left_after(runtime, BOUND, unique, 0.4, silent)
+    with pytest.raises(pavane.StepTimedOut):
+        await runtime.run(BOUND, A=asker, B=silent, durable=True, session=unique)
+    assert 0.85 < time.time() - began < 1.25
