@@ -279,7 +279,10 @@ class Broker(Protocol):
         self, counter: str, account: str, *, owner: str, epoch: int, used: int
     ) -> Level:
         """Give back what the account has drawn beyond `used`, and forget it. Does nothing where it
-        holds nothing (any more), or for another owner, or another epoch."""
+        holds nothing (any more), or for another owner, or another epoch.
+
+        An owner of a second or later turn (`2/...`) leaves a trace, a hold of `2/`: until 64
+        others have come after it, no owner of an earlier turn can reserve for the account."""
         ...
 
     async def rotate(self, counter: str) -> Level:

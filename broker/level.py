@@ -19,6 +19,9 @@ HOLDS = 4096
 """How many accounts may hold something of one counter; all stand in its record. Those that have
 drawn nothing ahead make room for others, the oldest first."""
 
+TRACES = 64
+"""How many released accounts that have had more than one owner a counter remembers."""
+
 
 def checked(value: int) -> int:
     """`value`, if it is an amount; raises `ValueError`, as it is a bug of the caller if not."""
@@ -87,13 +90,27 @@ def reserved(counter: str, level: Level, claim: Claim) -> Level:
 
 
 def _may_take_over(hold: Hold, claim: Claim) -> bool:
-    return claim.take_over and _turn(claim.owner) >= _turn(hold.owner)
+    may = claim.take_over or _is_trace(hold)
+    return may and _turn(claim.owner) >= _turn(hold.owner)
 
 
 def _turn(owner: str) -> int:
     """Which of the owners of an account this is, if it says so."""
     turn, slash, _ = owner.partition("/")
     return int(turn) if slash and turn.isdecimal() else 0
+
+
+def _is_trace(hold: Hold) -> bool:
+    """Whether nobody owns the account, and it stands there for those that have owned it before."""
+    return hold.owner.endswith("/")
+
+
+def _with_trace(others: tuple[Hold, ...], account: str, turn: int, drawn: int) -> tuple[Hold, ...]:
+    """Whoever has had the account before this turn must not find it free."""
+    traces = [other for other in others if _is_trace(other)]
+    if len(traces) >= TRACES:
+        others = tuple(other for other in others if other is not traces[0])
+    return (*others, Hold(account, f"{turn}/", drawn, drawn))
 
 
 def _with_room(counter: str, held: tuple[Hold, ...]) -> tuple[Hold, ...]:
@@ -111,6 +128,9 @@ def released(level: Level, account: str, owner: str, epoch: int, used: int) -> L
         return level
     rest = max(0, hold.drawn - checked(used))
     held = tuple(other for other in level.held if other is not hold)
+    turn = _turn(owner)
+    if turn > 1:
+        held = _with_trace(held, account, turn, hold.drawn - rest)
     return replace(level, spent=level.spent - rest, held=held)
 
 

@@ -33,13 +33,15 @@ from .receipt import Receipt, verify_chain
 @dataclass(frozen=True, slots=True)
 class Charged:
     """What was taken from a counter; `level` is the counter right after, without what this
-    process has drawn ahead, as far as it knows. `lease` has the charge, if one has."""
+    process has drawn ahead, as far as it knows. `lease` has the charge, if one has; a `key` was
+    charged under in this `turn`."""
 
     counter: str
     amount: int
     level: Level
     lease: Lease | None = field(default=None, repr=False, compare=False)
     key: str = ""
+    turn: int = 0
 
 
 def flow_counter(context: str, peer: str) -> str:
@@ -115,7 +117,7 @@ class Budgets:
         counter = flow_counter(context, peer)
         try:
             if key:
-                return await self._once(counter, cost, key)
+                return await self._once(counter, cost, key, 0)
             lease = self._leases.opened(counter, account)
             level, leased = await self._leases.charge(lease, cost)
             return Charged(counter, cost, level, lease if leased else None)
@@ -126,15 +128,15 @@ class Budgets:
         except UnknownCounter:
             raise UnknownBudget(context, peer) from None
 
-    async def _once(self, counter: str, cost: int, key: str) -> Charged:
+    async def _once(self, counter: str, cost: int, key: str, turn: int) -> Charged:
         async def charge() -> Level:
-            return await self._keyed.charge(counter, cost, key)
+            return await self._keyed.charge(counter, cost, key, turn)
 
         try:
             level = await charge()
         except LimitExceeded:
             level = await self._leases.insist(charge, counter)
-        return Charged(counter, cost, level, key=key)
+        return Charged(counter, cost, level, key=key, turn=turn)
 
     def open_account(
         self, context: str, peer: str, account: str, *, used: int = 0, epoch: int = 0, turn: int = 0
@@ -156,7 +158,8 @@ class Budgets:
     def settle(self, charged: Charged) -> None:
         """The charge is stored elsewhere: the budget need not remember its key."""
         if charged.key:
-            self._keyed.settle(charged.counter, charged.key, charged.amount, charged.level.epoch)
+            epoch = charged.level.epoch
+            self._keyed.settle(charged.counter, charged.key, charged.amount, epoch, charged.turn)
         elif charged.lease is not None:
             charged.lease.settle()
 
@@ -218,13 +221,15 @@ class Budgets:
     async def leakage(self, context: str, observer: str) -> Level | None:
         return await self._broker.level(leakage_counter(context, observer))
 
-    async def leak(self, context: str, observer: str, amount: int, *, key: str = "") -> Charged:
-        """Take `amount`, under a `key` once as `charge` does. Raises `LeakageExhausted` (nothing
-        is taken) or `UnknownLeakage`."""
+    async def leak(
+        self, context: str, observer: str, amount: int, *, key: str = "", turn: int = 0
+    ) -> Charged:
+        """Take `amount`, under a `key` once as `charge` does; of two that have the key, the one of
+        the later `turn` has it. Raises `LeakageExhausted` (nothing is taken) or `UnknownLeakage`."""
         counter = leakage_counter(context, observer)
         try:
             if key:
-                return await self._once(counter, amount, key)
+                return await self._once(counter, amount, key, turn)
             return Charged(counter, amount, await self._broker.spend(counter, amount))
         except LimitExceeded as error:
             raise LeakageExhausted(
@@ -235,11 +240,21 @@ class Budgets:
 
     # back -----------------------------------------------------------------------------
 
+    async def reopen(self, charged: Charged) -> None:
+        """Before what says that a charge of an account was made is taken back: hold the charge
+        open, so that it is given back by whoever has the account when that is stored, and by
+        nobody else. Raises `HoldTaken` where a later turn has it already."""
+        if charged.lease is not None and charged.lease.lasting:
+            await self._leases.reopen(charged.lease)
+
     async def give_back(self, charged: Charged) -> None:
-        """Undo a charge exactly. One of an epoch that is over has nothing to be undone."""
+        """Undo a charge exactly. One of an epoch that is over has nothing to be undone. One of an
+        account is open (see `reopen`), and stays so until it is settled."""
         epoch = charged.level.epoch
         if charged.key:
-            await self._keyed.give_back(charged.counter, charged.key, charged.amount, epoch)
+            await self._keyed.give_back(
+                charged.counter, charged.key, charged.amount, epoch, charged.turn
+            )
         elif charged.lease is not None:
             await charged.lease.give_back(charged.amount, epoch)
         else:

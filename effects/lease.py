@@ -142,14 +142,18 @@ class Lease:
         """Begin with nothing in another epoch."""
         if epoch != self.epoch:
             self.epoch, self.used, self.drawn, self.held, self._level = epoch, 0, 0, False, None
+            # A stale owner may have been quicker to draw in this epoch.
+            self.take_over = self.lasting
 
     # giving back ------------------------------------------------------------------------
 
     async def give_back(self, cost: int, epoch: int) -> None:
-        """Undo a charge of this lease."""
+        """Undo a charge of this lease. One of a lasting account must be open: what it has drawn
+        is given back by its owner only, with a release."""
         async with self._lock:
             if epoch != self.epoch:
                 return
+            assert self.held or not self.lasting, "an open charge keeps its lease"
             if not self.held:
                 await self._broker.give_back(self.counter, cost, epoch=epoch)
             self.used -= cost

@@ -18,8 +18,7 @@ from contextlib import suppress
 from typing import TypeVar
 
 from ..broker.contract import Broker, Hold, Level, Subscription
-from ..broker.errors import BrokerError, LimitExceeded
-from ..broker.level import hold_of
+from ..broker.errors import BrokerError, LimitExceeded, UnknownCounter
 from ..broker.surroundings import unique
 from .lease import IDLE, Lease
 
@@ -193,12 +192,19 @@ class Leases:
         if lease is None:
             return
         if lease.take_over:
-            level = await self._broker.level(counter)
-            if level is None or hold_of(level, account) is None:
+            # Also where nothing is left: whoever had it before finds it closed.
+            try:
+                await lease.draw(0, ahead=False)
+            except UnknownCounter:
                 return
-            await lease.draw(0, ahead=False)
             lease.settle()
         await lease.release()
+
+    async def reopen(self, lease: Lease) -> None:
+        """Have a settled charge of a lasting account open again, so that it can be given back.
+        Raises as `Broker.reserve`: `HoldTaken`, where it is another's to give back."""
+        await lease.draw(0, ahead=False)
+        self._watch()
 
     async def close(self) -> None:
         """Give everything back. Raises `BrokerError` where that fails."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from ..broker.errors import WrongSequence
 from ..language.machine import Action, Peer
 from .budget import Budgets, Charged
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
@@ -113,7 +114,7 @@ class BrokerDriver:
         )
         entries = tuple([entry async for entry in found])
         self.sends[identity] = sum(entry.kind == "sent" for entry in entries)
-        if len(entries) > 1:
+        if len(entries) > 1 or context.turn > 1:
             self._taken[identity] = context
         return entries
 
@@ -166,6 +167,7 @@ class BrokerTransaction:
         self._leaks: list[Charged] = []
         self._facts: list[str] = []
         self._merges: list[Draft] = []
+        self._is_left = False
         self.receipt: Receipt | None = None
         self.entries: tuple[Entry, ...] = ()
 
@@ -214,7 +216,8 @@ class BrokerTransaction:
             # Its successor, should this process be killed now, sends the message of this number.
             number = self._driver.sends.get(self._identity, 0) + 1
             key = f"{'.'.join(self._identity.tokens())}.{number}"
-        charged = await self._driver.budgets.leak(context, observer, amount, key=key)
+        turn = self._snapshot.context.turn
+        charged = await self._driver.budgets.leak(context, observer, amount, key=key, turn=turn)
         self._leaks.append(charged)
         return f"{observer} {amount} ({charged.level.spent} of {charged.level.limit})"
 
@@ -234,7 +237,13 @@ class BrokerTransaction:
         writer = await self._driver.journal.writer(self._identity)
         chain = await self._driver.receipts(self._identity)
         self._issue(chain)
-        self.entries = await writer.add([*self._merges, self._sent(), *self._fact_drafts()])
+        drafts = [*self._merges, self._sent(), *self._fact_drafts()]
+        try:
+            self.entries = await writer.add(drafts)
+        except BaseException as error:
+            # What is not known to be refused may be stored after all.
+            self._is_left = not isinstance(error.__cause__, WrongSequence)
+            raise
         sends = self._driver.sends
         sends[self._identity] = sends.get(self._identity, 0) + 1
         for charged in self.charges:
@@ -282,6 +291,12 @@ class BrokerTransaction:
         """Every step is tried, whatever the others come to; the first failure is raised."""
         sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
         budgets = self._driver.budgets
+        if self._snapshot.context.durable and self._is_left:
+            # Open as it is, the charge waits for whoever knows what the journal has.
+            return
+        if self._snapshot.context.durable and sent is not None:
+            await self._take_back(sent, reason)
+            return
         undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
         flow = () if self.entries else tuple(self._flow)
         self._flow, self._leaks = [], []
@@ -294,6 +309,21 @@ class BrokerTransaction:
         failed = next((r for r in results if isinstance(r, BaseException)), None)
         if failed is not None:
             raise failed
+
+    async def _take_back(self, sent: Entry, reason: str) -> None:
+        """Of a durable instance the journal says what was charged, to whichever worker comes next:
+        so it is told first, and nothing is given back where it does not take that any more."""
+        budgets = self._driver.budgets
+        flow, leaks = self._flow, self._leaks
+        for charged in flow:
+            await budgets.reopen(charged)
+        writer = await self._driver.journal.writer(self._identity)
+        await writer.retract(sent, reason)
+        self._flow, self._leaks = [], []
+        for charged in (*flow, *leaks):
+            await budgets.give_back(charged)
+        for charged in flow:
+            budgets.settle(charged)
 
 
 def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:

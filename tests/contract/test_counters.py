@@ -250,6 +250,28 @@ async def test_a_release_gives_the_rest_back_once_and_to_its_owner_only(
     assert (await broker.reserve(counter, claim(used=15, need=3))).spent == 13
 
 
+async def test_a_released_account_is_closed_to_owners_of_earlier_turns(
+    broker: Broker, other: Broker, counter: str
+) -> None:
+    await broker.set_limit(counter, 1000)
+    await broker.reserve(counter, claim(owner="1/p", used=0, need=7))
+    await other.reserve(counter, claim(owner="2/q", used=7, need=7, take_over=True))
+    level = await other.release(counter, "a", owner="2/q", epoch=0, used=14)
+    assert (level.spent, level.held) == (14, (Hold("a", "2/", 14, 14),))
+    for take_over in (False, True):
+        with pytest.raises(HoldTaken):
+            stale = claim(owner="1/p", used=7, need=7, take_over=take_over)
+            await broker.reserve(counter, stale)
+    assert (await other.reserve(counter, claim(owner="2/q", used=14, need=7))).spent == 21
+    level = await other.release(counter, "a", owner="2/q", epoch=0, used=14)
+    for number in range(64):
+        assert level.held[0].account == "a"
+        name = f"b{number}"
+        await other.reserve(counter, claim(account=name, owner="2/q", used=0, need=1))
+        level = await other.release(counter, name, owner="2/q", epoch=0, used=1)
+    assert (level.spent, len(level.held), level.held[0].account) == (78, 64, "b0")
+
+
 async def test_nobody_draws_ahead_near_the_limit(broker: Broker, counter: str) -> None:
     await broker.set_limit(counter, 100)
     await broker.spend(counter, 80)

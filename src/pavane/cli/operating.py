@@ -13,7 +13,6 @@ from ..actors.durable.names import namespaces as having_sessions
 from ..broker.contract import Broker
 from ..effects.capability import Authority
 from ..effects.history.keyfile import own_signer
-from ..effects.keys import digest
 from .brokers import EMBEDDED, connected
 from .errors import UsageError
 from .logs import LogLevel, configure
@@ -52,8 +51,8 @@ def logged() -> None:
 
 def authority() -> Authority:
     """Who issues the capability tokens of a deployment: the same for all that have its signing
-    key (`PAVANE_KEY`, or the user's own), and for nobody else."""
-    return Authority(digest(own_signer().sign(b"the authority of this deployment")))
+    key (`PAVANE_KEY`, or the user's own), `pavane.open` among them, and for nobody else."""
+    return Authority(own_signer().derived(b"authority"))
 
 
 @asynccontextmanager
