@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 
+from pavane import Endpoint, load
+from pavane import open as open_runtime
 from pavane.actors.durable.assignment import Assignment
 from pavane.actors.workers.dead import bury
+from pavane.actors.workers.worker import Worker
 from pavane.broker.connect import connect
 
 from .conftest import COMMAND, Pavane, environment
@@ -190,3 +193,61 @@ def test_a_server_of_ones_own_is_no_place_for_workers(pavane: Pavane, module: Pa
     assert broken.returncode == 2
     assert "ZeroDivisionError: division by zero" in broken.stderr
     assert "shop.py, line 2" in broken.stderr
+
+
+DEAL = """
+#[namespace = "SPACE"]
+protocol Deal {
+    roles: Buyer, Seller;
+    Buyer[guard_capability = "order"] -> Seller: Order(int);
+    Seller[guard_capability = "sell"] -> Buyer: Receipt(int);
+}
+"""
+
+SELLER = """
+from pathlib import Path
+
+import pavane
+
+deal = pavane.load(Path(__file__).with_name("deal.choreo").read_text())
+
+
+@deal.role("Seller")
+async def seller(me):
+    await me.send("Receipt", 2 * await me.receive("Order"))
+"""
+
+
+async def buyer(me: Endpoint) -> int:
+    await me.send("Order", me.input)
+    receipt: int = await me.receive("Receipt")
+    return receipt
+
+
+async def test_workers_of_the_command_and_of_python_check_each_others_tokens(
+    tmp_path: Path, unique: str, nats_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = tmp_path / "signing.key"
+    key.write_text("5a" * 32)
+    monkeypatch.setenv("PAVANE_KEY", str(key))
+    text = DEAL.replace("SPACE", unique)
+    (tmp_path / "deal.choreo").write_text(text)
+    (tmp_path / "sale.py").write_text(SELLER)
+    deal = load(text)
+    deal.role("Buyer")(buyer)
+    serving = await asyncio.create_subprocess_exec(
+        COMMAND, "worker", "sale:deal.Seller", "--url", nats_url, "--json", cwd=tmp_path,
+        env=environment(), stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(20), open_runtime(nats_url) as runtime:
+            here = Worker(runtime, capacity=2)
+            here.serve(deal, "Buyer")
+            buying = asyncio.create_task(here.run())
+            handle = await runtime.start(deal, input=21, patience=10)
+            assert (await handle.result())["Buyer"] == 42
+            here.drain(1)
+            await buying
+    finally:
+        serving.kill()
+        await serving.wait()
