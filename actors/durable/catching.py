@@ -10,6 +10,7 @@ import asyncio
 
 from ...broker.contract import Broker
 from ...broker.errors import BrokerError
+from ..seat import Seat
 from .history import read
 from .lanes import DurableMailbox, DurableOutlet
 from .names import Place
@@ -22,6 +23,9 @@ LONGEST = 30.0
 
 PAUSE = 0.5
 """Seconds until it is tried again where the broker is gone."""
+
+SOON = 0.002
+"""Seconds until what has been heard, and is not stored yet, is looked for in the log again; then twice as long, and so on."""
 
 CREDIT = 0.25
 """Seconds after which credit that did not come is asked for."""
@@ -51,6 +55,7 @@ class Catching:
             self._reading = asyncio.create_task(self._catch_up(), name="pavane-catching-up")
 
     async def _catch_up(self) -> None:
+        pause = SOON
         while self._again:
             self._again = False
             try:
@@ -61,6 +66,11 @@ class Catching:
                 continue
             self._known = max(self._known, history.end)
             self._stage.feed(history)
+            if not self._again and any(map(_is_behind, self._stage.seats.values())):
+                # It was heard before it was stored.
+                self._again = True
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, PAUSE)
 
     def _look(self) -> None:
         """Every now and then: has somebody waited for long, and nothing come?"""
@@ -96,6 +106,10 @@ class Catching:
 
 def _waits(mailbox: object) -> bool:
     return isinstance(mailbox, DurableMailbox) and mailbox.is_waited_for
+
+
+def _is_behind(seat: Seat) -> bool:
+    return isinstance(seat.mailbox, DurableMailbox) and seat.mailbox.is_behind
 
 
 def _progress(mailbox: object) -> int:

@@ -3,7 +3,7 @@ waited for, and nothing is dropped."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import NoReturn
 
 from ...broker.frame import Message, Parts
@@ -94,7 +94,7 @@ class DurableMailbox(Mailbox):
     """A mailbox that expects gaps: what came too early is kept aside until `missing`, which it
     calls, has had the rest read from the log."""
 
-    __slots__ = ("_early", "_missing", "feeding")
+    __slots__ = ("_early", "_missing", "_mixed", "_said", "feeding")
 
     def __init__(
         self,
@@ -103,8 +103,13 @@ class DurableMailbox(Mailbox):
         acknowledge: Callable[[Lane], None],
         flush: Callable[[], None],
         missing: Callable[[], None],
+        mixed: Collection[str],
     ) -> None:
+        """`mixed` are the roles that speak to this one alone and to its whole family: two lanes, whose
+        order is that of the stream and no other. They are heard from there only."""
         super().__init__(part, index, acknowledge, flush)
+        self._mixed = mixed
+        self._said: dict[Lane, int] = {}
         self._early: dict[Lane, dict[int, Message]] = {}
         self._missing = missing
         self.feeding = False
@@ -116,6 +121,9 @@ class DurableMailbox(Mailbox):
         Raises `ProtocolViolation` for a label that this sender never says.
         """
         inlet = lane.inlet
+        if not self.feeding and inlet.role in self._mixed:
+            self._announced(lane, messages)
+            return
         if not self.feeding and inlet.unread > FULL:
             # It is in the log, to be read when there is room.
             self._missing()
@@ -130,6 +138,18 @@ class DurableMailbox(Mailbox):
             self._catch_up(lane)
         if self._waiters:
             self.wake()
+
+    def _announced(self, lane: Lane, messages: tuple[Message, ...]) -> None:
+        """Have the log read for what has come, unless it has been."""
+        if messages and messages[-1].sequence > max(lane.last, self._said.get(lane, 0)):
+            self._said[lane] = messages[-1].sequence
+            self._missing()
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something has come that could not be read from the log yet."""
+        self._said = {lane: last for lane, last in self._said.items() if last > lane.last}
+        return bool(self._said)
 
     def _catch_up(self, lane: Lane) -> None:
         early = self._early.get(lane)

@@ -127,8 +127,9 @@ class Stage:
         context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
         outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
         mailbox = DurableMailbox(
-            part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing
-        )
+            part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing,
+            [sender for sender, receiver in self._cast.mixed if receiver == part.role],
+        )  # fmt: skip
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         seat.settle = partial(self.calls.first, mailbox)
         if part.times:

@@ -54,8 +54,9 @@ async def desk(me: pavane.Endpoint) -> None:
     await me.send("Paid", amount)
 
 
-def manager(seconds: float) -> Role:
-    """Asks somebody, who goes on thinking while the customer is told to be patient."""
+def manager(seconds: float, told: list[Any] | None = None) -> Role:
+    """Asks somebody, who goes on thinking while the customer is told to be patient. `told` gets all
+    that it has seen, whenever it is played."""
 
     async def think() -> float:
         await asyncio.sleep(seconds)
@@ -69,8 +70,9 @@ def manager(seconds: float) -> Role:
             while True:
                 async with me.deadline() as late:
                     await asyncio.shield(thinking)
-                seen.append(late.passed)
-                seen.append(me.time_left)
+                seen += [late.passed, me.time_left]
+                if told is not None:
+                    told.append((late.passed, thinking.done(), me.time_left))
                 if not late.passed:
                     break
                 with suppress(pavane.TooLate):
@@ -105,12 +107,15 @@ async def same_again(runtime: pavane.Runtime, session: str, roles: dict[str, Rol
 async def test_a_replay_takes_each_branch_as_it_was_taken(
     runtime: pavane.Runtime, unique: str, seconds: float
 ) -> None:
-    roles = {**ROLES, "Manager": manager(seconds)}
+    told: list[Any] = []
+    roles = {**ROLES, "Manager": manager(seconds, told)}
     first = await runtime.run(CLAIMS, roles, durable=True, session=unique)
+    once = list(told)
     assert (first["Customer"] > 0) == (seconds > 0)
     assert first["Manager"].count(True) == first["Customer"]
-    # Played by somebody who decides at once, it is what it was: the log has decided.
-    await same_again(runtime, unique, {**ROLES, "Manager": manager(seconds)})
+    # Nobody thinks again, and yet the log has it that there was no time.
+    await same_again(runtime, unique, roles)
+    assert told == 3 * once
 
 
 async def drawn(dying: Dying, session: str, seconds: float, lives: list[int]) -> None:
