@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -245,11 +246,11 @@ asyncio.run(main())
 """
 
 
-def replayed(url: str, seed: int, times: int) -> set[str]:
+def replayed(url: str, seed: int, times: int, python: str = sys.executable) -> set[str]:
     """The state hashes of all instances, replayed in a process with this hash seed."""
     here = str(Path(__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-c", REPLAYING, here, url, str(times)],
+        [python, "-c", REPLAYING, here, url, str(times)],
         env=os.environ | {"PYTHONHASHSEED": str(seed)},
         capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
@@ -268,3 +269,33 @@ def test_a58_a_log_comes_to_the_same_state_under_any_hash_seed(
     found = {frozenset(replayed(nats_url, seed, times)) for seed in range(seeds)}
     (states,) = found
     assert len(states) == 5
+
+
+def others() -> list[str]:
+    """Interpreters of other versions on this machine that have pavane."""
+    names = [f"python3.{minor}" for minor in range(11, 16) if minor != sys.version_info.minor]
+    known = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")
+    found = [path for name in names if (path := shutil.which(name))] + [str(path) for path in known]
+    asking = "import sys, pavane; print(sys.version_info[:2])"
+    able: dict[str, str] = {}
+    for path in found:
+        asked = subprocess.run(
+            [path, "-c", asking], capture_output=True, text=True, check=False, timeout=60
+        )
+        if asked.returncode == 0 and asked.stdout.strip() != str(sys.version_info[:2]):
+            able.setdefault(asked.stdout, path)
+    return list(able.values())
+
+
+@pytest.mark.long
+def test_a58_a_log_comes_to_the_same_state_under_any_python(nats_url: str) -> None:
+    if not (pythons := others()):
+        pytest.skip("no other Python here has pavane")
+    here = str(Path(__file__).parent)
+    playing = "import asyncio, sys; sys.path.insert(0, sys.argv[1]); import killing; "
+    playing += "asyncio.run(killing.play(sys.argv[2], 'seeds'))"
+    subprocess.run([sys.executable, "-c", playing, here, nats_url], check=True, timeout=60)
+    ours = replayed(nats_url, 1, 1)
+    assert len(ours) == 5
+    for python in pythons:
+        assert replayed(nats_url, 2, 1, python) == ours, python
