@@ -276,7 +276,7 @@ def others() -> list[str]:
     names = [f"python3.{minor}" for minor in range(11, 16) if minor != sys.version_info.minor]
     known = (Path.home() / ".pyenv" / "versions").glob("3.*/bin/python")
     found = [path for name in names if (path := shutil.which(name))] + [str(path) for path in known]
-    asking = "import sys, pavane; print(sys.version_info[:2])"
+    asking = "import sys, pavane.actors.durable.replay; print(sys.version_info[:2])"
     able: dict[str, str] = {}
     for path in found:
         asked = subprocess.run(
