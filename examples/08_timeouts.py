@@ -1,4 +1,5 @@
-"""A long-running session with timeouts: reminders, a last deadline, and a cancellation.
+"""A long-running session with timeouts: reminders, a last deadline, and a cancellation. With
+`durable=True` the times would run on wherever it is played.
 
 python examples/08_timeouts.py
 """
