@@ -40,6 +40,7 @@ CONNECT_TIMEOUT = 1.5
 PING_INTERVAL = 2.0
 RECONNECT_WAIT = 0.1
 _FENCE_TIMEOUT = 10.0
+_AGAIN = 0.02
 _PATIENCE = 10.0
 _CHECKED_LIMIT = 65_536
 _DENIED = re.compile(
@@ -330,13 +331,26 @@ class Link:
         self._subscriptions[subscription] = None
         try:
             subscription.inner = await self._attach(pattern, subscription.on_message)
-            await self.fence()
+            await self._fence_over_cuts()
             if self._denied.pop(pattern.lower(), False):
                 raise Forbidden(self.shown, f"subscribe to {pattern}")
         except BaseException:
             await subscription.close()
             raise
         return subscription
+
+    async def _fence_over_cuts(self) -> None:
+        """As `fence`; what is subscribed when the connection is cut is so again on the next."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _PATIENCE
+        while True:
+            try:
+                return await self.fence()
+            except NotConnected:
+                if self._closing or loop.time() >= deadline:
+                    raise
+            await asyncio.sleep(_AGAIN)
+            await self.connected(_PATIENCE)
 
     async def _attach(self, pattern: str, on_message: OnMessage) -> LibrarySubscription:
         return await self._client.subscribe(pattern, future=Tap(on_message))
