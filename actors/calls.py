@@ -17,6 +17,7 @@ import msgspec
 
 from ..effects.resilience.resilient import Resilience
 from ..effects.resilience.retry import Retry
+from ..language.errors import PavaneError
 from .clock import Clock
 from .errors import CallFailed, NotRecordable
 
@@ -71,7 +72,8 @@ async def made(who: str, name: str, call: Call, around: Resilience) -> bytes:
     try:
         result = await around.call(once, name=name)
     except Exception as error:
-        raise CallFailed(who, name, type(error).__name__, str(error)) from error
+        said = error.message if isinstance(error, PavaneError) else str(error)
+        raise CallFailed(who, name, type(error).__name__, said) from error
     return packed(result, name)
 
 
