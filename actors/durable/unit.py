@@ -227,7 +227,8 @@ class Unit:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
-        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the user's code raises
+            # `sys.exit` is this role's end, and not that of the worker and its other sessions.
             self._failed(seat, error)
 
     def _failed(self, seat: Seat, error: BaseException) -> None:
