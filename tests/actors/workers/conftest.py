@@ -20,12 +20,14 @@ HERE = Path(__file__).parent
 
 
 class Crew:
-    """The workers of one test, which has a namespace of its own, and so a queue."""
+    """The workers of one test, which has a namespace of its own, and so a queue. `url` and `within`,
+    a command that runs another, are for the workers that are started next."""
 
     def __init__(self, url: str, folder: Path, space: str) -> None:
         self.url = url
         self.space = space
         self.folder = folder
+        self.within: tuple[str, ...] = ()
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.file = folder / "served.choreo"
         text = (HERE / "served.choreo").read_text(encoding="utf-8")
@@ -39,10 +41,10 @@ class Crew:
         """One more worker, of all of `served.py` or some of it; `options` as on the command
         line."""
         targets = [f"{HERE / 'served.py'}{':' if one else ''}{one}" for one in served or ("",)]
-        command = [sys.executable, "-m", "pavane", "worker", *targets]
+        command = [*self.within, sys.executable, "-m", "pavane", "worker", *targets]
         command += ["--url", self.url, "--name", name, "--lease", str(lease)]
         for option, value in options.items():
-            command += [f"--{option}", str(value)]
+            command += [f"--{option}"] if value is True else [f"--{option}", str(value)]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 command,
