@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from ..effects.pipeline import Pipeline
+from ..effects.programs.listening import Decided, decided
 from ..language.compiler import Compiled
 from ..language.machine import Action
 from ..language.payload import Shape
@@ -51,6 +53,8 @@ class Cast:
             role: tuple(Part(machine, self.sizes, shape_of, pipeline) for machine in machines)
             for role, machines in projection.machines.items()
         }
+        for part in (part for parts in self.parts.values() for part in parts):
+            part.decisions = self.decisions
 
         plans = {
             role: [m.plan for part in parts for m in part.moves if m.plan is not None]
@@ -66,6 +70,11 @@ class Cast:
 
         self.mixed = sorted(self._mixed())
         """Pairs of roles of which the first speaks to one instance of the second and to all."""
+
+    @cache  # noqa: B019 (it lives as long as its runtime keeps it)
+    def decisions(self) -> Decided:
+        """The branches that the messages of each role decide."""
+        return decided(p.table.machine for parts in self.parts.values() for p in parts)
 
     def _mixed(self) -> set[tuple[str, str]]:
         kinds: dict[tuple[str, str], set[bool]] = {}

@@ -43,8 +43,14 @@ def dispatching(role: str, players: Mapping[str, Player], devices: Devices) -> P
     if strangers:
         problem = "has no function" if strangers[0] in known else "is nobody's identity"
         raise WrongIdentities(role, f"{strangers[0]} {problem}")
+    return Dispatch(players)
 
-    async def play(me: Endpoint) -> Any:
-        return await players[me.identity](me)
 
-    return play
+class Dispatch:
+    """Plays each instance by the function of its identity."""
+
+    def __init__(self, players: Mapping[str, Player]) -> None:
+        self.players = players
+
+    async def __call__(self, me: Endpoint) -> Any:
+        return await self.players[me.identity](me)

@@ -7,14 +7,17 @@ from random import Random
 from typing import Any, TypeVar, overload
 
 from ..broker.payload import pack, unpack
+from ..effects.programs.program import Program
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
 from . import calls
 from .deadlines import TimeLimit
 from .inlet import Inlet
 from .listener import Listener, Received, unfit
+from .outcome import Tally
 from .outlet import Outlet
 from .part import Move
+from .programs.fitting import fit
 from .seat import Seat
 from .speaker import Speaker, whom
 
@@ -84,6 +87,11 @@ class Endpoint:
     @property
     def session(self) -> str:
         return self._seat.session.id
+
+    @property
+    def tally(self) -> Tally:
+        """What this instance came to so far: messages, charges, facts, receipts, denials."""
+        return self._tally
 
     def size(self, role: str) -> int:
         """How many instances a family has; 1 for a plain role."""
@@ -281,6 +289,19 @@ class Endpoint:
         self._seat.check()
         await self._seat.session.calls.sleep(self._seat, seconds)
         self._seat.check()
+
+    async def perform(self, effect: object) -> Any:
+        """Do an extension's effect, as `ExtensionRegistry.performs` was told for its type; recorded as
+        by `run`. Raises `UnregisteredEffect`, and `CallFailed` for what that function raised."""
+        kind = type(effect)
+        performer = self._seat.session.pipeline.registry.performer_for(kind, self.role)
+        return await self.run(performer, effect, name=kind.__name__)
+
+    def admit(self, program: Program) -> None:
+        """Raise `ProgramDeparts` unless `program` can be played from here. A program that is played
+        asks this itself, before its first operation."""
+        registry = self._seat.session.pipeline.registry
+        fit(program, self._seat.part, self._monitor, registry, whole=False)
 
     def random(self) -> Random:
         """Random numbers that are the same whenever this instance of this session is played."""

@@ -10,6 +10,7 @@ from ..broker.payload import pack as to_bytes
 from ..broker.payload import unpack as from_bytes
 from ..broker.squeeze import squeeze, unsqueeze
 from ..effects.pipeline import Arrival, Pipeline, Plan
+from ..effects.programs.listening import Decided
 from ..effects.resilience.policy import retryable
 from ..effects.resilience.retry import Retry
 from ..language.annotations import retries
@@ -61,10 +62,12 @@ class Move:
 class Part:
     """A class of instances of `role` in one choreography under one set of bindings.
 
-    `sizes` has the number of instances of each family, None for a plain role.
+    `sizes` has the number of instances of each family, None for a plain role. `decisions` is what
+    the messages of its cast decide.
     """
 
     __slots__ = (
+        "decisions",
         "guarded",
         "is_family",
         "labels",
@@ -95,6 +98,7 @@ class Part:
         )
         self.guarded = any(step.action.guards for step in self.table.steps)
         self.times = Times(self.table)
+        self.decisions: Callable[[], Decided] = dict
         self.labels: dict[str, set[str]] = {}
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)

@@ -7,6 +7,7 @@ from typing import Any
 
 from .endpoint import Endpoint
 from .errors import Unfinished, Unplayable
+from .programs.roles import admit_whole
 from .seat import Seat
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
@@ -16,6 +17,7 @@ async def play(seat: Seat, implementation: Implementation) -> Any:
     """What the function returns. Raises what it raises; `Unplayable` for one that is not async,
     `Unfinished` where it returns before its part is over."""
     me = Endpoint(seat)
+    admit_whole(seat, me.identity, implementation)
     if seat.deadlines is not None:
         seat.deadlines.begin()
     playing = implementation(me)

@@ -38,6 +38,7 @@ from .log import record, wants_messages
 from .outcome import Outcome
 from .players import Playing, all_players, players
 from .playing import Implementation
+from .programs.admission import fitting as fitting_programs
 from .session import GRACE, PARTING, Session
 from .switchboard import Switchboard
 from .wallet import Wallet
@@ -179,13 +180,7 @@ class Runtime:
         *,
         given: Any = None,
     ) -> Outcome:
-        if self._closed:
-            raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
-        self.register(choreography)
-        self._refuse_strangers(choreography)
-        cast = self._casts.of(choreography, bindings or {})
-        await self._grants.fund(self.budgets, cast, playing.keys())
-        fitting(choreography.devices, cast.sizes)
+        cast = await self._prepared(choreography, bindings, playing)
         played = Session(
             session or unique(6),
             cast,
@@ -229,6 +224,7 @@ class Runtime:
         given: Any,
     ) -> Outcome:
         cast = await self._prepared(choreography, bindings)
+        fitting_programs(cast, playing, choreography.devices, self.pipeline)
         new, units = await self._hosting.start(
             cast, session, given=given, devices=choreography.devices
         )
@@ -286,14 +282,17 @@ class Runtime:
         )
 
     async def _prepared(
-        self, choreography: Choreography, bindings: Mapping[str, int] | None
+        self,
+        choreography: Choreography,
+        bindings: Mapping[str, int] | None,
+        roles: Collection[str] | None = None,
     ) -> Cast:
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
         self.register(choreography)
         self._refuse_strangers(choreography)
         cast = self._casts.of(choreography, bindings or {})
-        await self._grants.fund(self.budgets, cast, cast.parts.keys())
+        await self._grants.fund(self.budgets, cast, roles or cast.parts.keys())
         fitting(choreography.devices, cast.sizes)
         return cast
 

@@ -43,6 +43,7 @@ from .part import Part
 from .playing import Implementation, play
 from .post import TO_ALL, Post
 from .presence import Presence
+from .programs.admission import fitting
 from .recovery import Recovery
 from .seat import Seat
 from .switchboard import Ear, Switchboard, silence
@@ -141,6 +142,7 @@ class Session:
 
     async def admit(self) -> None:
         """Refuse roles that could not make their sends, before the first message."""
+        fitting(self._cast, self._implementations, self.devices, self.pipeline)
         for role in self._implementations:
             for part in self._cast.parts[role]:
                 sends = [m.step.action for m in part.moves if m.plan is not None]

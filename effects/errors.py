@@ -26,12 +26,14 @@ class UnregisteredEffect(EffectError):
 
     code = "PV401"
 
-    def __init__(self, name: str, *, role: str = "") -> None:
+    def __init__(self, name: str, *, role: str = "", how: str = "register") -> None:
         where = f" at role {role}" if role else ""
-        super().__init__(
-            f"effect {name} has no handler{where}",
-            hint=f"register one: `registry.register({name}, handler)`",
+        one = (
+            f"registry.register({name}, handler)"
+            if how == "register"
+            else f"@registry.{how}({name})"
         )
+        super().__init__(f"effect {name} has no handler{where}", hint=f"register one: `{one}`")
         self.name = name
         self.role = role
 

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
+from typing import Any, TypeVar
 
 from .command import Handler
 from .effect import RESERVED, STAGES, STANDARD, Factory
 from .errors import DuplicateEffect, InvalidEffect, UnregisteredEffect
+
+Performer = Callable[[Any], Any]
+"""`perform(effect)` does an effect outside of messages; what it returns may have to be awaited."""
+
+P = TypeVar("P", bound=Performer)
 
 
 class ExtensionRegistry:
@@ -23,6 +29,7 @@ class ExtensionRegistry:
         self._handlers: dict[tuple[type, str], Handler] = {}
         self._types: set[type] = set()
         self._factories: dict[str, Factory] = {}
+        self._performers: dict[tuple[type, str], Performer] = {}
 
     def register(self, effect: type, handler: Handler, *, role: str = "") -> None:
         """Let `handler` do the effects of this type, at `role` only if one is given.
@@ -62,6 +69,33 @@ class ExtensionRegistry:
             raise UnregisteredEffect(effect.__name__, role=role)
         return handler
 
+    def performs(self, effect: type, *, role: str = "") -> Callable[[P], P]:
+        """Let a function, async or not, do the effects of this type that programs (`Program.ext`) and
+        roles (`Endpoint.perform`) ask for beside their messages; what it returns is theirs.
+
+        Raises `DuplicateEffect` the second time.
+        """
+
+        def decorate(performer: P) -> P:
+            if (effect, role) in self._performers:
+                raise DuplicateEffect(effect.__name__, role=role)
+            self._performers[effect, role] = performer
+            return performer
+
+        return decorate
+
+    def performer_for(self, effect: type, role: str = "") -> Performer:
+        """Raises `UnregisteredEffect` if there is none for `role` and none for all."""
+        known = self._performers
+        found = known.get((effect, role)) or known.get((effect, ""))
+        if found is None:
+            raise UnregisteredEffect(effect.__name__, role=role, how="performs")
+        return found
+
+    def performed(self, role: str) -> frozenset[type]:
+        """The types of effects that can be performed at `role`."""
+        return frozenset(effect for effect, where in self._performers if where in ("", role))
+
     @property
     def factories(self) -> Mapping[str, Factory]:
         return MappingProxyType(self._factories)
@@ -76,4 +110,5 @@ class ExtensionRegistry:
         other._handlers = dict(self._handlers)
         other._types = set(self._types)
         other._factories = dict(self._factories)
+        other._performers = dict(self._performers)
         return other

@@ -11,6 +11,7 @@ taken. The user never names them: `route` finds those that lead to what the user
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from dataclasses import dataclass
 
 from .errors import ProtocolViolation
@@ -53,6 +54,17 @@ class Monitor:
         self._states = table.states
         self._registers: dict[int, int] = {}
         self.state = self._settle(table.initial, self._registers)
+
+    def copy(self) -> Monitor:
+        """Another one that stands where this one stands."""
+        other = copy(self)
+        other._registers = dict(self._registers)
+        return other
+
+    @property
+    def place(self) -> tuple[object, ...]:
+        """Equal where two monitors of one instance stand at the same place."""
+        return (self.state.number, *sorted(self._registers.items()))
 
     def advance(self, step: Step) -> None:
         """Take `step`, which must leave the present state."""

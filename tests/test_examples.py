@@ -96,6 +96,11 @@ PRINTED = {
         "payment 7; the circuit is closed",
         "the bank was called 7 times",
     ],
+    "16_programs": [
+        "Alice: completed ['Welcome', 'Taken', 'Taken', 'Full']",
+        "refused: the program of Alice departs from its protocol at operation 1.1, send Bob!Parcel",
+        "alone: completed ['Hello', 'Parcel', 'Done']",
+    ],
     "05_typed": [
         "after 0 rounds: bought for 70, sealed by witness 0, witness 1",
         "after 3 rounds: not bought: too low",

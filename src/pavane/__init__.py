@@ -72,6 +72,11 @@ if TYPE_CHECKING:
     from .effects.history.reducer import Reducer, reducer
     from .effects.journal import Journal
     from .effects.keys import Signer
+    from .effects.programs.errors import ProgramDeparts, ProgramError, ProgramTimedOut
+    from .effects.programs.performance import Performance
+    from .effects.programs.program import Program
+    from .effects.programs.results import ProgramResult, Results
+    from .effects.programs.stand_ins import Answer, RecordingHandler, ScriptedHandler
     from .effects.resilience.breaker import Breaker, Breakers, Fuse
     from .effects.resilience.bulkhead import Bulkhead, Bulkheads
     from .effects.resilience.compensation import Compensations
@@ -144,6 +149,11 @@ _HOMES = {
     "effects.history.reducer": "Reducer reducer",
     "effects.journal": "Journal",
     "effects.keys": "Signer",
+    "effects.programs.errors": "ProgramDeparts ProgramError ProgramTimedOut",
+    "effects.programs.performance": "Performance",
+    "effects.programs.program": "Program",
+    "effects.programs.results": "ProgramResult Results",
+    "effects.programs.stand_ins": "Answer RecordingHandler ScriptedHandler",
     "effects.resilience.breaker": "Breaker Breakers Fuse",
     "effects.resilience.bulkhead": "Bulkhead Bulkheads",
     "effects.resilience.compensation": "Compensations",
@@ -182,6 +192,7 @@ __all__ = [
     "About",
     "Accumulated",
     "ActorError",
+    "Answer",
     "Archive",
     "Authority",
     "BindingError",
@@ -225,16 +236,24 @@ __all__ = [
     "PayloadCipher",
     "PayloadError",
     "PeerFailed",
+    "Performance",
     "PhaseFailed",
+    "Program",
+    "ProgramDeparts",
+    "ProgramError",
+    "ProgramResult",
+    "ProgramTimedOut",
     "PropertyBroken",
     "ProtocolViolation",
     "QuorumMissed",
     "Received",
+    "RecordingHandler",
     "Reducer",
     "Resilience",
     "ResilienceError",
     "ResilientRuntime",
     "Restart",
+    "Results",
     "Retry",
     "Revocations",
     "RoleFailed",
@@ -242,6 +261,7 @@ __all__ = [
     "Saga",
     "SagaFailed",
     "SagaOutcome",
+    "ScriptedHandler",
     "Sequence",
     "SessionAborted",
     "SessionCancelled",
