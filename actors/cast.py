@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..effects.pipeline import Pipeline
-from ..effects.programs.listening import Decided, decided
 from ..language.compiler import Compiled
 from ..language.machine import Action
 from ..language.payload import Shape
 from ..language.tree import Message
 from .choreography import Choreography
 from .part import Part
+
+if TYPE_CHECKING:
+    from ..effects.programs.listening import Decided
 
 CASTS = 64
 """How many bound choreographies are kept laid out; the one used longest ago goes first."""
@@ -74,6 +76,8 @@ class Cast:
     @cache  # noqa: B019 (it lives as long as its runtime keeps it)
     def decisions(self) -> Decided:
         """The branches that the messages of each role decide."""
+        from ..effects.programs.listening import decided  # loaded where there is a program
+
         return decided(p.table.machine for parts in self.parts.values() for p in parts)
 
     def _mixed(self) -> set[tuple[str, str]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from random import Random
-from typing import Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..broker.payload import pack, unpack
-from ..effects.programs.program import Program
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
 from . import calls
@@ -17,9 +16,11 @@ from .listener import Listener, Received, unfit
 from .outcome import Tally
 from .outlet import Outlet
 from .part import Move
-from .programs.fitting import fit
 from .seat import Seat
 from .speaker import Speaker, whom
+
+if TYPE_CHECKING:
+    from ..effects.programs.program import Program
 
 T = TypeVar("T")
 
@@ -300,6 +301,8 @@ class Endpoint:
     def admit(self, program: Program) -> None:
         """Raise `ProgramDeparts` unless `program` can be played from here. A program that is played
         asks this itself, before its first operation."""
+        from .programs.fitting import fit  # loaded where there is a program
+
         registry = self._seat.session.pipeline.registry
         fit(program, self._seat.part, self._monitor, registry, whole=False)
 

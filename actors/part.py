@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..broker.errors import Unconfirmed
 from ..broker.payload import pack as to_bytes
 from ..broker.payload import unpack as from_bytes
 from ..broker.squeeze import squeeze, unsqueeze
 from ..effects.pipeline import Arrival, Pipeline, Plan
-from ..effects.programs.listening import Decided
 from ..effects.resilience.policy import retryable
 from ..effects.resilience.retry import Retry
 from ..language.annotations import retries
@@ -19,6 +18,9 @@ from ..language.machine import Action, Machine
 from ..language.payload import Shape
 from ..language.table import Step, Table
 from ..language.tree import Scalar
+
+if TYPE_CHECKING:
+    from ..effects.programs.listening import Decided
 
 Pack = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 

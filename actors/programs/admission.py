@@ -9,7 +9,6 @@ from ...language.monitor import Monitor
 from ..cast import Cast
 from ..devices import Devices, Dispatch
 from ..part import Part
-from .fitting import fit
 from .roles import program_of
 
 
@@ -23,6 +22,8 @@ def fitting(
                 identities = devices.get(role)
                 program = program_of(implementation, identities[index] if identities else "")
                 if program is not None:
+                    from .fitting import fit  # loaded where there is a program
+
                     own = index if part.is_family else None
                     fit(program, part, Monitor(part.table, own), pipeline.registry, whole=True)
     return cast

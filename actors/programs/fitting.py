@@ -25,9 +25,10 @@ def fit(
     """Raise `ProgramDeparts` (or `UnregisteredEffect`, `ProgramTooLarge`) unless `program` can be
     played from where `monitor` stands; with `whole`, to the end of the part."""
     key = (id(program), id(part), monitor.place, whole)
-    if key in _known:
-        _known.move_to_end(key)
-        return
+    for known in (key, (*key[:-1], True)):
+        if known in _known:
+            _known.move_to_end(known)
+            return
 
     def check(step: Step, values: tuple[Any, ...], fields: dict[str, Any]) -> None:
         part.moves[step.number].pack(values, fields)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
+from typing import TYPE_CHECKING
 
-from ...effects.programs.performance import Performance
-from ...effects.programs.program import Program
+from ...effects.programs.played import Played
 from ..devices import Dispatch
 from ..seat import Seat
-from .fitting import fit
+
+if TYPE_CHECKING:
+    from ...effects.programs.program import Program
 
 
 def program_of(implementation: object, identity: str = "") -> Program | None:
@@ -18,13 +20,13 @@ def program_of(implementation: object, identity: str = "") -> Program | None:
         found = found.players.get(identity)
     if callable(found):
         found = inspect.unwrap(found)
-    if isinstance(found, Performance):
-        found = found.program
-    return found if isinstance(found, Program) else None
+    return found.script if isinstance(found, Played) else None
 
 
 def admit_whole(seat: Seat, identity: str, implementation: object) -> None:
     """Raise `ProgramDeparts` where what plays `seat` is a program that leaves its machine."""
     program = program_of(implementation, identity)
     if program is not None:
+        from .fitting import fit  # loaded where there is a program
+
         fit(program, seat.part, seat.monitor, seat.session.pipeline.registry, whole=True)

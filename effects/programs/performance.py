@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from .handler import Handler
 from .interpreter import interpret
+from .played import Played
 from .program import Program
 from .results import ProgramResult
 
 
-class Performance:
+class Performance(Played):
     """Stands wherever its program does, and keeps the results: also those of a session that failed.
 
     buying = Performance(program)
@@ -22,6 +23,10 @@ class Performance:
         self.program = program
         self.results: dict[str, ProgramResult] = {}
         """By instance name, each the latest."""
+
+    @property
+    def script(self) -> Program:
+        return self.program
 
     @property
     def result(self) -> ProgramResult | None:

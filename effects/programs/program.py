@@ -24,6 +24,7 @@ from .operations import (
     Timeout,
     Value,
 )
+from .played import Played
 from .results import ProgramResult, Results
 
 _TAKEN = {"to", "label", "self"}
@@ -31,7 +32,7 @@ _TAKEN = {"to", "label", "self"}
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
+class Program(Played):
     """A role's part, or a piece of it. Every method returns another program with one operation more.
 
         order = Program().send("Shop", "Order", item="tea").recv("Shop", "Price")
@@ -198,6 +199,10 @@ class Program:
         if result.error is not None:
             raise result.error
         return result
+
+    @property
+    def script(self) -> Program:
+        return self
 
     async def play(self, me: Handler) -> ProgramResult:
         """As calling it, with every failure in the result; only cancellation is raised."""
