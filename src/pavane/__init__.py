@@ -12,7 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .actors.choreography import Choreography, load, load_all
+    from .actors.composition.delegation import Child, delegate, delegated
+    from .actors.composition.early import early
     from .actors.composition.errors import (
+        ChildFailed,
         InvalidComposition,
         ParallelFailed,
         ParallelTimedOut,
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     )
     from .actors.composition.parallel import Parallel
     from .actors.composition.plan import SessionPlan
+    from .actors.composition.ring import ring
     from .actors.composition.sequence import Sequence
     from .actors.composition.stage import Accumulated, ParallelOutcome
     from .actors.endpoint import Endpoint
@@ -109,11 +113,14 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "actors.choreography": "Choreography load load_all",
+    "actors.composition.delegation": "Child delegate delegated",
+    "actors.composition.early": "early",
     "actors.composition.errors": (
-        "InvalidComposition ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
+        "ChildFailed InvalidComposition ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
     ),
     "actors.composition.parallel": "Parallel",
     "actors.composition.plan": "SessionPlan",
+    "actors.composition.ring": "ring",
     "actors.composition.sequence": "Sequence",
     "actors.composition.stage": "Accumulated ParallelOutcome",
     "actors.endpoint": "Endpoint",
@@ -205,6 +212,8 @@ __all__ = [
     "BulkheadFull",
     "Bulkheads",
     "CapabilityDenied",
+    "Child",
+    "ChildFailed",
     "Choreography",
     "ChoreographyError",
     "CircuitOpen",
@@ -281,6 +290,9 @@ __all__ = [
     "Verifier",
     "Visit",
     "Worker",
+    "delegate",
+    "delegated",
+    "early",
     "endorsed",
     "for_production",
     "for_simulation",
@@ -292,5 +304,6 @@ __all__ = [
     "reducer",
     "resilient",
     "resilient_role",
+    "ring",
     "signer_from",
 ]
