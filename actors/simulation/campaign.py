@@ -9,11 +9,13 @@ from dataclasses import dataclass, field, replace
 
 from ...broker.sim.faults import Fault
 from ...broker.sim.trace import Entry
+from ...effects.errors import EffectError
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..errors import RoleFailed
 from ..players import Playing, all_players
 from ..playing import Implementation
+from ..standin import StandIn
 from .config import SimulationConfig
 from .errors import AlreadySimulating, PropertyBroken
 from .kit import Kit
@@ -103,7 +105,7 @@ class Campaign:
         error: PavaneError | None = None
         try:
             world.play(
-                self.choreography, self._playing, bindings=self._bindings, session=SESSION,
+                self.choreography, self._players(trial.seed), bindings=self._bindings, session=SESSION,
                 faults=trial.faults, durable=config.durable,
             )  # fmt: skip
         except PavaneError as raised:
@@ -115,11 +117,24 @@ class Campaign:
         world.close()
         if self.on_trace is not None:
             self.on_trace("".join(f"{entry}\n" for entry in world.trace))
-        rule = _rule(error, struck)
+        rule = "" if self._is_refused(error) else _rule(error, struck)
         if error is None or not rule:
             return None
         error.__traceback__ = None
         return Failure(trial, error, rule, tuple(world.trace))
+
+    def _players(self, seed: int) -> dict[str, Implementation]:
+        """Stand-ins take other branches with each seed."""
+        stand_in = StandIn(seed)
+        return {
+            role: stand_in if isinstance(playing, StandIn) else playing
+            for role, playing in self._playing.items()
+        }
+
+    def _is_refused(self, error: PavaneError | None) -> bool:
+        """Whether a role was refused what it was not given."""
+        given = self.config.grants is not None or self.config.budgets is not None
+        return given and isinstance(error, EffectError)
 
     def run(self, seeds: Iterable[int], progress: Progress = lambda done, report: None) -> Report:
         """Stops at the first failure, which is not shrunk yet."""

@@ -9,9 +9,9 @@ from typing import TypeVar
 from ...broker.sim.faults import KINDS, Fault, Kind
 from ...broker.sim.network import LATENCY
 from ...effects.registry import ExtensionRegistry
-from .state import State
+from .state import SimulationState
 
-Check = Callable[[State], object]
+Check = Callable[[SimulationState], object]
 """Called after every step; what it returns must not be False, and it must not raise."""
 
 C = TypeVar("C", bound=Check)

@@ -20,7 +20,8 @@ def drawn(roles: Sequence[str], entries: Sequence[Entry]) -> str:
     never arrives; a star where one is received that others overtook. Signs of life are left out."""
     lines = list(_Diagram(roles, entries).lines())
     if len(lines) > LINES:
-        lines = [f"... {len(lines) - LINES} lines before", *lines[-LINES:]]
+        hidden = (lines[-LINES][0], -1, -1, f"... {len(lines) - LINES} lines before")
+        lines = [hidden, *lines[-LINES:]]
     widest = max(len(role) for role in roles)
     labels = [len(label) + 4 for e in entries for label, _ in _SAID.findall(e.text)]
     width = min(max([widest, *labels]) + MARGIN, 28)

@@ -18,9 +18,6 @@ Instance = tuple[str, int]
 Word = tuple[str, str, str, int]
 """What an instance did: sent or received, the other side, the label, the step."""
 
-Said = tuple[str, int]
-"""A message on a channel: its label and step."""
-
 
 class Broken(Exception):
     """Internal: `rule` does not hold."""
@@ -53,7 +50,7 @@ class Ledger:
         self.facts: dict[str, list[str]] = {}
         self._names: dict[Instance, str] = {}
         self._places: dict[str, Instance] = {}
-        self._channels: dict[tuple[str, str], deque[Said]] = {}
+        self._channels: dict[tuple[str, str], deque[str]] = {}
         self._facts_of = facts_of
         families = {role for role, size in projection.sizes.items() if size is not None}
         for role, machines in projection.machines.items():
@@ -80,7 +77,7 @@ class Ledger:
             to = self._names[step.peer_role, partner]
             if (step.peer_role, partner) != (role, index):
                 channel = self._channels.setdefault((event.sender, to), deque())
-                channel.append((event.label, event.step))
+                channel.append(event.label)
         book.monitor.advance(step)
         self.facts.setdefault(event.sender, []).extend(self._facts_of.get(step.action, ()))
 
@@ -128,18 +125,17 @@ class Ledger:
 
     def _arrive(self, event: MessageReceived) -> None:
         channel = self._channels.get((event.sender, event.receiver))
-        said = (event.label, event.step)
         if not channel:
             raise Broken(
                 "nothing twice",
                 f"{event.receiver} received {event.label} from {event.sender}, who has sent "
                 "nothing that it has not received",
             )
-        if channel[0] != said:
+        if channel[0] != event.label:
             raise Broken(
                 "in order",
                 f"{event.receiver} received {event.label} from {event.sender}, who sent "
-                f"{channel[0][0]} before",
+                f"{channel[0]} before",
             )
         channel.popleft()
 
@@ -177,7 +173,7 @@ class Ledger:
         for (sender, receiver), channel in self._channels.items():
             if channel:
                 raise Broken(
-                    "nothing lost", f"{receiver} never received {channel[0][0]} from {sender}"
+                    "nothing lost", f"{receiver} never received {channel[0]} from {sender}"
                 )
 
     def waiting(self) -> str:

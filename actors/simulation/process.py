@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
 from ...broker.errors import BrokerError, Fenced
+from ...broker.payload import unpack
 from ...broker.sim.connection import SimBroker
 from ...broker.sim.link import Link
 from ...broker.sim.loop import PROCESS, Process
@@ -56,6 +57,13 @@ class Result:
     error: PavaneError | None = None
     tallied: dict[tuple[str, int], Tallied] = field(default_factory=dict[tuple[str, int], Tallied])
     bug: BaseException | None = None
+
+    def values(self) -> Iterable[tuple[str, Any]]:
+        """What the roles have returned; of a family, by instance name."""
+        if self.outcome is not None:
+            yield from self.outcome.values.items()
+        for (role, index), tallied in self.tallied.items():
+            yield (f"{role}[{index}]" if index else role), unpack(tallied.value)
 
 
 class Player:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Protocol
+
+import msgspec
 
 from ...broker import subjects
 from ...broker.contract import Level
@@ -32,8 +35,11 @@ from .kit import Kit
 from .ledger import Broken, Ledger
 from .permits import allowing
 from .process import Player, Result, Task
-from .state import State
+from .state import SimulationState
 from .verdict import judged
+
+CLEANING = 1000
+"""How many tenths of a simulated second killed processes get to clean up."""
 
 
 class Place(Protocol):
@@ -80,7 +86,7 @@ class SimulatedSession:
         self.events: list[Event] = []
         self.results: dict[str, Result] = {}
         self.lives: dict[str, Player] = {}
-        self.dead: dict[str, Player] = {}
+        self.dead: list[Player] = []
         self.groups = self._grouped()
         self.struck: list[Fault] = []
         self._over: asyncio.Future[None] | None = None
@@ -194,15 +200,15 @@ class SimulatedSession:
             return
         self._look()
 
-    def state(self, *, is_over: bool = False) -> State:
+    def state(self, *, is_over: bool = False) -> SimulationState:
         results = self.results.items()
-        return State(
+        return SimulationState(
             self.name,
             self._loop.elapsed,
             self.events,
             self._network.hub.levels,
             self._network.struck,
-            {n: v for _, r in results if r.outcome for n, v in r.outcome.values.items()},
+            {role: value for _, result in results for role, value in result.values()},
             {name: r.error for name, r in results if r.error is not None},
             is_over,
         )
@@ -268,7 +274,7 @@ class SimulatedSession:
 
     def _crash(self, player: Player, seconds: float) -> None:
         del self.lives[player.name]
-        self.dead[player.name] = player
+        self.dead.append(player)
         player.kill()
         if seconds:
             self._returning += 1
@@ -289,27 +295,23 @@ class SimulatedSession:
         counter = flow_counter(f"{space}.{self._choreography.name}", role)
         level = self._network.hub.levels.get(counter)
         if level is not None:
-            used_up = Level(
-                level.limit, level.limit, level.epoch, level.revision, level.held, level.window,
-                level.began,
-            )  # fmt: skip
+            used_up = msgspec.structs.replace(level, spent=level.limit)
             self._network.hub.write(counter, used_up)
 
     def _clean_up(self) -> None:
         """End what is left of the session's processes."""
-        for player in list(self.lives.values()):
+        for player in self.lives.values():
             player.kill()
+            self.dead.append(player)
         self.lives.clear()
-        left = self._loop.create_future()
+        with suppress(Endless, Stuck):
+            self._loop.run_until_complete(self._loop.create_task(self._all_dead()))
 
-        def look() -> None:
-            if any(p.process.tasks for p in self.dead.values()):
-                self._loop.call_later(0.1, look)
-            else:
-                left.set_result(None)
-
-        self._loop.call_soon(look)
-        self._loop.run_until_complete(left)
+    async def _all_dead(self) -> None:
+        for _ in range(CLEANING):
+            if not any(player.process.tasks for player in self.dead):
+                return
+            await asyncio.sleep(0.1)
 
     # --- the end ---------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from ..events import Event, MessageReceived, MessageSent
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class SimulationState:
     """A session as it stands. `events` are all until now, the last being what has just happened.
 
     `time` is in simulated seconds. `budgets` are the counters by name

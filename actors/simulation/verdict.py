@@ -20,6 +20,8 @@ BLIP = 3.5
 OWN = {"PV210", "PV211", "PV212", "PV512", "PV520", "PV562", "PV563"}
 """Errors of the code that plays a role: no fault is to blame."""
 
+LATE: frozenset[Kind] = frozenset({"delay", "loss", "partition"})
+
 LONG = 24 * 3600 - 600
 """Seconds by which a clock may be wrong before tokens of a session are no good any more."""
 
@@ -72,9 +74,9 @@ def _may_end(session: Ended, fault: Fault) -> bool:
     if _is_timed(session.projection):
         return True
     durable = session.is_durable
-    late: set[Kind] = {"delay", "loss", "partition"}
-    if fault.kind in late:
-        return not durable and (fault.seconds > BLIP or _is_mixed(session.projection))
+    if fault.kind in LATE:
+        away = sum(other.seconds for other in session.struck if other.kind in LATE)
+        return not durable and (away > BLIP or _is_mixed(session.projection))
     if fault.kind == "skew":
         return abs(fault.seconds) > LONG
     if fault.kind == "journal":

@@ -50,7 +50,9 @@ def simulate(
     ] = None,
     most: Annotated[
         int | None,
-        typer.Option("--most", min=0, max=100, help="The most faults in one session; 3 unless said."),
+        typer.Option(
+            "--most", min=0, max=100, help="The most faults in one session; 3 unless said."
+        ),
     ] = None,
     durable: Annotated[
         bool, typer.Option("--durable", help="Sessions kept in a log, which outlive a crash.")
