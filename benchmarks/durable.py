@@ -9,6 +9,7 @@
   messages with a plain ordered consumer.
 """
 
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import asyncio

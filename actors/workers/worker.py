@@ -158,7 +158,7 @@ class Worker:
                     task.cancel()
                 ends = await asyncio.gather(*takers, return_exceptions=True)
                 await self._leave()
-        for end in ends:
+        for end in ends:  # pyright: ignore[reportPossiblyUnboundVariable]
             if isinstance(end, Exception):
                 raise end
 

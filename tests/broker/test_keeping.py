@@ -1,5 +1,6 @@
 """How streams are kept, as the server says it keeps them."""
 
+# pyright: reportUnknownMemberType=false
 from __future__ import annotations
 
 import json
