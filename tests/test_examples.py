@@ -89,6 +89,14 @@ PRINTED = {
         ),
         "left: {'flight': 9, 'car': 9, 'hotel': 0}",
     ],
+    "14_adapted": [
+        "PAV: 50",
+        "XYZ: none (XYZ)",
+        "by letter: Quote 25",
+        "refused: GetQuote.zip is unknown",
+        "refused: kiosk:gossip: the bridge does not know it",
+        "not mapped: quantity, currency, qty, fax",
+    ],
     "15_resilient": [
         "payment 3; the circuit is closed",
         "RoleFailed; the circuit is open",
@@ -100,6 +108,16 @@ PRINTED = {
         "Alice: completed ['Welcome', 'Taken', 'Taken', 'Full']",
         "refused: the program of Alice departs from its protocol at operation 1.1, send Bob!Parcel",
         "alone: completed ['Hello', 'Parcel', 'Done']",
+    ],
+    "17_hierarchical": [
+        "text of a book, page 1",
+        "text of a book, page 2",
+        "text of a book, page 3",
+        (
+            "charged 1480; facts: sub_results_aggregated, top_coordination_started, "
+            "work_completed, worker_coordination_started"
+        ),
+        "9 pages of reviews; the last: review of text of a book, page 3, page 3",
     ],
     "05_typed": [
         "after 0 rounds: bought for 70, sealed by witness 0, witness 1",

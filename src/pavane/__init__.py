@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .actors.choreography import Choreography, load, load_all
+    from .actors.composition.adapter import Adapted, Adapter
+    from .actors.composition.bridge import Bridged, CapabilityBridge
     from .actors.composition.delegation import Child, delegate, delegated
     from .actors.composition.early import early
     from .actors.composition.errors import (
+        AdaptationFailed,
+        AdapterRefused,
+        CapabilityNotBridged,
         ChildFailed,
         InvalidComposition,
         ParallelFailed,
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
         PhaseFailed,
         QuorumMissed,
     )
+    from .actors.composition.field_map import FieldMap, convert, default
     from .actors.composition.parallel import Parallel
     from .actors.composition.plan import SessionPlan
     from .actors.composition.ring import ring
@@ -113,11 +119,15 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 _HOMES = {
     "actors.choreography": "Choreography load load_all",
+    "actors.composition.adapter": "Adapted Adapter",
+    "actors.composition.bridge": "Bridged CapabilityBridge",
     "actors.composition.delegation": "Child delegate delegated",
     "actors.composition.early": "early",
     "actors.composition.errors": (
-        "ChildFailed InvalidComposition ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
+        "AdaptationFailed AdapterRefused CapabilityNotBridged ChildFailed InvalidComposition "
+        "ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
     ),
+    "actors.composition.field_map": "FieldMap convert default",
     "actors.composition.parallel": "Parallel",
     "actors.composition.plan": "SessionPlan",
     "actors.composition.ring": "ring",
@@ -199,19 +209,26 @@ __all__ = [
     "About",
     "Accumulated",
     "ActorError",
+    "AdaptationFailed",
+    "Adapted",
+    "Adapter",
+    "AdapterRefused",
     "Answer",
     "Archive",
     "Authority",
     "BindingError",
     "Breaker",
     "Breakers",
+    "Bridged",
     "BrokerError",
     "BudgetExhausted",
     "Budgets",
     "Bulkhead",
     "BulkheadFull",
     "Bulkheads",
+    "CapabilityBridge",
     "CapabilityDenied",
+    "CapabilityNotBridged",
     "Child",
     "ChildFailed",
     "Choreography",
@@ -223,6 +240,7 @@ __all__ = [
     "EffectError",
     "Endpoint",
     "Entry",
+    "FieldMap",
     "Findings",
     "Fuse",
     "GuardRefused",
@@ -290,6 +308,8 @@ __all__ = [
     "Verifier",
     "Visit",
     "Worker",
+    "convert",
+    "default",
     "delegate",
     "delegated",
     "early",
