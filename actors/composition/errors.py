@@ -32,10 +32,6 @@ def said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
-def counted(count: int, one: str) -> str:
-    return f"{count} {one}" if count == 1 else f"{count} {one}s"
-
-
 class InvalidComposition(ActorError):
     """`where` of a composition is nothing that can be played. Nothing was started."""
 

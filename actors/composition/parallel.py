@@ -13,7 +13,6 @@ from .errors import (
     ParallelFailed,
     ParallelTimedOut,
     QuorumMissed,
-    counted,
     said,
 )
 from .member import Member, named, perform
@@ -113,7 +112,7 @@ class _Round:
         """Give the rest up where it is decided without them."""
         plan, done, failed = self._plan, len(self._results), len(self._failures)
         if plan.quorum is not None and done >= plan.quorum:
-            self._give_up(f"{counted(done, 'other')} are enough")
+            self._give_up("enough others are done")
         elif plan.needed > len(plan.members) - failed:
             self._give_up(f"{name} failed beside it")
 
