@@ -288,7 +288,9 @@ class BrokerTransaction:
         )
 
     async def withdraw(self, reason: str) -> None:
-        """Every step is tried, whatever the others come to; the first failure is raised."""
+        """Nothing is given back unless the journal says first that it does not count: a budget may
+        say more than its receipts come to, never less. All of it is tried, whatever the rest comes
+        to; the first failure is raised."""
         sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
         budgets = self._driver.budgets
         if self._snapshot.context.durable and self._is_left:
@@ -297,15 +299,15 @@ class BrokerTransaction:
         if self._snapshot.context.durable and sent is not None:
             await self._take_back(sent, reason)
             return
+        if sent is not None:
+            writer = await self._driver.journal.writer(self._identity)
+            await writer.retract(sent, reason)
         undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
         flow = () if self.entries else tuple(self._flow)
         self._flow, self._leaks = [], []
         results = await asyncio.gather(*undoing, return_exceptions=True)
         for charged in flow:
             budgets.settle(charged)
-        if sent is not None:
-            writer = await self._driver.journal.writer(self._identity)
-            await writer.retract(sent, reason)
         failed = next((r for r in results if isinstance(r, BaseException)), None)
         if failed is not None:
             raise failed

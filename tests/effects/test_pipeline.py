@@ -25,6 +25,7 @@ from pavane.effects.receipt import unpack, verify_chain
 from pavane.effects.registry import ExtensionRegistry
 from pavane.effects.trace import Denial, Stage
 from pavane.effects.transaction import BrokerDriver
+from pavane.effects.writer import Writer
 from pavane.language.machine import Action, Peer
 
 if TYPE_CHECKING:
@@ -324,6 +325,27 @@ async def test_a_give_back_that_fails_is_noted_on_the_refusal(
     (note,) = caught.value.__notes__
     assert note == "a charge could not be given back: not connected to here: cut"
     assert len(pipeline.audit) == 1
+
+
+async def test_nothing_is_given_back_where_the_journal_cannot_say_so(
+    desk: Desk, action: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its receipt would hold, and nobody would have been charged for it."""
+    await desk.fund()
+    passed = await desk.pipeline.before_send(desk.context(), action(flow_cost=10))
+
+    async def cut(*_: object) -> None:
+        raise NotConnected("here", "cut")
+
+    monkeypatch.setattr(Writer, "retract", cut)
+    with pytest.raises(NotConnected):
+        await passed.abandon("not connected")
+    assert await desk.spent() == 10
+    monkeypatch.undo()
+    passed = await desk.pipeline.before_send(desk.context(), action(flow_cost=7))
+    await passed.abandon("not connected")
+    assert await desk.spent() == 10
+    await desk.pipeline.close()
 
 
 async def test_observers_see_stages_and_denials_of_all_instances(
