@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Protocol
 
 import msgspec
@@ -90,6 +91,7 @@ class SimulatedSession:
         self.groups = self._grouped()
         self.struck: list[Fault] = []
         self._over: asyncio.Future[None] | None = None
+        self._to_come: list[asyncio.TimerHandle] = []
         self._returning = 0
         self.broken: PropertyBroken | None = None
 
@@ -106,7 +108,8 @@ class SimulatedSession:
             loop.run_until_complete(self._over)
         except (Stuck, Endless) as error:
             self._break("nobody is left waiting", f"{error.message}: {self.ledger.waiting()}")
-        horizon.cancel()
+        for timer in (horizon, *self._to_come):
+            timer.cancel()
         self._clean_up()
         self.struck = self._network.struck[first:]
         if self.broken is None:
@@ -120,7 +123,8 @@ class SimulatedSession:
     def _schedule(self, faults: Iterable[Fault]) -> None:
         for fault in faults:
             if not fault.after:
-                self._loop.call_later(fault.at, self._network.strike, fault)
+                strike = self._loop.call_later(fault.at, self._network.strike, fault)
+                self._to_come.append(strike)
 
     async def _begin(self) -> None:
         try:
@@ -239,7 +243,11 @@ class SimulatedSession:
         self._end()
 
     def _too_late(self) -> None:
-        self._break("nobody is left waiting", self.ledger.waiting())
+        """Whoever keeps all to itself for ever may wait for ever, and for itself alone."""
+        if all(player.link.silent_until == inf for player in self.lives.values()):
+            self._end()
+        else:
+            self._break("nobody is left waiting", self.ledger.waiting())
 
     # --- processes -------------------------------------------------------------------------
 

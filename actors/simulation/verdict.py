@@ -66,7 +66,9 @@ def judged(session: Ended, errors: Mapping[str, PavaneError]) -> None:
 
 
 def _killed_for_good(session: Ended) -> bool:
-    return any(fault.kind == "crash" and not session.is_durable for fault in session.struck)
+    """Whether a process may have left without coming to its end."""
+    gone = ("crash", "silence")
+    return any(fault.kind in gone and not session.is_durable for fault in session.struck)
 
 
 def _may_end(session: Ended, fault: Fault) -> bool:

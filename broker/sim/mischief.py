@@ -21,7 +21,7 @@ def mischief(
         case "wrong_label":
             return _relabelled(network, subject, payload), []
         case "forged_sender":
-            return payload, _forged(network, subject, payload)
+            return payload, _forged(network, link, subject, payload)
         case "replay":
             return payload, link.said[:1] or [(subject, payload)]
         case _:
@@ -41,8 +41,8 @@ def _relabelled(network: Network, subject: str, payload: bytes) -> bytes:
     return encode(msgspec.structs.replace(frame, messages=(wrong, *rest)))
 
 
-def _forged(network: Network, subject: str, payload: bytes) -> More:
-    """The same frame in the name of each other role that is connected."""
+def _forged(network: Network, link: Link, subject: str, payload: bytes) -> More:
+    """The same frame in the name of each role that is connected and is not played here."""
     names = subject.split(".")
-    roles = sorted({role for link in network.links.values() for role in link.roles} - {names[5]})
+    roles = sorted({role for other in network.links.values() for role in other.roles} - link.roles)
     return [(".".join((*names[:5], role, *names[6:])), payload) for role in roles]

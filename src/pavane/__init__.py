@@ -55,14 +55,17 @@ if TYPE_CHECKING:
     from .actors.outcome import Outcome
     from .actors.resilient import ResilientRuntime, resilient_role
     from .actors.runtime import Runtime
+    from .actors.simulation.campaign import simulate
     from .actors.simulation.config import SimulationConfig
     from .actors.simulation.errors import PropertyBroken
     from .actors.simulation.runtime import SimulatedRuntime, for_simulation
+    from .actors.simulation.state import SimulationState
     from .actors.telemetry.settings import Telemetry
     from .actors.workers.restart import Restart
     from .actors.workers.worker import Worker
     from .broker.codec import About, Codec, PayloadCipher
     from .broker.errors import BrokerError
+    from .broker.sim.faults import Fault
     from .effects.budget import Budgets
     from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
     from .effects.entry import Entry
@@ -144,14 +147,17 @@ _HOMES = {
     "actors.outcome": "Outcome",
     "actors.resilient": "ResilientRuntime resilient_role",
     "actors.runtime": "Runtime",
+    "actors.simulation.campaign": "simulate",
     "actors.simulation.config": "SimulationConfig",
     "actors.simulation.errors": "PropertyBroken",
     "actors.simulation.runtime": "SimulatedRuntime for_simulation",
+    "actors.simulation.state": "SimulationState",
     "actors.telemetry.settings": "Telemetry",
     "actors.workers.restart": "Restart",
     "actors.workers.worker": "Worker",
     "broker.codec": "About Codec PayloadCipher",
     "broker.errors": "BrokerError",
+    "broker.sim.faults": "Fault",
     "effects.budget": "Budgets",
     "effects.capability": "Authority Key TokenLimits endorsed narrowed",
     "effects.entry": "Entry",
@@ -240,6 +246,7 @@ __all__ = [
     "EffectError",
     "Endpoint",
     "Entry",
+    "Fault",
     "FieldMap",
     "Findings",
     "Fuse",
@@ -296,6 +303,7 @@ __all__ = [
     "Signer",
     "SimulatedRuntime",
     "SimulationConfig",
+    "SimulationState",
     "StepTimedOut",
     "Telemetry",
     "TimedOut",
@@ -326,4 +334,5 @@ __all__ = [
     "resilient_role",
     "ring",
     "signer_from",
+    "simulate",
 ]
