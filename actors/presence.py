@@ -105,10 +105,14 @@ class Presence:
                 self._watch()
 
     def _watch(self) -> None:
-        """Report who has been silent for too long; when we are done, that is no matter."""
+        """Report who has been silent for too long; when we are done, that is no matter.
+
+        Who is done goes on saying so until we are: silent, it is gone, perhaps because it has
+        given us up, and with it what we may still wait for.
+        """
         now = self._loop.time()
         for role, when in self._heard.items():
-            if role not in self._done and now - when > SILENCE:
+            if now - when > SILENCE:
                 if self._verb == "bye":
                     self._done[role] = None
                     self._wake()

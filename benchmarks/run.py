@@ -32,6 +32,7 @@ FIGURES = (
     "capability",
     "charges",
     "workers",
+    "simulation",
     "steps",
     "durable",
     "projection",

@@ -7,6 +7,7 @@ gone, and now and then while somebody waits: for a message that he has no way to
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from ...broker.contract import Broker
 from ...broker.errors import BrokerError
@@ -14,6 +15,7 @@ from ..seat import Seat
 from .history import read
 from .lanes import DurableMailbox, DurableOutlet
 from .names import Place
+from .records import Cancelled, Failed
 from .stage import Stage
 
 FIRST = 1.0
@@ -32,14 +34,26 @@ CREDIT = 0.25
 
 
 class Catching:
-    """Owned by a unit; `cancel` it at the end. `known` is the last sequence that was read."""
+    """Owned by a unit; `cancel` it at the end. `known` is the last sequence of what its role has
+    heard that was read. `over` is called with the word that has ended the session, which may not
+    have come by itself either."""
 
-    def __init__(self, broker: Broker, place: Place, role: str, stage: Stage, known: int) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        place: Place,
+        role: str,
+        stage: Stage,
+        known: int,
+        over: Callable[[Failed | Cancelled], None],
+    ) -> None:
         self._broker = broker
         self._place = place
         self._pattern = place.heard(role)
         self._stage = stage
         self._known = known
+        self._known_words = 0
+        self._over = over
         self._loop = asyncio.get_running_loop()
         self._reading: asyncio.Task[None] | None = None
         self._again = False
@@ -60,6 +74,7 @@ class Catching:
             self._again = False
             try:
                 history = await read(self._broker, self._place, self._pattern, self._known + 1)
+                await self._read_words()
             except BrokerError:
                 self._again = True
                 await asyncio.sleep(PAUSE)
@@ -71,6 +86,15 @@ class Catching:
                 self._again = True
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, PAUSE)
+
+    async def _read_words(self) -> None:
+        """What was said to the session as a whole: that it is over, if it is."""
+        start = self._known_words + 1
+        words = await read(self._broker, self._place, self._place.words, start)
+        self._known_words = max(self._known_words, words.end)
+        ended = words.failed or words.cancelled
+        if ended is not None:
+            self._over(ended)
 
     def _look(self) -> None:
         """Every now and then: has somebody waited for long, and nothing come?"""

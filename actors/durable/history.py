@@ -142,7 +142,8 @@ async def read_unit(
     """What concerns one unit: what it has heard, said and recorded, and the session's words.
 
     A `new` one, that nobody has taken before, has said and recorded nothing: its family's
-    messages, among which its own would be, need not be read.
+    messages, among which its own would be, need not be read. The `end` is that of what it has heard:
+    the rest is read beside that, and may have come later.
     """
     patterns = [place.words, place.heard(role)]
     if not new:
@@ -153,6 +154,7 @@ async def read_unit(
     unique = {record.sequence: record for part in found for record in part}
     for _, record in sorted(unique.items()):
         history.add(record)
+    history.end = max((record.sequence for record in found[1]), default=0)
     return history
 
 

@@ -156,7 +156,12 @@ class Unit:
         )  # fmt: skip
         await stage.take_over(self._worker)
         self._catching = Catching(
-            self._broker, self.place, self.assignment.role, stage, history.end
+            self._broker,
+            self.place,
+            self.assignment.role,
+            stage,
+            history.end,
+            self._ended_elsewhere,
         )
         stage.on_missing = self._catching.begin
         stage.feed(history)
@@ -347,9 +352,12 @@ class Unit:
                     fence = self.place.fence(self.assignment.role, self.assignment.start)
                     self.fail(Fenced(self.place.stream, fence, fence), "the runtime")
             case Cancelled() | Failed():
-                self.fail(self._told(word), "another")
+                self._ended_elsewhere(word)
             case _:
                 pass
+
+    def _ended_elsewhere(self, word: Cancelled | Failed) -> None:
+        self.fail(self._told(word), "another")
 
     def _told(self, word: Cancelled | Failed) -> SessionAborted:
         session = self.assignment.session

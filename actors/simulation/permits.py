@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 
 from ...broker import subjects
 from ...language.compiler import Compiled
@@ -11,18 +11,24 @@ from ..permissions import permits
 MESSAGE = (7, 8)
 """How many names the subject of a message has, live and in a log."""
 
+KEPT = 10_000
+"""How many subjects are remembered for the roles of one process."""
+
 _kept: dict[tuple[bytes, str], tuple[str, ...]] = {}
+_known: dict[tuple[bytes, tuple[str, ...]], dict[str, bool]] = {}
 
 
-def allowing(compiled: Compiled, roles: Iterable[str]) -> Callable[[str], bool]:
+def allowing(compiled: Compiled, roles: Collection[str]) -> Callable[[str], bool]:
     """Whether a process that plays `roles` may publish on a subject. What is no message and no
     journal entry is the driver's own, which the simulated one does not use."""
     patterns = [pattern for role in roles for pattern in _patterns(compiled, role)]
-    known: dict[str, bool] = {}
+    known = _known.setdefault((compiled.fingerprint, tuple(roles)), {})
 
     def allowed(subject: str) -> bool:
         found = known.get(subject)
         if found is None:
+            if len(known) >= KEPT:
+                known.clear()
             names = subject.count(".") + 1
             found = known[subject] = names not in MESSAGE or any(
                 subjects.matches(p, subject) for p in patterns

@@ -19,12 +19,10 @@ from ...broker.sim.faults import KINDS, MEANING, TIMED, Fault, Kind
 from ..choreography import Choreography
 from .config import SimulationConfig
 from .errors import PlanRefused
+from .outline import outline_of
 
 SPANS = (0.01, 0.03, 0.1, 1.0)
 """Simulated seconds in which faults strike that strike at a time: most sessions are short."""
-
-MESSAGES = 6
-"""The highest number of a message that is drawn."""
 
 SECONDS: Mapping[Kind, tuple[float, ...]] = {
     "delay": (0.005, 0.05, 0.5, 3.0),
@@ -45,17 +43,8 @@ def drawn(
     chance = random.Random(f"faults/{seed}")
     kinds: list[Kind] = [kind for kind in KINDS if kind in config.faults]
     count = chance.randint(0, config.most) if kinds else 0
-    roles = choreography.roles
-    lengths = {role: _length(choreography, role) for role in roles}
+    lengths = outline_of(choreography.compiled).lengths
     return tuple(_drawn(chance, chance.choice(kinds), lengths, durable) for _ in range(count))
-
-
-def _length(choreography: Choreography, role: str) -> int:
-    """How many messages of a role may be struck: as many as it sends, or some where it may go on."""
-    machines = choreography.compiled.outline().machines[role]
-    sends = max(sum(t.action.sends for t in machine.transitions) for machine in machines)
-    again = any(t.target <= t.source for machine in machines for t in machine.transitions)
-    return MESSAGES if again else min(sends, MESSAGES)
 
 
 def _drawn(chance: random.Random, kind: Kind, lengths: Mapping[str, int], durable: bool) -> Fault:

@@ -9,12 +9,13 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...broker.errors import BrokerError, Fenced
+from ...broker.errors import BrokerError, Fenced, HoldTaken
 from ...broker.payload import unpack
 from ...broker.sim.connection import SimBroker
 from ...broker.sim.link import Link
 from ...broker.sim.loop import PROCESS, Process
 from ...broker.sim.network import Network
+from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
@@ -25,10 +26,11 @@ from ..events import Event
 from ..outcome import Outcome
 from ..playing import Implementation
 from ..runtime import Runtime
+from ..workers.job import DISPUTES
 from ..workers.restart import Restart, Supervisor
 from .kit import Kit
 
-PATIENCE = 30.0
+PATIENCE = 6.0
 """Simulated seconds that a process of a live session waits for the others to come."""
 
 PAUSE = 1.0
@@ -179,6 +181,8 @@ class Player:
         task = self.task
         policy = task.choreography.restarts.get(given.role) or Restart()
         supervisor = Supervisor(policy, self._network.loop.time)
+        delay: float | None
+        disputes = DISPUTES
         while True:
             unit: Unit | None = None
             try:
@@ -188,8 +192,12 @@ class Player:
             except (SessionAborted, PeerFailed, Fenced):
                 raise
             except PavaneError as error:
-                known = isinstance(error, BrokerError) and error.retryable
-                delay = PAUSE if known else supervisor.after(error)
+                delay = PAUSE
+                if isinstance(error, JournalBroken | HoldTaken) and disputes:
+                    # As a worker that has the unit still: what another had of it, it takes again.
+                    disputes -= 1
+                elif not (isinstance(error, BrokerError) and error.retryable):
+                    delay = supervisor.after(error)
                 if delay is None:
                     if unit is not None:
                         await self._give_up(unit, error)

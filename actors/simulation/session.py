@@ -43,6 +43,10 @@ CLEANING = 1000
 """How many tenths of a simulated second killed processes get to clean up."""
 
 
+ALONE = 15.0
+"""Simulated seconds for those whom nobody hears, once all others have gone."""
+
+
 class Place(Protocol):
     """What a session needs of its world."""
 
@@ -244,7 +248,7 @@ class SimulatedSession:
 
     def _too_late(self) -> None:
         """Whoever keeps all to itself for ever may wait for ever, and for itself alone."""
-        if all(player.link.silent_until == inf for player in self.lives.values()):
+        if self._is_everybody_silent():
             self._end()
         else:
             self._break("nobody is left waiting", self.ledger.waiting())
@@ -259,6 +263,17 @@ class SimulatedSession:
         if result.bug is not None:
             self._break("only typed errors", f"{player.name}: {result.bug!r}")
         if not self.lives and not self._returning:
+            self._end()
+        elif self._is_everybody_silent():
+            self._loop.call_later(ALONE, self._alone)
+
+    def _is_everybody_silent(self) -> bool:
+        """Whether those who are left keep all to themselves, for ever."""
+        silent = all(player.link.silent_until == inf for player in self.lives.values())
+        return silent and bool(self.lives) and not self._returning
+
+    def _alone(self) -> None:
+        if self._is_everybody_silent():
             self._end()
 
     def _end(self) -> None:

@@ -14,6 +14,7 @@ from ..outcome import Outcome
 from ..playing import Implementation
 from .config import SimulationConfig
 from .kit import Kit
+from .outline import outline_of
 from .session import SimulatedSession
 
 
@@ -49,7 +50,7 @@ class World:
         )
         self._session = made
         self.network.expect(faults)
-        self.network.labels = labels(choreography)
+        self.network.labels = outline_of(choreography.compiled).labels
         try:
             return made.play(faults)
         finally:
@@ -61,13 +62,3 @@ class World:
 
     def close(self) -> None:
         self.loop.close()
-
-
-def labels(choreography: Choreography) -> dict[tuple[str, str], frozenset[str]]:
-    """What each role says to each other one."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for role, machines in choreography.compiled.outline().machines.items():
-        for action in (t.action for machine in machines for t in machine.transitions):
-            if action.sends:
-                found.setdefault((role, action.peer.role), set()).add(action.label)
-    return {pair: frozenset(said) for pair, said in found.items()}

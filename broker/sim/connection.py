@@ -162,6 +162,9 @@ class SimBroker(MemoryBroker):
         """Be at the hub, with a request. Raises `NotConnected` where it cannot be reached."""
         self._check()
         network, link = self._network, self.link
+        if not link.roles:
+            # Whoever plays nobody, as an operator does, sits at the hub.
+            return
         await asyncio.sleep(2 * network.hop())
         deadline = network.loop.time() + PATIENCE
         while not link.dead and (network.is_cut(link) or network.loop.time() < link.silent_until):

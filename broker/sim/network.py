@@ -8,7 +8,7 @@ what is on its way in both directions, and its owner is told a moment later.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import Context
 
 from ..memory.hub import Hub
@@ -43,7 +43,7 @@ class Network:
         self.trace: list[Entry] = []
         self.struck: list[Fault] = []
         self.links: dict[str, Link] = {}
-        self.labels: dict[tuple[str, str], frozenset[str]] = {}
+        self.labels: Mapping[tuple[str, str], frozenset[str]] = {}
         self.sent: dict[str, int] = {}
         """How many frames with messages each role has sent."""
         self.chance = random.Random(f"network/{seed}")
