@@ -119,6 +119,12 @@ PRINTED = {
         ),
         "9 pages of reviews; the last: review of text of a book, page 3, page 3",
     ],
+    "18_simulated": [
+        "one session: tea",
+        "0.0",
+        "sessions: 100 of which done: 100",
+        "went wrong: None",
+    ],
     "05_typed": [
         "after 0 rounds: bought for 70, sealed by witness 0, witness 1",
         "after 3 rounds: not bought: too low",

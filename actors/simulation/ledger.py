@@ -67,10 +67,11 @@ class Ledger:
 
     # --- what happens --------------------------------------------------------------------
 
-    def sent(self, event: MessageSent) -> None:
+    def sent(self, event: MessageSent) -> bool:
+        """Whether that is new, and no replay."""
         book = self.books[event.sender]
         if self._is_repeated(book, ("sent", event.receiver, event.label, event.step)):
-            return
+            return False
         role, index = self._places[event.sender]
         step = self._step_sent(book.monitor, event)
         for partner in step.partners(role, index):
@@ -80,6 +81,7 @@ class Ledger:
                 channel.append(event.label)
         book.monitor.advance(step)
         self.facts.setdefault(event.sender, []).extend(self._facts_of.get(step.action, ()))
+        return True
 
     def _step_sent(self, monitor: Monitor, event: MessageSent) -> Step:
         fitting = [
@@ -102,10 +104,11 @@ class Ledger:
             return str(step.action.peer)
         return self._names[step.peer_role, step.partners(monitor.role, monitor.own)[0]]
 
-    def received(self, event: MessageReceived) -> None:
+    def received(self, event: MessageReceived) -> bool:
+        """Whether that is new, and no replay."""
         book = self.books[event.receiver]
         if self._is_repeated(book, ("received", event.sender, event.label, event.step)):
-            return
+            return False
         self._arrive(event)
         role, index = self._places[event.sender]
         monitor = book.monitor
@@ -119,9 +122,10 @@ class Ledger:
         if step.collective:
             book.gathered.add(index)
             if book.gathered != set(step.partners(monitor.role, monitor.own)):
-                return
+                return True
             book.gathered.clear()
         monitor.advance(step)
+        return True
 
     def _arrive(self, event: MessageReceived) -> None:
         channel = self._channels.get((event.sender, event.receiver))

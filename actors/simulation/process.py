@@ -213,3 +213,15 @@ class Player:
                 await unit.give_up(error)
                 return
             await asyncio.sleep(PAUSE)
+
+
+def grouped(
+    roles: Sequence[str], processes: Sequence[Sequence[str]], *, alone: bool
+) -> list[tuple[str, ...]]:
+    """Which roles are played by one process: each by its own where nothing is said, all by one
+    that is `alone`."""
+    if alone:
+        return [tuple(roles)]
+    placed = {role for group in processes for role in group}
+    kept = [tuple(role for role in group if role in roles) for group in processes]
+    return [group for group in kept if group] + [(r,) for r in roles if r not in placed]

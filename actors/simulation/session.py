@@ -35,7 +35,7 @@ from .errors import PropertyBroken
 from .kit import Kit
 from .ledger import Broken, Ledger
 from .permits import allowing
-from .process import Player, Result, Task
+from .process import Player, Result, Task, grouped
 from .state import SimulationState
 from .verdict import judged
 
@@ -92,7 +92,8 @@ class SimulatedSession:
         self.results: dict[str, Result] = {}
         self.lives: dict[str, Player] = {}
         self.dead: list[Player] = []
-        self.groups = self._grouped()
+        alone = given is not None and not durable
+        self.groups = grouped(list(playing), world.config.processes, alone=alone)
         self.struck: list[Fault] = []
         self._over: asyncio.Future[None] | None = None
         self._to_come: list[asyncio.TimerHandle] = []
@@ -161,15 +162,6 @@ class SimulatedSession:
         self.lives[name] = player
         player.begin()
 
-    def _grouped(self) -> list[tuple[str, ...]]:
-        roles = list(self._playing)
-        if self._given is not None and not self._durable:
-            return [tuple(roles)]
-        groups = [tuple(group) for group in self._world.config.processes]
-        placed = {role for group in groups for role in group}
-        kept = [tuple(r for r in group if r in roles) for group in groups]
-        return [g for g in kept if g] + [(role,) for role in roles if role not in placed]
-
     async def _units(self) -> list[Assignment]:
         """Start a durable session, as an operator does."""
         link = Link("operator", (), self._network.context, lambda subject: True)
@@ -191,22 +183,30 @@ class SimulatedSession:
         """What a runtime says; the session is its own, or it would not be played here."""
         if self.broken is not None or self._over is None or self._over.done():
             return
-        self.events.append(event)
         try:
-            match event:
-                case MessageSent():
-                    self.ledger.sent(event)
-                case MessageReceived():
-                    self._network.note("came", event.sender, event.receiver, event.label)
-                    self.ledger.received(event)
-                case Denied():
-                    self._network.note("refused", event.sender, event.receiver, event.label)
-                case _:
-                    return
+            if not self._is_new(event):
+                return
         except Broken as broken:
+            self.events.append(event)
             self._break(broken.rule, broken.details)
             return
-        self._look()
+        self.events.append(event)
+        if isinstance(event, MessageSent | MessageReceived | Denied):
+            self._look()
+
+    def _is_new(self, event: Event) -> bool:
+        """Enter an event; False for what a role repeats that is played again. Raises `Broken`."""
+        match event:
+            case MessageSent():
+                return self.ledger.sent(event)
+            case MessageReceived():
+                self._network.note("came", event.sender, event.receiver, event.label)
+                return self.ledger.received(event)
+            case Denied():
+                self._network.note("refused", event.sender, event.receiver, event.label)
+            case _:
+                pass
+        return True
 
     def state(self, *, is_over: bool = False) -> SimulationState:
         results = self.results.items()

@@ -176,7 +176,7 @@ def _show(order: Order, protocol: Choreography, report: Report, small: Failure) 
     say()
     say(f"Seed {seed} went wrong: {small.error.message}")
     if faults != len(small.trial.faults):
-        say(f"Of its {plural(faults, 'fault')} {len(small.trial.faults)} would have done.")
+        say(f"Of its {plural(faults, 'fault')} {len(small.trial.faults) or 'none'} was needed.")
     say()
     say(drawn(protocol.roles, small.entries))
     say()

@@ -29,6 +29,13 @@ protocol Plain {
 }
 """
 
+SPREAD = """
+protocol Spread {
+    roles: A, B;
+    loop (count: 4) { A[flow_cost = 1] -> B: One; }
+}
+"""
+
 SEEDS = 400
 OWN = ("name", "plant")
 
@@ -228,7 +235,7 @@ BUGS = (
     Bug("a branch not known", changed("B", without("Again"))),
     Bug("an answer not waited for", changed("A", never_back)),
     Bug("duplicates kept", keeps_duplicates, kinds=("duplicate", "replay", "loss")),
-    Bug("gaps passed over", passes_over_gaps, kinds=("reorder", "loss")),
+    Bug("gaps passed over", passes_over_gaps, kinds=("reorder",), text=SPREAD),
     Bug("too much acknowledged", acknowledges_too_much, kinds=("loss", "partition")),
     Bug("nothing sent again", silenced("pavane.actors.outlet.Outbox", "send_again"),
         kinds=("loss", "partition")),
