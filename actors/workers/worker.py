@@ -146,6 +146,7 @@ class Worker:
         began()
         takers = [asyncio.create_task(self._take(part), name=part.topic) for part in self.parts]
         draining = asyncio.create_task(self._draining.wait())
+        ends: list[BaseException | None] = []
         try:
             # A taker that ends by itself has met a bug: serving on without it would hide that.
             await asyncio.wait({draining, *takers}, return_when="FIRST_COMPLETED")
@@ -158,7 +159,7 @@ class Worker:
                     task.cancel()
                 ends = await asyncio.gather(*takers, return_exceptions=True)
                 await self._leave()
-        for end in ends:  # pyright: ignore[reportPossiblyUnboundVariable]
+        for end in ends:
             if isinstance(end, Exception):
                 raise end
 

@@ -1,5 +1,5 @@
 # Made by `pavane generate`; change the protocol and generate it again.
-# Fingerprint: b4da3d7fbdebdda7
+# Fingerprint: 8b701c4be462e163
 # ruff: noqa
 """The roles of the protocol market.Sale as typed states."""
 
