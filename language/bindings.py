@@ -12,13 +12,25 @@ from .walk import statements
 
 
 class BindingError(ChoreographyError):
-    """A count or bound that is missing, unknown or does not fit. `name` is the one."""
+    """A count or bound that is missing, unknown or does not fit. `name` is the one.
+
+    `is_missing`: it has no value, and those that have one fit as far as can be said.
+    """
 
     code = "PV185"
 
-    def __init__(self, message: str, *, name: str, hint: str, diagnostic: Diagnostic) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        name: str,
+        hint: str,
+        diagnostic: Diagnostic,
+        is_missing: bool = False,
+    ) -> None:
         super().__init__(message, diagnostics=[diagnostic], hint=hint)
         self.name = name
+        self.is_missing = is_missing
 
 
 def counts(protocol: Protocol) -> dict[str, str]:
@@ -79,12 +91,10 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
                 protocol, name, f"{name} is not a count of {protocol.name}", f"bind {choice}"
             )
     resolved = _sizes(protocol, bindings, sizes)
-    for name in sorted(bounds(protocol)):
-        if name not in bindings:
-            raise _error(protocol, name, f"{name} has no value", f"give it one: --bind {name}=2")
-        resolved[name] = bindings[name]
+    resolved |= {name: bindings[name] for name in bounds(protocol) if name in bindings}
     _check_references(protocol, resolved)
     _check_ranges(protocol, resolved)
+    _check_complete(protocol, resolved)
     return resolved
 
 
@@ -95,8 +105,7 @@ def _sizes(
     for role, name in sizes.items():
         given = {bindings[n] for n in (role, name) if n in bindings}
         if not given:
-            problem = f"the family {role} has no size"
-            raise _error(protocol, role, problem, f"say how many there are: --bind {role}=3")
+            continue
         size = given.pop()
         if given or resolved.get(name, size) != size:
             problem = f"{role} is bound to two sizes"
@@ -108,12 +117,26 @@ def _sizes(
     return resolved
 
 
+def _check_complete(protocol: Protocol, resolved: Mapping[str, int]) -> None:
+    """Last, so that a value that cannot be is told of before one that is not there yet."""
+    for role in counts(protocol):
+        if role not in resolved:
+            problem = f"the family {role} has no size"
+            hint = f"say how many there are: --bind {role}=3"
+            raise _error(protocol, role, problem, hint, is_missing=True)
+    for name in sorted(bounds(protocol) - set(resolved)):
+        hint = f"give it one: --bind {name}=2"
+        raise _error(protocol, name, f"{name} has no value", hint, is_missing=True)
+
+
 def _check_references(protocol: Protocol, resolved: Mapping[str, int]) -> None:
     for index, ref in _bounding(protocol):
+        if index.name and index.name not in resolved:
+            continue
         value = resolved.get(index.name, 0) + index.offset
         declared = protocol.role(ref.role) if ref else None
         size = declared.size if declared else None
-        most = resolved[declared.name] if declared and isinstance(size, str) else size
+        most = resolved.get(declared.name) if declared and isinstance(size, str) else size
         name = index.name or (ref.role if ref else "")
         written = f"{index.name}{index.offset:+d}" if index.name and index.offset else name
         if value < 0:
@@ -122,8 +145,12 @@ def _check_references(protocol: Protocol, resolved: Mapping[str, int]) -> None:
             continue
         highest = most if isinstance(ref.selector, Range) else most - 1
         if value > highest:
-            problem = f"{ref.role} has {most} instances, and {written} asks for {value}"
-            raise _error(protocol, name, problem, f"use at most {highest}")
+            asked, hint = f"{written} asks for {value}", f"use at most {highest}"
+            if not index.name:
+                asked = f"the protocol names {value}"
+                hint = f"bind {ref.role} to {value + most - highest} or more"
+            problem = f"{ref.role} has {most} instances, and {asked}"
+            raise _error(protocol, name, problem, hint)
 
 
 def _check_ranges(protocol: Protocol, resolved: Mapping[str, int]) -> None:
@@ -132,6 +159,8 @@ def _check_ranges(protocol: Protocol, resolved: Mapping[str, int]) -> None:
         if ref is None or not isinstance(selector, Range):
             continue
         ends = (selector.start, selector.stop)
+        if any(index.name and index.name not in resolved for index in ends):
+            continue
         start, stop = (resolved.get(index.name, 0) + index.offset for index in ends)
         if start > stop:
             name = selector.start.name or selector.stop.name
@@ -160,8 +189,10 @@ def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:
                     yield selector.index, ref
 
 
-def _error(protocol: Protocol, name: str, message: str, hint: str) -> BindingError:
+def _error(
+    protocol: Protocol, name: str, message: str, hint: str, *, is_missing: bool = False
+) -> BindingError:
     declared = protocol.role(name)
     span: Span = declared.span if declared else protocol.name_span
     diagnostic = Diagnostic(BindingError.code, "error", message, span, hint)
-    return BindingError(message, name=name, hint=hint, diagnostic=diagnostic)
+    return BindingError(message, name=name, hint=hint, diagnostic=diagnostic, is_missing=is_missing)

@@ -87,7 +87,7 @@ def _projected(compiled: Compiled, bindings: Mapping[str, int]) -> tuple[Project
     try:
         return compiled.project(own), False
     except BindingError as error:
-        if error.name in own:
+        if not error.is_missing:
             raise
     try:
         return compiled.outline(own), False

@@ -19,6 +19,7 @@ def main() -> None:
     """The entry point. An interrupt that the caller ignores (`nohup`, `&`) stays ignored."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, leave)
+    open_closed_streams()
     from pavane.cli import main as command
 
     try:
@@ -26,6 +27,18 @@ def main() -> None:
     finally:
         # All is written and closed; the interpreter may not be disturbed while it ends.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def open_closed_streams() -> None:
+    """Give what was started with `<&-` or `>&-` an empty input, and an output that goes nowhere.
+
+    Otherwise the first file or socket that is opened would be the standard output of the rest.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # for good
+            os.set_inheritable(stream.fileno(), True)
+            setattr(sys, name, stream)
 
 
 def leave(_number: int, _frame: FrameType | None) -> None:

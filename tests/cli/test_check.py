@@ -234,6 +234,29 @@ def test_bindings_are_checked(pavane: Pavane, guide: Path) -> None:
     assert "threshold" in above.stderr
 
 
+@pytest.mark.parametrize("verb", ["check", "project", "draw", "explore"])
+def test_a12_a_size_that_cannot_be_is_refused_by_its_name(
+    pavane: Pavane, guide: Path, verb: str
+) -> None:
+    """The family is called `Followers` and its size `N`."""
+    for size in ("0", "10001"):
+        done = pavane(verb, guide / "006.choreo", "--bind", f"N={size}")
+        assert (done.returncode, done.stdout) == (2, ""), size
+        assert f"Followers cannot have {size} instances" in done.stderr
+
+
+def test_a12_a_wrong_count_is_refused_beside_one_that_is_open(
+    pavane: Pavane, tmp_path: Path
+) -> None:
+    text = "protocol P { roles: L, W[N]; L -> W[5]: M; loop (count: few) { L -> W[0]: A } }"
+    (tmp_path / "few.choreo").write_text(text)
+    done = pavane("check", "few.choreo", "--bind", "N=3")
+    assert done.returncode == 2
+    assert "W has 3 instances, and the protocol names 5" in done.stderr
+    assert "bind W to 6 or more" in done.stderr
+    assert pavane("check", "few.choreo", "--bind", "N=6").returncode == 0
+
+
 def test_many_files_with_a_binding_that_only_one_uses(pavane: Pavane, guide: Path) -> None:
     done = pavane("check", guide / "001.choreo", guide / "005.choreo", "--bind", "Signers=5")
     assert done.returncode == 0

@@ -111,6 +111,25 @@ def test_a_pipe_that_was_never_read_is_no_error(market: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_are_no_error(tmp_path: Path, closed: str) -> None:
+    """Started by a daemon that has closed them: the verdict is the exit code."""
+    (tmp_path / "bad.choreo").write_text("protocol P { roles: A, B; A -> C: M; }")
+    done = subprocess.run(
+        ["sh", "-c", f"{COMMAND} check bad.choreo - {closed}"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=tmp_path,
+        env=environment(),
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert ("PV123" in done.stdout) == (">&-" not in closed.replace("2>&-", ""))
+
+
 def test_the_command_is_there_at_once() -> None:
     """At most 0.6 s of processor time for the verb with the most to load; the best of three."""
     seconds = list[float]()

@@ -42,6 +42,12 @@ def test_families_of_open_size_get_three_instances(pavane: Pavane, guide: Path) 
     assert found["bindings"] == {"Signers": 3, "threshold": 2}
 
 
+def test_a_size_may_be_given_by_its_own_name(pavane: Pavane, guide: Path) -> None:
+    done = pavane("explore", guide / "006.choreo", "--bind", "N=4", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["bindings"] == {"N": 4}
+
+
 def test_a_trace_is_drawn_as_a_sequence(pavane: Pavane, tmp_path: Path) -> None:
     machines = {"A": "B!Order ; C?Done", "B": "A?Order ; C!Ship ; end", "C": "B?Ship ; B?More"}
     (tmp_path / "machines.json").write_text(json.dumps(machines))

@@ -51,8 +51,9 @@ def composed(compiled: Compiled, given: Mapping[str, int]) -> Composed:
 def small(compiled: Compiled, given: Mapping[str, int]) -> dict[str, int]:
     """The bindings, and small values for the families and bounds that have none."""
     bounds = {name: 2 for name in compiled.open_bounds}
-    sizes = compiled.open_counts
-    return {**bounds, **{name: INSTANCES for pair in sizes.items() for name in pair}, **given}
+    open_sizes = compiled.open_counts.items()
+    sizes = {name: INSTANCES for role, name in open_sizes if not {role, name} & given.keys()}
+    return {**bounds, **sizes, **given}
 
 
 def machines_of(source: Source) -> Composed:

@@ -118,7 +118,7 @@ def project(compiled: Compiled, bindings: Mapping[str, int]) -> Projection:
     try:
         return compiled.project(own)
     except BindingError as error:
-        if error.name in own:
+        if not error.is_missing:
             raise
     return compiled.outline(own)
 
