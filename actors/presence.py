@@ -1,9 +1,10 @@
 """Who else is in a session that several processes play, and whether they are still there.
 
-Every process says for each of its roles, to every role played elsewhere: `hello` until it has
-heard from all of them, `here` from then on, `bye` when its own part is over. The frame's
-fingerprint and the digest of the bindings make sure that all mean the same protocol. What a process
-says of itself has a name of its life in it: one that was killed and comes back is another.
+Every process says for each of its roles, to every other process: `hello` until it has heard from
+all roles, `here` from then on, `bye` when its own part is over. The frame's fingerprint and the
+digest of the bindings make sure that all mean the same protocol. What a process says of itself has
+a name of its life in it: one that was killed and comes back is another, and roles with the same
+are played together, so that it is enough to tell one of them.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Collection
 from hashlib import blake2b
 from typing import Literal
 
-from ..broker.frame import Control
+from ..broker.frame import Control, Frame, encode
 from ..broker.payload import pack, unpack
 from ..broker.surroundings import unique
 from ..language.errors import ProtocolViolation
@@ -32,16 +33,16 @@ VERBS = ("hello", "here", "bye")
 
 class Presence:
     """Owned by a session; `begin` before it plays, `leave` when its roles are done, `cancel` at
-    the end. `say(local, remote, control)` sends a frame; `gone(role, reason)` reports a silence."""
+    the end. `say(local, remote, frame)` sends one; `gone(role, reason)` reports a silence."""
 
-    __slots__ = ("_beating", "_changed", "_digest", "_done", "_gone", "_heard", "_here", "_life", "_lives",
-                 "_loop", "_offer", "_say", "_verb", "offered")  # fmt: skip
+    __slots__ = ("_beating", "_changed", "_digest", "_done", "_fingerprint", "_gone", "_heard", "_here",
+                 "_life", "_lives", "_loop", "_offer", "_say", "_verb", "offered")  # fmt: skip
 
     def __init__(
         self,
         cast: Cast,
         here: Collection[str],
-        say: Callable[[str, str, Control], None],
+        say: Callable[[str, str, bytes], None],
         gone: Callable[[str, str], None],
         offer: str = "",
     ) -> None:
@@ -52,8 +53,9 @@ class Presence:
         self._heard = dict.fromkeys((role for role in cast.parts if role not in here), 0.0)
         self._done: dict[str, None] = {}
         self._digest = _digest(cast)
+        self._fingerprint = cast.fingerprint
         self._life = unique(4)
-        self._lives: dict[str, object] = {}
+        self._lives: dict[str, str] = {}
         self._say = say
         self._gone = gone
         self._verb: Verb = "hello"
@@ -120,13 +122,23 @@ class Presence:
                     self._gone(role, f"no sign of life from its process for {SILENCE:g} s")
 
     def _tell_all(self) -> None:
-        for remote in self._heard:
-            self._tell(remote)
+        word = self._word()
+        for remote in self._one_of_each():
+            self._tell(remote, word)
 
-    def _tell(self, remote: str) -> None:
-        control = Control(self._verb, pack((self._digest, self._offer, self._life)))
+    def _tell(self, remote: str, word: bytes) -> None:
         for local in self._here:
-            self._say(local, remote, control)
+            self._say(local, remote, word)
+
+    def _one_of_each(self) -> list[str]:
+        """A role of every other process; and all roles of which nothing is known yet."""
+        lives = self._lives
+        apart = {lives.get(role) or (role,): role for role in self._heard}
+        return list(apart.values())
+
+    def _word(self) -> bytes:
+        facts = pack((self._digest, self._offer, self._life))
+        return encode(Frame(self._fingerprint, control=Control(self._verb, facts)))
 
     # --- theirs ------------------------------------------------------------------------
 
@@ -135,7 +147,7 @@ class Presence:
         if role not in self._heard or control.verb not in VERBS:
             return
         digest = unpack(control.facts)
-        life: object = None
+        life = ""
         if isinstance(digest, list):
             digest, offered, life = _three(digest)  # pyright: ignore[reportUnknownArgumentType]
             if offered:
@@ -162,12 +174,16 @@ class Presence:
     def _answer(self, role: str) -> None:
         """Someone is waiting: do not let it wait for the next beat, but never greet for ever."""
         if self._verb != "hello":
-            self._tell(role)
+            self._tell(role, self._word())
 
 
-def _three(facts: list[object]) -> tuple[object, str, object]:
-    digest, offered, life = facts if len(facts) == 3 else (None, "", None)
-    return digest, offered if isinstance(offered, str) else "", life
+def _three(facts: list[object]) -> tuple[object, str, str]:
+    digest, offered, life = facts if len(facts) == 3 else (None, "", "")
+    return digest, _text(offered), _text(life)
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _digest(cast: Cast) -> bytes:

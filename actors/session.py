@@ -115,7 +115,7 @@ class Session:
             self._presence = Presence(
                 cast,
                 implementations.keys(),
-                self._say,
+                self._send,
                 lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
                 self.trace.offer if self.trace is not None else "",
             )
@@ -261,10 +261,10 @@ class Session:
 
     def _send_elsewhere(self, frame: Frame) -> None:
         """From the first role played here to all that are not."""
-        local = next(iter(self._implementations))
+        local, data = next(iter(self._implementations)), encode(frame)
         for role in self._cast.parts:
             if role not in self._implementations:
-                self._send(local, role, frame)
+                self._send(local, role, data)
 
     def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
         if isinstance(error, SessionCancelled):
@@ -366,12 +366,9 @@ class Session:
         if self._presence is not None:
             self._presence.heard(role, control)
 
-    def _say(self, local: str, remote: str, control: Control) -> None:
-        self._send(local, remote, Frame(self._cast.fingerprint, control=control))
-
-    def _send(self, local: str, remote: str, frame: Frame) -> None:
+    def _send(self, local: str, remote: str, frame: bytes) -> None:
         """From the first instance of a role played here to all of one played elsewhere."""
-        self._publish(self._subject(remote, None, local, 0), encode(frame))
+        self._publish(self._subject(remote, None, local, 0), frame)
 
     def refused(self, subject: str, reason: str) -> None:
         """A frame was dropped that concerns nobody here."""

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .errors import BadSubject
 
@@ -45,6 +46,7 @@ class Route:
     sender_index: int
 
 
+@lru_cache(maxsize=4096)
 def token(name: str) -> str:
     """`name`, if it may stand as one token of a subject; else raises `BadSubject`."""
     if not name:
@@ -71,6 +73,7 @@ def index_token(index: int | None) -> str:
     return str(index)
 
 
+@lru_cache(maxsize=4096)
 def family(namespace: str, protocol: str, role: str) -> str:
     """`namespace.protocol.role`, what all mailboxes of a role begin with."""
     return f"{namespace_token(namespace)}.{token(protocol)}.{token(role)}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from ...broker.sim.faults import Fault
@@ -139,13 +141,26 @@ class Campaign:
     def run(self, seeds: Iterable[int], progress: Progress = lambda done, report: None) -> Report:
         """Stops at the first failure, which is not shrunk yet."""
         report = Report()
-        for seed in seeds:
-            report.failure = self.attempt(self.trial(seed), report)
-            report.seeds += 1
-            progress(report.seeds, report)
-            if report.failure is not None:
-                break
+        with _quick_collections():
+            for seed in seeds:
+                report.failure = self.attempt(self.trial(seed), report)
+                report.seeds += 1
+                progress(report.seeds, report)
+                if report.failure is not None:
+                    break
         return report
+
+
+@contextmanager
+def _quick_collections() -> Generator[None]:
+    """Each session leaves cycles behind. Looking through all modules for them, again and again,
+    took a seventh of the time."""
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _rule(error: PavaneError | None, struck: Sequence[Fault]) -> str:

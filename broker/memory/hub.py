@@ -49,7 +49,8 @@ class Hub:
         """Store, and deliver what is new to the live subscriptions too."""
         sequence, new = log.append(subject, payload, message_id, expected)
         if new:
-            for target in self.routes.find(subject):
+            targets = self.routes.cached(subject)
+            for target in self.routes.find(subject) if targets is None else targets:
                 if target is not log:
                     target.accept(subject, payload)
         return sequence

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 from zlib import crc32
 
@@ -27,6 +28,7 @@ class Entry:
         return f"{self.time:.6f} {self.event} {self.who}{to}: {self.text}"
 
 
+@lru_cache(maxsize=4096)
 def parties(subject: str) -> tuple[str, str] | None:
     """Sender and receiver of a message's subject, as instances; None for other subjects."""
     names = subject.split(".")
@@ -36,6 +38,7 @@ def parties(subject: str) -> tuple[str, str] | None:
     return f"{sender}.{sender_index}", f"{role}.{index}"
 
 
+@lru_cache(maxsize=4096)
 def frame_of(payload: bytes) -> Frame | None:
     try:
         return decode(payload)
@@ -43,6 +46,7 @@ def frame_of(payload: bytes) -> Frame | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def described(frame: Frame) -> str:
     """The messages of a frame with their numbers and a checksum of each payload, or what else it
     is. A token is not in it: it is another each time it is issued."""

@@ -14,6 +14,7 @@ from pavane import Endpoint
 from pavane.actors import presence
 from pavane.actors.errors import Absent
 from pavane.broker.embedded import Server
+from pavane.broker.frame import decode
 
 TEXT = """#[namespace = "%s"]
 protocol Talk { roles: A, B, W[N];
@@ -207,3 +208,39 @@ async def test_a_restart_of_the_broker_loses_nothing_between_connections() -> No
         assert outcome["B"] == 5000
     finally:
         await server.stop()
+
+
+async def test_processes_that_are_met_are_told_once_each(
+    runtime: pavane.Runtime, others: tuple[pavane.Runtime, pavane.Runtime], unique: str
+) -> None:
+    """A plays alone, B, C and D together: once it has heard them, A need not tell each of the three."""
+    talk = pavane.load(
+        f"""#[namespace = "{unique}"]
+        protocol Four {{ roles: A, B, C, D; A -> B: M; B -> C: M; C -> D: M; D -> A: M; }}"""
+    )
+    words: list[str] = []
+
+    def heard(subject: str, payload: bytes) -> None:
+        control = decode(payload).control
+        if control is not None:
+            words.append(f"{control.verb} {subject.split('.')[2]}")
+
+    broker = others[1].broker
+    await broker.subscribe(f"{unique}.Four.*.*.*.A.*", heard)
+
+    async def forward(me: Endpoint) -> None:
+        await me.receive("M")
+        await me.send("M")
+
+    async def first(me: Endpoint) -> None:
+        await me.send("M")
+        await me.receive("M")
+
+    async with asyncio.timeout(10):
+        await asyncio.gather(
+            runtime.join(talk, session="s", A=first),
+            others[0].join(talk, session="s", B=forward, C=forward, D=forward),
+        )
+    await broker.drained()
+    assert {word for word in words if word.startswith("hello")} == {"hello B", "hello C", "hello D"}
+    assert len({word for word in words if word.startswith("bye")}) == 1
