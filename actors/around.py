@@ -71,7 +71,7 @@ def sealed(codec: Codec | None, who: Identity, receiver: str, label: str, payloa
     try:
         return codec.encode(payload, _about(who, receiver, label))
     except Exception as error:  # noqa: BLE001 (a codec is the user's, and may raise anything)
-        raise _refusal(error) from None
+        raise refusal(error) from None
 
 
 def opened(codec: Codec | None, sender: Identity, receiver: str, label: str, data: bytes) -> bytes:
@@ -81,11 +81,11 @@ def opened(codec: Codec | None, sender: Identity, receiver: str, label: str, dat
     try:
         return codec.decode(data, _about(sender, receiver, label))
     except Exception as error:  # noqa: BLE001 (as above)
-        raise _refusal(error) from None
+        raise refusal(error) from None
 
 
-def _refusal(error: Exception) -> CodecError:
-    # What others than ours say might hold the payload.
+def refusal(error: Exception) -> CodecError:
+    """What a codec has raised, without its text: what others than ours say might hold the payload."""
     return error if isinstance(error, CodecError) else CodecError(type(error).__name__)
 
 

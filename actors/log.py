@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 
 from ..language.errors import PavaneError
-from .errors import RoleFailed, SessionAborted
+from .errors import CallFailed, RoleFailed, SessionAborted
 from .events import (
     Denied,
     Event,
@@ -34,6 +34,8 @@ def told(error: PavaneError) -> str:
     """What may be said of an error where nobody has asked for it: in logs, events and traces."""
     if isinstance(error, RoleFailed):
         return f"{error.role} raised {type(error.__cause__).__name__}"
+    if isinstance(error, CallFailed):
+        return f"{error.who}: {error.name} raised {error.kind}"
     if isinstance(error, SessionAborted):
         return f"because of {error.role}"
     return error.message

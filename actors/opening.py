@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import anyio
 
+from ..broker.cipherfile import own_cipher
 from ..broker.codec import Codec
 from ..broker.connect import connect
 from ..broker.options import ConnectOptions
@@ -57,7 +58,8 @@ async def open(  # the name the user knows: pavane.open
     With `tokens` by role (`pavane capability issue`) nothing is issued here: a role may do what
     its token shows to the authority with the public key `root_key`. `endorsers` are the keys of
     third parties that are believed, each with its namespaces.
-    `codec` sees every payload on its way out and in (`PayloadCipher` encrypts them), and
+    `codec` sees every payload on its way out and in, and what durable sessions store of the user's
+    (`PayloadCipher` encrypts it); by default that of the file in `PAVANE_CIPHER`, if any. And
     `telemetry` traces and counts with OpenTelemetry (the extra `pavane[telemetry]`).
     Raises `InvalidGrant` for what cannot be a grant, and a `BrokerError` that says what to do.
     """
@@ -67,7 +69,7 @@ async def open(  # the name the user knows: pavane.open
     Grants(grants or {}, budgets or {})
     verifier = Verifier(root, endorsers=endorsers)
     wallet = Wallet(authority, tokens, root)
-    around = Around(codec, _tracer(telemetry))
+    around = Around(codec or own_cipher(), _tracer(telemetry))
     broker = await connect(url, options=options)
     shared = Budgets(broker, leases=True)
     journal = Journal(broker, signer)

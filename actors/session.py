@@ -26,6 +26,7 @@ from .clock import Clock, LoopClock
 from .devices import Devices
 from .ensemble import play_together
 from .errors import (
+    CallFailed,
     PeerFailed,
     RoleFailed,
     SessionAborted,
@@ -253,7 +254,7 @@ class Session:
     def _tell_elsewhere(self, error: PavaneError, culprit: str) -> None:
         """Let the other processes know."""
         said = error.reason if isinstance(error, SessionCancelled) else error.message
-        if self.around.codec is not None and isinstance(error, RoleFailed):
+        if self.around.codec is not None and isinstance(error, RoleFailed | CallFailed):
             # What an exception says may have a payload in it, and goes out in clear.
             said = told(error)
         abort = Abort(said[:1000], error.code, culprit[:200])

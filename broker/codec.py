@@ -1,7 +1,7 @@
 """What may be done to a payload between a role and the wire: encryption, above all.
 
-A codec sees the packed payload of every message in both directions, whatever carries it. The
-journal has no payloads, and neither have logs, events and traces.
+A codec sees the packed payload of every message in both directions, whatever carries it, and what
+a durable session stores besides. The journal has no payloads, and neither have logs, events and traces.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from .errors import CodecError
 @dataclass(frozen=True, slots=True)
 class About:
     """Which message a payload belongs to, as both sides know it. `sender` is an instance
-    (`Followers[2]`), `receiver` a role."""
+    (`Followers[2]`), `receiver` a role.
+
+    Of what else a durable session stores the receiver is `-`, and the label says what it is: the
+    `input` of the session (the sender is `-`, too), `run 3` and `refusal 4` of an instance, its
+    `value`."""
 
     namespace: str
     protocol: str
@@ -31,7 +35,7 @@ class About:
 
 
 class Codec(Protocol):
-    """Both are called on the event loop, once for each message, and must not block.
+    """Both are called on the event loop, once for each message or record, and must not block.
 
     What `decode` raises ends the session as the sender's violation, and what `encode` raises
     reaches the role that sends. Neither should have the payload in its text.

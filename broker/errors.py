@@ -19,6 +19,7 @@ PavaneError
     ├── NotPackable            a value that the wire cannot carry
     ├── FrameError             bytes of a peer that are no frame or no payload
     ├── CodecError             a payload that the codec (encryption) refused
+    ├── CipherUnusable         a file of its keys that is none
     ├── StreamRefused          the server or the driver refused a stream operation
     │   ├── WrongSequence      another writer was first
     │   └── Fenced             another writer has raised the fence
@@ -252,6 +253,20 @@ class CodecError(BrokerError):
             f"the payload's codec refused it: {reason}",
             hint="give every process of the session the same codec and the same keys",
         )
+        self.reason = reason
+
+
+class CipherUnusable(BrokerError):
+    """A file of keys for payloads, `path`, that is none."""
+
+    code = "PV552"
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"the keys of payloads in {path} cannot be used: {reason}",
+            hint="write lines of an id and 64 hexadecimal digits, the current key first",
+        )
+        self.path = path
         self.reason = reason
 
 

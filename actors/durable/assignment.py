@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
-from ...broker.payload import unpack
 from .names import Place
 
 
@@ -14,7 +11,7 @@ class Assignment(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     """What a worker needs to know to play the instances `start` to `stop` (not included) of `role`.
 
     `fingerprint` is the protocol's. `bindings` are all counts. `input` is what `start` was
-    given for the session, packed. `devices` are the identities of families that have them.
+    given for the session, packed and sealed. `devices` are the identities of families that have them.
     `attempt` counts from 1 how often the unit was put on the queue, not how often it was taken.
     """
 
@@ -44,11 +41,6 @@ class Assignment(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     def topic(self) -> str:
         """What workers that can play it listen to: `Protocol.Role.fingerprint`."""
         return f"{self.protocol}.{self.role}.{self.fingerprint.hex()}"
-
-    @property
-    def given(self) -> Any:
-        """The input as it was given, in plain builtins."""
-        return unpack(self.input)
 
     def pack(self) -> bytes:
         return _encoder.encode(self)

@@ -14,6 +14,7 @@ from ..mailbox import Mailbox
 from ..seat import Source
 from .recall import Recall
 from .records import Looked, Ran, Read, Slept, Step
+from .sealing import Sealing
 
 
 class Recorder(Protocol):
@@ -41,11 +42,15 @@ class RecordedCalls:
         recorder: Recorder,
         clock: Clock,
         flush: Callable[[int], None],
+        role: str,
+        sealing: Sealing,
     ) -> None:
         self._recalls = recalls
         self._recorder = recorder
         self._clock = clock
         self._flush = flush
+        self._role = role
+        self._sealing = sealing
 
     async def run(self, caller: Caller, name: str, call: Call, around: Resilience) -> bytes:
         index = caller.index
@@ -59,7 +64,9 @@ class RecordedCalls:
                 ran = Ran(index, number, name, await made(caller.name, name, call, around))
             except CallFailed as error:
                 ran, failed = Ran(index, number, name, b"", error.kind, error.reason), error
-            await self._recorder.record(ran)
+            await self._recorder.record(self._sealing.sealed(self._role, ran))
+        else:
+            ran = self._sealing.opened(self._role, ran)
         await self._recalls[index].returns(number)
         if ran.error:
             raise failed or CallFailed(caller.name, name, ran.error, ran.reason)

@@ -14,6 +14,7 @@ from hashlib import blake2b
 from typing import Any
 
 from ...broker.errors import HoldTaken
+from ...broker.payload import pack
 from ...effects.budget import Charged
 from ...effects.entry import Entry
 from ...effects.errors import EffectError, JournalBroken
@@ -27,6 +28,7 @@ from ...language.machine import Action
 from .calls import Recorder
 from .recall import Recall
 from .records import Admitted, Merged, Refused
+from .sealing import Sealing
 
 
 class Replayed:
@@ -60,12 +62,14 @@ class OnceOnly(Pipeline):
         recorder: Recorder,
         admitted: Iterable[Admitted],
         broken: Callable[[PavaneError], None],
+        sealing: Sealing,
     ) -> None:
         super().__init__(base.registry, base.driver, observers=base.observers, audit=base.audit)
         self._base = base
         self._recalls = recalls
         self._recorder = recorder
         self._broken = broken
+        self._sealing = sealing
         self._passed: dict[int, deque[tuple[Entry, ...]]] = {}
         self._admitted = {(a.role, a.sender, a.digest) for a in admitted}
 
@@ -96,7 +100,7 @@ class OnceOnly(Pipeline):
             number, refused = recall.next(Refused, f"a message {action.label} refused")
             assert refused is not None
             await recall.returns(number)
-            raise restored(refused)
+            raise self._restored(context.identity, refused)
         before = self._passed.get(index)
         if before:
             return self._again(context, action, before.popleft())
@@ -107,9 +111,24 @@ class OnceOnly(Pipeline):
             raise
         except EffectError as error:
             number, _ = recall.next(Refused, "")
-            await self._recorder.record(Refused(index, number, error.code, _facts(error)))
+            await self._recorder.record(self._refused(context.identity, number, error))
             await recall.returns(number)
             raise
+
+    def _refused(self, who: Identity, number: int, error: EffectError) -> Refused:
+        where = (who.role, who.index or 0)
+        fields = self._sealing.seal(where, _refusal(number), pack(_facts(error)))
+        return Refused(where[1], number, error.code, fields)
+
+    def _restored(self, who: Identity, refused: Refused) -> PavaneError:
+        """The error as it was raised, with its facts."""
+        where = (who.role, who.index or 0)
+        fields = self._sealing.value(where, _refusal(refused.number), refused.fields)
+        kind = _kinds().get(refused.code, EffectError)
+        error = kind.__new__(kind)
+        vars(error).update(fields)
+        error.args = (fields.get("message", ""),)
+        return error
 
     def _again(self, context: SendContext, action: Action, entries: tuple[Entry, ...]) -> Passed:
         sent = entries[0]
@@ -173,13 +192,8 @@ def _facts(error: EffectError) -> dict[str, Any]:
     return {name: value for name, value in vars(error).items() if isinstance(value, plain)}
 
 
-def restored(refused: Refused) -> PavaneError:
-    """The error as it was raised, with its facts."""
-    kind = _kinds().get(refused.code, EffectError)
-    error = kind.__new__(kind)
-    vars(error).update(refused.fields)
-    error.args = (refused.fields.get("message", ""),)
-    return error
+def _refusal(number: int) -> str:
+    return f"refusal {number}"
 
 
 def _kinds() -> dict[str, type[PavaneError]]:

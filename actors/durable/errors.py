@@ -6,6 +6,7 @@ ActorError
 ├── NoSuchSession    nobody has started it
 ├── SessionFailed    it has ended, because of what happened to a role
 ├── LogDamaged       its log cannot be read
+├── Unreadable       it was stored with a codec, or a key, that is not here
 └── BeyondLog        what an offline replay may not do: go on where the log ends
 """
 
@@ -82,6 +83,22 @@ class LogDamaged(ActorError):
         super().__init__(
             f"the log of a durable session is damaged at {subject}: {reason}",
             hint="start the session anew under another id",
+        )
+
+
+class Unreadable(ActorError):
+    """`what` the log of `session` has cannot be read in this process."""
+
+    code = "PV551"
+
+    def __init__(self, session: str, what: str, reason: str) -> None:
+        self.session = session
+        self.what = what
+        self.reason = reason
+        super().__init__(
+            f"session {session} cannot be read here, {what} namely: {reason}",
+            hint="give this process the payload codec, and the keys, that the session's others have "
+            "(PAVANE_CIPHER, or codec= of pavane.open), and take them away where they have none",
         )
 
 

@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...broker.codec import Codec
 from ...broker.contract import Broker, Record
 from ...broker.payload import unpack
 from ...broker.surroundings import now, now_ns
@@ -18,6 +19,7 @@ from .errors import NoSuchSession, SessionFailed
 from .history import History
 from .names import Place
 from .records import Cancelled, Tallied
+from .sealing import Sealing
 
 State = Literal["running", "done", "failed", "cancelled"]
 
@@ -39,9 +41,10 @@ class SessionHandle:
     """Made by `Runtime.start`; good for as long as the connection, not the session's owner:
     any number of processes may hold one, and none has to."""
 
-    def __init__(self, broker: Broker, place: Place) -> None:
+    def __init__(self, broker: Broker, place: Place, codec: Codec | None = None) -> None:
         self.place = place
         self._broker = broker
+        self._sealing = Sealing(codec, place)
 
     @property
     def id(self) -> str:
@@ -49,7 +52,7 @@ class SessionHandle:
 
     async def result(self) -> Outcome:
         """What the session came to, once it has. Raises `SessionFailed` or `PeerFailed` where it
-        failed, `SessionCancelled` where it was cancelled, `NoSuchSession`."""
+        failed, `SessionCancelled` where it was cancelled, `NoSuchSession`, `Unreadable`."""
         if await self._broker.last(self.place.stream, self.place.operator) is None:
             raise NoSuchSession(self.place.protocol, self.place.session)
         history = History(self.place)
@@ -58,7 +61,7 @@ class SessionHandle:
                 history.add(record)
                 if is_over(history):
                     break
-        return outcome(history)
+        return outcome(history, self._sealing)
 
     async def _words(self) -> AsyncGenerator[Record]:
         async for record in self._broker.read(self.place.stream, self.place.words, follow=True):
@@ -108,7 +111,7 @@ def _state(history: History) -> tuple[State, str]:
     return "running", ""
 
 
-def outcome(history: History) -> Outcome:
+def outcome(history: History, sealing: Sealing) -> Outcome:
     """What the log says the session came to; raises what it says ended it."""
     session = history.place.session
     state, _ = _state(history)
@@ -123,7 +126,15 @@ def outcome(history: History) -> Outcome:
     begun = history.started
     assert begun is not None
     families = {role for role, start, stop in begun.blocks if start or stop > 1}
-    return summed(session, history.ended, families | begun.bindings.keys())
+    ended = opened(history.ended, sealing)
+    return summed(session, ended, families | begun.bindings.keys())
+
+
+def opened(
+    ended: Mapping[tuple[str, int], Tallied], sealing: Sealing
+) -> dict[tuple[str, int], Tallied]:
+    """With the values as they were. Raises `Unreadable`."""
+    return {who: sealing.tallied(who, tallied) for who, tallied in ended.items()}
 
 
 def summed(session: str, ended: Mapping[tuple[str, int], Tallied], families: set[str]) -> Outcome:

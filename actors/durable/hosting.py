@@ -24,11 +24,12 @@ from ..switchboard import Switchboard
 from . import names
 from .assignment import Assignment
 from .fullness import Fullness
-from .handle import is_over, outcome, summed
+from .handle import SessionHandle, is_over, outcome, summed
 from .history import History, read
 from .names import Place
 from .records import Started
 from .replay import Replayed, replay
+from .sealing import Sealing
 from .start import Block, prepare, start, started
 from .unit import Unit
 
@@ -67,8 +68,9 @@ class Hosting:
         name = subjects.token(session or unique(6))
         await self.fullness.look(names.stream(cast.namespace), name)
         return await start(
-            self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks
-        )
+            self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks,
+            codec=self._around.codec,
+        )  # fmt: skip
 
     def unit(
         self,
@@ -97,7 +99,7 @@ class Hosting:
         if not new:
             history = await read(self._switchboard.broker, place, place.words)
             if is_over(history):
-                return outcome(history)
+                return outcome(history, Sealing(self._around.codec, place))
         history = await self._taken(place, units, new=new)
         results = await asyncio.gather(*(_played(unit, history, units) for unit in units))
         errors = [error for error in results if error is not None]
@@ -110,6 +112,9 @@ class Hosting:
         }
         families = {role for role, size in cast.sizes.items() if size is not None}
         return summed(place.session, ended, families)
+
+    def handle(self, place: Place) -> SessionHandle:
+        return SessionHandle(self._switchboard.broker, place, self._around.codec)
 
     async def started(self, namespace: str, protocol: str, session: str) -> Started:
         """How a session was started. Raises `NoSuchSession`."""

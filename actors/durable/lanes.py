@@ -15,11 +15,15 @@ from ..part import Part
 Depart = Callable[[str, str, str], NoReturn]
 """`depart(step, expected, got)` raises."""
 
+Plain = Callable[[str, bytes], bytes]
+"""The payload of a message of some label before a codec sealed it, which it may do differently
+each time."""
+
 
 class DurableOutlet(Outlet):
     """A lane whose first messages may be in the log already: they are compared and not sent."""
 
-    __slots__ = ("_depart", "name", "recorded")
+    __slots__ = ("_depart", "_plain", "name", "recorded")
 
     def __init__(
         self,
@@ -31,12 +35,14 @@ class DurableOutlet(Outlet):
         limit: int,
         recorded: Mapping[int, Message],
         depart: Depart,
+        plain: Plain,
         name: str,
     ) -> None:
         super().__init__(outbox, subject, role, index, listeners, limit)
         self.name = name
         self.recorded = dict(recorded)
         self._depart = depart
+        self._plain = plain
         if recorded and max(recorded) > WINDOW:
             # So much was granted before; how much more since then, the listeners will say.
             self._lowest = self.room = max(recorded)
@@ -60,12 +66,15 @@ class DurableOutlet(Outlet):
         super().put(label, payload, branches, parts)
 
     def _compare(self, recorded: Message, message: Message) -> None:
-        if _said(recorded) != _said(message):
+        if _said(recorded) != _said(message) and self._meant(recorded) != self._meant(message):
             step = f"message {message.sequence} to {self.name}"
             expected, got = recorded.label, message.label
             if expected == got:
                 expected, got = (f"{m.label} with {m.payload!r:.100}" for m in (recorded, message))
             self._depart(step, expected, got)
+
+    def _meant(self, message: Message) -> tuple[object, ...]:
+        return (*_said(message)[:-1], self._plain(message.label, message.payload))
 
     def departed(self, sent: Sent) -> None:
         """The frame itself need not be kept: it is in the log."""
@@ -87,7 +96,7 @@ def _said(message: Message) -> tuple[object, ...]:
     """What has to be the same; the token is another for each worker."""
     parts = message.parts
     meant = (parts.start, parts.stop) if parts is not None else (None, None)
-    return (message.label, message.payload, message.branches, meant)
+    return (message.label, message.branches, meant, message.payload)
 
 
 class DurableMailbox(Mailbox):

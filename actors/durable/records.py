@@ -8,7 +8,6 @@ added at the end, with a default, so that an old log can be read.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -25,7 +24,7 @@ class _Record(msgspec.Struct, array_like=True, frozen=True):
 class Started(_Record, frozen=True, tag="started"):
     """The first record of a session. `blocks` are its units: role, first instance, end.
 
-    `input` is packed; `time` is the starter's, in seconds since 1970.
+    `input` is packed and sealed; `time` is the starter's, in seconds since 1970.
     """
 
     fingerprint: bytes
@@ -53,7 +52,7 @@ class Taken(_Record, frozen=True, tag="taken"):
 
 
 class Tallied(_Record, frozen=True):
-    """What one instance came to: its value, packed, and its counts."""
+    """What one instance came to: its value, packed and sealed, and its counts."""
 
     value: bytes = NIL
     sent: int = 0
@@ -89,7 +88,8 @@ Word = Started | Cancelled | Taken | Done | Failed
 
 
 class Ran(_Record, frozen=True, tag="ran"):
-    """What a call of `me.run` came to: a packed value, or an error by kind and text."""
+    """What a call of `me.run` came to: a packed value, or an error by kind and text; where the
+    session has a codec, `value` is sealed, or has the text, sealed."""
 
     index: int
     number: int
@@ -125,12 +125,13 @@ class Read(_Record, frozen=True, tag="read"):
 
 
 class Refused(_Record, frozen=True, tag="refused"):
-    """The effects refused a message; the fields of the error by name, as far as they pack."""
+    """The effects refused a message; the `fields` of the error by name, as far as they pack, packed
+    and sealed."""
 
     index: int
     number: int
     code: str
-    fields: dict[str, Any]
+    fields: bytes
 
 
 class Merged(_Record, frozen=True, tag="merged"):

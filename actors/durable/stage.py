@@ -32,6 +32,7 @@ from .effects import OnceOnly
 from .history import Channel, History, times_of
 from .lanes import DurableMailbox, DurableOutlet
 from .recall import Recall
+from .sealing import INPUT, Sealing
 from .times import RecordedDeadlines
 
 AT_ONCE = 64
@@ -78,7 +79,8 @@ class Stage:
     ) -> None:
         unit = player.assignment
         self.id = unit.session
-        self.input = unit.given
+        self._sealing = Sealing(around.codec, unit.place)
+        self.input = self._sealing.value(None, INPUT, unit.input)
         self.devices: Devices = unit.devices
         self.around = around
         self.trace: SessionTrace | None = None
@@ -108,13 +110,16 @@ class Stage:
             for i in everyone
         }
         self._recorder = recorder
-        self.calls = RecordedCalls(self._recalls, recorder, clock, self._flush_one)
+        self.calls = RecordedCalls(
+            self._recalls, recorder, clock, self._flush_one, unit.role, self._sealing
+        )
         self.pipeline = OnceOnly(
             pipeline,
             self._recalls,
             recorder,
             history.admitted(unit.role, unit.start),
             lambda error: player.fail(error, "the runtime"),
+            self._sealing,
         )
         self.post = Post(self, self.id, cast.fingerprint, self.seats)
         for index in everyone:
@@ -195,6 +200,7 @@ class Stage:
             self._switchboard.broker.max_payload - 1024,
             self._said.pop(channel, {}),
             self._recalls[seat.index].depart,
+            partial(self._sealing.message, seat.context.identity, role),
             seat.part.instance_name(role, index) if index is not None else f"all of {role}",
         )
         if self._failed:

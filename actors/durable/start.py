@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ...broker.codec import Codec
 from ...broker.contract import Broker
 from ...broker.errors import WrongSequence
 from ...broker.payload import pack
@@ -16,6 +17,7 @@ from .assignment import Assignment
 from .errors import LogDamaged, NoSuchSession, OtherSession
 from .names import Place, captured
 from .records import Started
+from .sealing import INPUT, Sealing
 
 Block = tuple[str, int, int]
 """A role, the first of its instances in the block, and the end."""
@@ -34,20 +36,22 @@ async def start(
     given: Any = None,
     devices: Mapping[str, tuple[str, ...]] | None = None,
     blocks: Iterable[Block] | None = None,
+    codec: Codec | None = None,
 ) -> tuple[bool, list[Assignment]]:
     """Start a session and return its units, and whether it is new: starting it once more, after
     a crash, changes nothing and returns the units that it began with.
 
     The namespace's stream has to be there. Raises `OtherSession` where a session of this name
-    was started with another protocol, other counts or another input.
+    was started with another protocol, other counts or another input, and `Unreadable`.
     """
     place = Place(cast.namespace, cast.name, session)
     found: Devices = dict(devices or {})
+    sealing = Sealing(codec, place)
     begun = Started(
         cast.fingerprint,
         dict(cast.bindings),
         list(blocks if blocks is not None else whole(cast)),
-        pack(given),
+        sealing.seal(None, INPUT, pack(given)),
         dict(found),
         now(),
     )
@@ -59,7 +63,7 @@ async def start(
         )  # fmt: skip
     except WrongSequence:
         before = await started(broker, place)
-        _same(session, before, begun)
+        _same(session, before, begun, sealing)
         return False, units(place, before)
     return True, units(place, begun)
 
@@ -92,11 +96,12 @@ def units(place: Place, begun: Started) -> list[Assignment]:
     ]
 
 
-def _same(session: str, before: Started, now: Started) -> None:
+def _same(session: str, before: Started, now: Started, sealing: Sealing) -> None:
+    first_input, second_input = (sealing.open(None, INPUT, s.input) for s in (before, now))
     for what, first, second in (
         ("version of the protocol", before.fingerprint, now.fingerprint),
         ("count", before.bindings, now.bindings),
-        ("input", before.input, now.input),
+        ("input", first_input, second_input),
         ("list of identities", before.devices, now.devices),
     ):
         if first != second:

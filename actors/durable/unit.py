@@ -25,6 +25,7 @@ from ..cast import Cast
 from ..clock import Clock, LoopClock
 from ..errors import PeerFailed, RoleFailed, SessionAborted, SessionCancelled
 from ..events import Event
+from ..log import told
 from ..playing import Implementation, play
 from ..seat import Seat
 from ..switchboard import Ear, Switchboard, silence
@@ -36,6 +37,7 @@ from .history import History, read_unit
 from .log import UnitLog
 from .names import LOG, NOBODY
 from .records import Cancelled, Done, Failed, Taken, Tallied
+from .sealing import Sealing
 from .stage import Stage
 
 GRACE = 0.25
@@ -97,6 +99,7 @@ class Unit:
         self._stage: Stage | None = None
         self._catching: Catching | None = None
         self._released = False
+        self._sealing = Sealing(around.codec, self.place)
 
     # --- set-up ------------------------------------------------------------------------
 
@@ -211,7 +214,9 @@ class Unit:
         unit = self.assignment
         everyone = range(unit.start, unit.stop)
         if all((unit.role, index) in history.ended for index in everyone):
-            self.tallies = {index: history.ended[unit.role, index] for index in everyone}
+            sealing = self._sealing
+            ended = ((index, history.ended[unit.role, index]) for index in everyone)
+            self.tallies = {i: sealing.tallied((unit.role, i), one) for i, one in ended}
             return True
         for word in (history.failed, history.cancelled):
             if word is not None:
@@ -250,7 +255,8 @@ class Unit:
         word = self.place.word(self.assignment.role, self.assignment.start)
         part: dict[int, Tallied] = {}
         size = 0
-        for index, tallied in self.tallies.items():
+        for index, plain in self.tallies.items():
+            tallied = self._sealing.untold((self.assignment.role, index), plain)
             if size + len(tallied.value) > VALUES and part:
                 self._log.hand_over(word, records.pack(Done(part, last=False)))
                 part, size = {}, 0
@@ -282,7 +288,9 @@ class Unit:
         error = error or self.failure
         assert error is not None, "nothing has failed"
         where = getattr(error, "role", "") or self.assignment.name
-        failed = Failed(str(where)[:200], error.code, error.message[:1000], now())
+        # What an exception says may have a payload in it, and the log is read by others.
+        said = told(error) if self._sealing.is_on else error.message
+        failed = Failed(str(where)[:200], error.code, said[:1000], now())
         word = self.place.word(self.assignment.role, self.assignment.start)
         await self._broker.append(
             self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}"

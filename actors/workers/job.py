@@ -15,7 +15,7 @@ from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
-from ..durable.errors import Departure, LogDamaged, SessionFailed
+from ..durable.errors import Departure, LogDamaged, SessionFailed, Unreadable
 from ..durable.names import stream
 from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
@@ -135,7 +135,7 @@ class Job:
                     return await self._finish()
                 case Fenced():
                     return await self._yield()
-                case Departure() | Unfit() | UnknownVersion() | LogDamaged():
+                case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
                     return await self._bury(error)
                 case JournalBroken() | HoldTaken():
                     # Perhaps a worker that was stopped in the middle of taking the unit, before us,

@@ -40,4 +40,4 @@ class Starting:
             cast, session, given=given, devices=choreography.devices, blocks=shares
         )
         await enqueue(self._broker, units, topics)
-        return SessionHandle(self._broker, units[0].place)
+        return self._hosting.handle(units[0].place)
