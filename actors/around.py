@@ -52,6 +52,11 @@ class Tracer(Protocol):
         beforehand, as from the record that started a durable session, comes before all others."""
         ...
 
+    def starting(self, session: str, namespace: str, protocol: str) -> AbstractContextManager[str]:
+        """Around the start of a durable session: the context that is its parent, wherever it is
+        played."""
+        ...
+
     def observe(self, event: Event) -> None: ...
 
 

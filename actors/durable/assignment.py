@@ -13,6 +13,7 @@ class Assignment(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     `fingerprint` is the protocol's. `bindings` are all counts. `input` is what `start` was
     given for the session, packed and sealed. `devices` are the identities of families that have them.
     `attempt` counts from 1 how often the unit was put on the queue, not how often it was taken.
+    `trace` is the parent of its spans, if there is one.
     """
 
     namespace: str
@@ -26,6 +27,7 @@ class Assignment(msgspec.Struct, array_like=True, frozen=True, kw_only=True):
     input: bytes = b"\xc0"
     attempt: int = 1
     devices: dict[str, tuple[str, ...]] = {}
+    trace: str = ""
 
     @property
     def place(self) -> Place:

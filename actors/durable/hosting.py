@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 from ...broker import subjects
@@ -67,10 +68,13 @@ class Hosting:
             self._prepared.add(cast.namespace)
         name = subjects.token(session or unique(6))
         await self.fullness.look(names.stream(cast.namespace), name)
-        return await start(
-            self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks,
-            codec=self._around.codec,
-        )  # fmt: skip
+        tracer = self._around.tracer
+        about = (name, cast.namespace, cast.name)
+        with nullcontext("") if tracer is None else tracer.starting(*about) as trace:
+            return await start(
+                self._switchboard.broker, cast, name, given=given, devices=devices, blocks=blocks,
+                codec=self._around.codec, trace=trace,
+            )  # fmt: skip
 
     def unit(
         self,

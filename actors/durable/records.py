@@ -25,6 +25,7 @@ class Started(_Record, frozen=True, tag="started"):
     """The first record of a session. `blocks` are its units: role, first instance, end.
 
     `input` is packed and sealed; `time` is the starter's, in seconds since 1970.
+    `trace` is the context of its trace, where it is traced.
     """
 
     fingerprint: bytes
@@ -33,6 +34,7 @@ class Started(_Record, frozen=True, tag="started"):
     input: bytes = NIL
     devices: dict[str, tuple[str, ...]] = {}
     time: float = 0.0
+    trace: str = ""
 
 
 class Cancelled(_Record, frozen=True, tag="cancelled"):

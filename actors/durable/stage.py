@@ -85,8 +85,11 @@ class Stage:
         self.around = around
         self.trace: SessionTrace | None = None
         if around.tracer is not None:
-            # All units are below one parent that follows from the session's name.
-            self.trace = around.tracer.session(self.id, cast.namespace, cast.name, leads=False)
+            # All units are below the start of the session; where that was not traced, below one
+            # parent that follows from the session's name.
+            self.trace = around.tracer.session(
+                self.id, cast.namespace, cast.name, leads=False, parent=unit.trace
+            )
             self.trace.begin({})
         self.limits = Limits(self.id, self._tell)
         self.seats: dict[tuple[str, int], Seat] = {}

@@ -37,6 +37,7 @@ async def start(
     devices: Mapping[str, tuple[str, ...]] | None = None,
     blocks: Iterable[Block] | None = None,
     codec: Codec | None = None,
+    trace: str = "",
 ) -> tuple[bool, list[Assignment]]:
     """Start a session and return its units, and whether it is new: starting it once more, after
     a crash, changes nothing and returns the units that it began with.
@@ -54,6 +55,7 @@ async def start(
         sealing.seal(None, INPUT, pack(given)),
         dict(found),
         now(),
+        trace,
     )
     data = records.pack(begun)
     try:
@@ -91,6 +93,7 @@ def units(place: Place, begun: Started) -> list[Assignment]:
             bindings=begun.bindings,
             input=begun.input,
             devices={role: begun.devices[role]} if role in begun.devices else {},
+            trace=begun.trace,
         )
         for role, first, stop in begun.blocks
     ]

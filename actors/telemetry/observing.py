@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from opentelemetry import metrics, trace
+from opentelemetry.trace import SpanKind
 
 from ..events import (
     Denied,
@@ -14,8 +18,9 @@ from ..events import (
     SessionEnded,
     SessionOpened,
 )
+from .context import traceparent
 from .settings import Telemetry
-from .spans import SessionSpans
+from .spans import SessionSpans, attributes
 
 NAME = "pavane"
 
@@ -43,6 +48,15 @@ class Observing:
     ) -> SessionSpans:
         where = (namespace, protocol, session)
         return SessionSpans(self._tracer, self._messages, where, leads=leads, parent=parent)
+
+    @contextmanager
+    def starting(self, session: str, namespace: str, protocol: str) -> Generator[str]:
+        about = attributes(namespace, protocol, session)
+        name = f"start {protocol}"
+        with self._tracer.start_as_current_span(
+            name, kind=SpanKind.PRODUCER, attributes=about, record_exception=False
+        ) as span:
+            yield traceparent(span.get_span_context())
 
     def observe(self, event: Event) -> None:
         match event:

@@ -36,15 +36,11 @@ class SessionSpans:
         leads: bool,
         parent: str,
     ) -> None:
-        namespace, self._protocol, session = where
+        self._protocol = where[1]
         self._tracer = tracer
         self._messages = messages
         self._agreed = agreed(*where)
-        self._attributes: Attributes = {
-            "pavane.session": session,
-            "pavane.protocol": self._protocol,
-            "pavane.namespace": namespace,
-        }
+        self._attributes = attributes(*where)
         self._roles: dict[str, Span] = {}
         self._span: Span | None = None
         known = span_context(parent)
@@ -131,6 +127,14 @@ class SessionSpans:
             if error is not None:
                 self._span.set_status(Status(StatusCode.ERROR, _kind(error)))
             self._span.end()
+
+
+def attributes(namespace: str, protocol: str, session: str) -> Attributes:
+    return {
+        "pavane.session": session,
+        "pavane.protocol": protocol,
+        "pavane.namespace": namespace,
+    }
 
 
 def _kind(error: BaseException) -> str:

@@ -35,6 +35,7 @@ class Beginning:
     wait: bool
     patience: float
     url: str | None
+    telemetry: bool
     allow_remote: bool
     json: bool
 
@@ -50,7 +51,9 @@ def begin(order: Beginning) -> None:
 
     async def main() -> PavaneError | None:
         settings = options(None, allow_remote=order.allow_remote)
-        async with open_runtime(where, options=settings, authority=authority()) as runtime:
+        async with open_runtime(
+            where, options=settings, authority=authority(), telemetry=order.telemetry
+        ) as runtime:
             handle = await runtime.start(
                 chosen, session=order.session, bindings=order.bindings, input=given,
                 patience=order.patience,

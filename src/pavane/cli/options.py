@@ -53,6 +53,14 @@ AllowRemote = Annotated[
         "--allow-remote", help="Accept an address beyond loopback without TLS or credentials."
     ),
 ]
+Telemetry = Annotated[
+    bool,
+    typer.Option(
+        "--telemetry",
+        envvar="PAVANE_TELEMETRY",
+        help="Trace and count with the OpenTelemetry providers that the process has.",
+    ),
+]
 Store = Annotated[
     Path | None,
     typer.Option("--store", metavar="DIR", help="Where the embedded server keeps its streams."),

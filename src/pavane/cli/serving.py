@@ -33,6 +33,7 @@ class Serving:
     attempts: int
     grants: Mapping[str, tuple[str, ...]]
     budgets: Mapping[str, int]
+    telemetry: bool
     allow_remote: bool
     json: bool
 
@@ -47,7 +48,7 @@ def serve(order: Serving) -> None:
         settings = options(None, allow_remote=order.allow_remote)
         async with open_runtime(
             where, options=settings, grants=order.grants, budgets=order.budgets,
-            authority=authority(),
+            authority=authority(), telemetry=order.telemetry,
         ) as runtime:  # fmt: skip
             worker = Worker(
                 runtime, name=order.name, capacity=order.capacity, lease=order.lease,

@@ -8,7 +8,7 @@ import typer
 
 from .exits import verb
 from .operating import ServerUrl
-from .options import AllowRemote, Bind, JsonLines, Name
+from .options import AllowRemote, Bind, JsonLines, Name, Telemetry
 
 
 def install(app: typer.Typer) -> None:
@@ -38,6 +38,7 @@ def start(
     ] = 0.0,
     name: Name = None,
     url: ServerUrl = None,
+    telemetry: Telemetry = False,
     allow_remote: AllowRemote = False,
     json: JsonLines = False,
 ) -> None:
@@ -63,6 +64,7 @@ def start(
             wait=wait,
             patience=patience,
             url=url,
+            telemetry=telemetry,
             allow_remote=allow_remote,
             json=json,
         )

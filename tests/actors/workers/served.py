@@ -7,6 +7,10 @@ import os
 import signal
 from pathlib import Path
 
+from opentelemetry import trace
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
 import pavane
 
 FILE = os.environ["SERVED"]
@@ -14,6 +18,18 @@ crowd = pavane.load(FILE, name="Crowd")
 talk = pavane.load(FILE, name="Talk")
 guarded = pavane.load(FILE, name="Guarded")
 FOLDER = Path(FILE).parent
+
+
+def line(span: ReadableSpan) -> str:
+    return f"{span.to_json(indent=None)}\n"
+
+
+if spans := os.environ.get("SPANS"):
+    kept = Path(spans).open("a", encoding="utf-8")  # noqa: SIM115 (as long as the process)
+    exporter = ConsoleSpanExporter(out=kept, formatter=line)
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
 
 
 @crowd.role("Leader")
