@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing
 
-from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
+from ..contract import Claim, Deliver, Fence, Level, Lost, Record
 from ..options import ConnectOptions
 from ..room import Room
 from ..subjects import check_pattern, check_subject, check_topic, token
@@ -114,7 +114,7 @@ class NatsBroker:
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         await self._work.ensure(queue, lease)
 
     async def put(

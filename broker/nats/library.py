@@ -4,9 +4,9 @@ Two kinds of call are left out on purpose. `flush`, `rtt` and `drain` kill the r
 are cancelled or time out. Iterators and `next_msg` lose a message when they are cancelled.
 
 And the two that every message takes are gone about in an unusual way, each a turn of the event
-loop shorter. A subscription is given a future in place of a callback, which the library resolves
-where it reads: no task and no queue for each subscription, and so nothing that could overflow.
-A publish is a coroutine that only hands over, so it is run to its end where it is called; and
+loop shorter. What comes is taken from the socket before the library reads it (`Wire`). What
+it reads nevertheless it gives to a future in place of a callback (`Tap`): no task and no queue
+for each subscription, and so nothing that could overflow. A publish is a coroutine that only hands over, so it is run to its end where it is called; and
 one without headers is written to the socket past the library's queue, if that is empty
 (`socket_writer`): whoever waits for an answer would wait for a turn more.
 """
@@ -22,6 +22,7 @@ from typing import Any, Protocol, cast
 import nats.errors as library_errors
 from nats.aio.client import Client as _Client
 from nats.aio.transport import TcpTransport
+from nats.protocol.parser import AWAITING_CONTROL_LINE
 
 LibraryError: type[Exception] = library_errors.Error
 AuthorizationError: type[Exception] = library_errors.AuthorizationError
@@ -119,18 +120,8 @@ class LibraryClient(Protocol):
     async def close(self) -> None: ...
 
 
-class _Reading(_Client):
-    """A client that reads of the headers what it needs: the status of an answer without content.
-    Those of a record that was stored with some come along with it, and nobody asks for them."""
-
-    async def _process_headers(self, headers: bytes | None) -> dict[str, str] | None:
-        if not headers or headers[8:9] != b" ":
-            return None
-        return await super()._process_headers(headers)  # pyright: ignore[reportUnknownMemberType]
-
-
 def new_client() -> LibraryClient:
-    return cast(LibraryClient, _Reading())
+    return cast(LibraryClient, _Client())
 
 
 def drop_transport(client: LibraryClient) -> None:
@@ -162,9 +153,76 @@ class Tap(asyncio.Future[Msg]):
         try:
             self._on_message(result)
         except Exception as error:  # noqa: BLE001
-            self.get_loop().call_exception_handler(
-                {"message": f"a subscriber to {result.subject} raised", "exception": error}
-            )
+            say_aloud(result.subject, error)
+
+
+def say_aloud(subject: str, error: Exception) -> None:
+    """Tell the event loop of what a subscriber raised, which nobody else can hear."""
+    context = {"message": f"a subscriber to {subject} raised", "exception": error}
+    asyncio.get_running_loop().call_exception_handler(context)
+
+
+class Wire:
+    """Where the bytes for a connected client come in."""
+
+    def __init__(self, transport: asyncio.Transport, is_between: Callable[[], bool]) -> None:
+        self._transport = transport
+        self.protocol = cast(asyncio.Protocol, transport.get_protocol())
+        self.is_between = is_between
+        """Whether the library has read whatever it was given to its end."""
+
+    def divert(self, protocol: asyncio.Protocol) -> None:
+        """Give what comes to `protocol`, which has to pass on to the other what it does not take."""
+        self._transport.set_protocol(protocol)
+
+
+def wire_of(client: LibraryClient) -> Wire | None:
+    """None where the library is not built as we know it, or not on a plain socket."""
+    tcp = getattr(client, "_transport", None)
+    parser: Any = getattr(client, "_ps", None)
+    writer: Any = getattr(tcp, "_io_writer", None)
+    buffer = getattr(getattr(tcp, "_io_reader", None), "_buffer", None)
+    if not isinstance(tcp, TcpTransport) or not isinstance(buffer, bytearray):
+        return None
+    if not hasattr(parser, "buf") or not hasattr(parser, "state"):
+        return None
+    return Wire(
+        writer.transport,
+        lambda: not buffer and not parser.buf and parser.state == AWAITING_CONTROL_LINE,
+    )
+
+
+def number_of(subscription: LibrarySubscription) -> bytes:
+    """What the server calls it, as it stands on the wire; nothing where that is not known."""
+    number = getattr(subscription, "_id", None)
+    return b"" if number is None else b"%d" % number
+
+
+class Headed:
+    """A message whose headers are read when they are asked for."""
+
+    __slots__ = ("data", "head", "reply", "subject")
+
+    def __init__(self, subject: str, reply: str, data: bytes, head: bytes) -> None:
+        self.subject = subject
+        self.reply = reply
+        self.data = data
+        self.head = head
+
+    @property
+    def headers(self) -> dict[str, str] | None:
+        """By name. What the first line says is `Status` and `Description`, as in the library."""
+        if not self.head:
+            return None
+        first, *lines = self.head.decode("utf-8", "replace").split("\r\n")
+        status, _, description = first.removeprefix("NATS/1.0").strip().partition(" ")
+        said = [("Status", status), ("Description", description.strip())]
+        named = [(name.strip(), value.strip()) for name, _, value in map(_halves, lines)]
+        return {name: value for name, value in (*said, *named) if name and value}
+
+
+def _halves(line: str) -> tuple[str, str, str]:
+    return line.partition(":")
 
 
 def run_now(publishing: Coroutine[Any, Any, None]) -> Awaitable[None] | None:

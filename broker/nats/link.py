@@ -11,6 +11,7 @@ import asyncio
 import logging
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..contract import Deliver, Lost
@@ -19,17 +20,19 @@ from ..options import ConnectOptions
 from ..subjects import check_subject
 from . import address as addresses
 from .inbox import Inbox, NoAnswer
+from .intake import Ears, listen_in
 from .library import (
     AuthorizationError,
     LibraryClient,
     LibraryError,
     LibrarySubscription,
     Msg,
-    OnMessage,
     PoolServer,
     Tap,
     drop_transport,
     new_client,
+    number_of,
+    wire_of,
 )
 from .tls import context
 from .writer import Writer
@@ -55,13 +58,14 @@ class LinkSubscription:
         self.pattern = pattern
         self.lost = lost
         self.inner: LibrarySubscription | None = None
+        self.deliver = deliver
+        self.unhear: Callable[[], None] = _nothing
         self._link = link
-        self._deliver = deliver
         self._open = True
 
     def on_message(self, msg: Msg) -> None:
         if self._open:
-            self._deliver(msg.subject, msg.data)
+            self.deliver(msg.subject, msg.data)
 
     async def close(self) -> None:
         if self._open:
@@ -78,6 +82,7 @@ class Link:
         self._address = address
         self._options = options
         self._client: LibraryClient = new_client()
+        self._ears = Ears()
         self._subscriptions: dict[LinkSubscription, None] = {}
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
@@ -140,6 +145,8 @@ class Link:
             await self._abandon(client)
             raise
         self._client = client
+        self._ears = Ears()
+        listen_in(wire_of(client), self._ears)
         self.max_payload = client.max_payload
         await self._resubscribe()
         self._writer.use(client)
@@ -243,6 +250,10 @@ class Link:
             self._tell_lost(self._reason)
 
     def _on_reconnected(self) -> None:
+        listen_in(wire_of(self._client), self._ears)
+        self._come_back()
+
+    def _come_back(self) -> None:
         self.max_payload = self._client.max_payload
         self._connected.set()
         log.info("%s: connected again", self.shown)
@@ -266,7 +277,7 @@ class Link:
                 await asyncio.sleep(RECONNECT_WAIT * 5)
             else:
                 self._reopening = None
-                self._on_reconnected()
+                self._come_back()
                 return
 
     async def _on_error(self, error: Exception) -> None:
@@ -330,7 +341,7 @@ class Link:
         subscription = LinkSubscription(self, pattern, deliver, lost)
         self._subscriptions[subscription] = None
         try:
-            subscription.inner = await self._attach(pattern, subscription.on_message)
+            await self._attach(subscription)
             await self._fence_over_cuts()
             if self._denied.pop(pattern.lower(), False):
                 raise Forbidden(self.shown, f"subscribe to {pattern}")
@@ -352,23 +363,35 @@ class Link:
             await asyncio.sleep(_AGAIN)
             await self.connected(_PATIENCE)
 
-    async def _attach(self, pattern: str, on_message: OnMessage) -> LibrarySubscription:
-        return await self._client.subscribe(pattern, future=Tap(on_message))
+    async def _attach(self, subscription: LinkSubscription) -> None:
+        ears = self._ears
+        tap = Tap(subscription.on_message)
+        subscription.inner = inner = await self._client.subscribe(subscription.pattern, future=tap)
+        number = number_of(inner)
+        ears.delivers[number] = subscription.deliver
+        subscription.unhear = partial(ears.drop, number)
 
     async def _resubscribe(self) -> None:
         """On a new connection: our inbox, and what there was before."""
-        await self._attach(self.inbox.pattern, self.inbox.on_message)
+        hear = self.inbox.on_message
+        inbox = await self._client.subscribe(self.inbox.pattern, future=Tap(hear))
+        self._ears.hears[number_of(inbox)] = hear
         for subscription in list(self._subscriptions):
-            subscription.inner = await self._attach(subscription.pattern, subscription.on_message)
+            await self._attach(subscription)
 
     async def forget(self, subscription: LinkSubscription) -> None:
         self._subscriptions.pop(subscription, None)
+        subscription.unhear()
         if subscription.inner is None or self._client.is_closed:
             return
         try:
             await subscription.inner.unsubscribe()
         except LibraryError as error:
             log.debug("%s: %s", self.shown, error)
+
+
+def _nothing() -> None:
+    """There is nothing to be undone."""
 
 
 async def _ended(dialling: asyncio.Task[None]) -> None:

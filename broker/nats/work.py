@@ -186,13 +186,13 @@ class Work:
         self._streams = streams
         self._takers: dict[tuple[str, str], Takers] = {}
 
-    async def ensure(self, queue: str, lease: float) -> None:
+    async def ensure(self, queue: str, lease: float | None) -> None:
         """The lease stands in the stream's metadata, for whoever takes from it first."""
         wanted = [work_subject(token(queue)), work_subject(queue, ">")]
-        metadata = {_LEASE: f"{lease:g}"}
+        metadata = {_LEASE: f"{LEASE if lease is None else lease:g}"}
         await self._streams.create(queue, wanted, retention="workqueue", metadata=metadata)
-        if self._streams.scoped:
-            return  # The lease is the operator's to set.
+        if lease is None or self._streams.scoped:
+            return  # In a scoped connection the lease is the operator's to set.
         config = await self._streams.config(queue)
         if config is not None and config.get("metadata", {}).get(_LEASE) != metadata[_LEASE]:
             config["metadata"] = {**config.get("metadata", {}), **metadata}
