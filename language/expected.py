@@ -52,6 +52,7 @@ STATEMENTS = frozenset(
 )
 SIGNS = frozenset({"PLUS", "MINUS"})
 OPERATORS = frozenset({"SAME", "LESS", "AND", "OR"})
+LOOPS = {"COUNT": "a whole number or a name", "DECIDES": "the role that decides"}
 SHOWN = 4
 
 
@@ -66,10 +67,13 @@ def explain(tokens: list[Token], position: int, expected: frozenset[str]) -> Dia
 
 def _wanted(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
     before = tokens[position - 1].type if position else ""
+    asked = tokens[position - 2].type if position > 1 and before == "COLON" else ""
     if "CHOICE" in expected:
         return "a statement or `}`" if "RBRACE" in expected else "a statement"
     if expected >= {"TRUE", "STRING"}:
         return "a value"
+    if asked in LOOPS:
+        return LOOPS[asked]
     if "NAME" in expected:
         special = {
             "ARROW": "the receiving role",
@@ -120,6 +124,8 @@ def _hint(tokens: list[Token], position: int, expected: frozenset[str]) -> str:
         return (
             "a guard looks like `label when (price > 10): { ... }`, with one comparison at a time"
         )
+    if first.type not in FORMS.keys() - {"NAME"} and expected >= {"TRUE", "LPAR"}:
+        return "a condition looks like `price > 10 and not sold`"
     form = FORMS.get(first.type)
     if "CHOICE" in expected or form is None:
         if token.type in FORMS and token.type != "NAME":

@@ -26,7 +26,12 @@ from ..walk import first_sender
 from .report import Report, Scope
 
 Kind = Literal["bool", "number", "text", "none", "any"]
-WORDS: dict[Kind, str] = {"number": "a number", "text": "a text", "none": "nothing"}
+WORDS: dict[Kind, str] = {
+    "bool": "true or false",
+    "number": "a number",
+    "text": "a text",
+    "none": "nothing",
+}
 
 
 MISFIT = "compare numbers with numbers and texts with texts"
@@ -137,12 +142,13 @@ class _Guard:
                 if near:
                     sentence = f"`{word}` is not a field of any message here"
                     self.report.error("PV150", sentence, name.span, f"did you mean `{near}`?")
-            case Attribute(value=Name(name=label), name=word):
-                self.part(name, label, word)
+            case Attribute(value=Name() as value, name=word):
+                self.part(name, value, word)
             case _:
                 pass
 
-    def part(self, name: Attribute, label: str, word: str) -> None:
+    def part(self, name: Attribute, value: Name, word: str) -> None:
+        label = value.name
         if label in self.messages:
             own = self.messages[label]
             if own and word not in own:
@@ -150,8 +156,13 @@ class _Guard:
                 hint = f"did you mean `{near}`?" if near else f"it has {', '.join(own)}"
                 sentence = f"`{label}` has no field `{word}`"
                 self.report.error("PV151", sentence, name.span, hint)
-        elif isinstance(name.value, Name):
-            self.known(name.value)
+            return
+        if self.kind(value) != "any":
+            what = WORDS[self.kind(value)]
+            sentence = f"`{label}` is {what}, and has no field `{word}`"
+            hint = f"write `{label}` alone, or `Message.{label}` to say which message it is in"
+            self.report.error("PV151", sentence, name.span, hint)
+        self.known(value)
 
     def kind(self, expression: Expr) -> Kind:
         match expression:
