@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 from ..broker.payload import pack, unpack
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
+from ..language.table import Step
 from . import calls
 from .deadlines import TimeLimit
 from .inlet import Inlet
@@ -18,6 +19,7 @@ from .outlet import Outlet
 from .part import Move
 from .seat import Seat
 from .speaker import Speaker, whom
+from .spread import Spread
 
 if TYPE_CHECKING:
     from ..effects.programs.program import Program
@@ -34,7 +36,7 @@ class Endpoint:
     """
 
     __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_moves", "_outlets", "_random",
-                 "_seat", "_speaker", "_tally")  # fmt: skip
+                 "_seat", "_speaker", "_spreads", "_tally")  # fmt: skip
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
@@ -47,6 +49,7 @@ class Endpoint:
         self._listener = Listener(seat)
         self._outlets: list[Outlet | None] = [None] * len(self._moves)
         self._inlets: list[Inlet | None] = [None] * len(self._moves)
+        self._spreads: dict[int, Spread | None] | None = None
         watched = seat.observe is not None or seat.trace is not None
         if not (watched or seat.codec is not None or seat.part.guarded or seat.part.times):
             self._find_short_ways()
@@ -57,6 +60,8 @@ class Endpoint:
         for move in self._moves:
             step = move.step
             if not move.plain:
+                if self._spreads is None and move.bare and step.sends:
+                    self._spreads = {}
                 continue
             index = step.partners(seat.role, seat.index)[0]
             if step.sends:
@@ -141,8 +146,24 @@ class Endpoint:
                     self._monitor.advance(step)
                     self._tally.sent += 1
                     return
+                if self._spreads is not None and self._spread(step, values, fields):
+                    return
         await self._read_selections()
         await self._speaker.send(label, whom(to), lambda move: move.pack(values, fields))
+
+    def _spread(self, step: Step, values: tuple[Any, ...], fields: dict[str, Any]) -> bool:
+        """Send to a family, or to all, at once, if nothing but a check of the payload is needed."""
+        assert self._spreads is not None
+        number = step.number
+        if number not in self._spreads:
+            self._spreads[number] = Spread.of(self._seat, step)
+        spread = self._spreads[number]
+        if spread is None or self._seat.chosen or self._speaker.is_busy or not spread.has_room:
+            return False
+        spread.put(spread.move.pack(values, fields))
+        self._monitor.advance(spread.last)
+        self._tally.sent += spread.copies
+        return True
 
     async def send_raw(self, label: str, raw: Any, *, to: str | None = None) -> None:
         """As `send`, with the payload as it stands on the wire: plain builtins."""

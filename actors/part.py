@@ -33,8 +33,8 @@ class Move:
     often what comes before a send is tried.
     """
 
-    __slots__ = ("arrival", "pack", "plain", "plan", "read", "retry", "shape", "step", "unpack",
-                 "write")  # fmt: skip
+    __slots__ = ("arrival", "bare", "pack", "plain", "plan", "read", "retry", "shape", "step",
+                 "unpack", "write")  # fmt: skip
 
     def __init__(
         self, step: Step, shape: Shape, plan: Plan | None, arrival: Arrival | None
@@ -50,15 +50,12 @@ class Move:
         self.write: Callable[[object], bytes] = squeeze if squeezed else to_bytes
         self.read: Callable[[bytes], Any] = unsqueeze if squeezed else from_bytes
         self.retry = _retry(asked["retry"]) if plan and "retry" in asked else None
-        around = (
-            plan
-            or arrival
-            or squeezed
-            or step.action.guards
-            or (step.sends and step.action.broadcast)
-        )
-        self.plain = not (around or step.collective or step.selection or step.register)
-        """Whether nothing stands between a checked payload and the wire."""
+        around = plan or arrival or squeezed or step.action.guards
+        self.bare = not (around or step.selection or step.register)
+        """Whether nothing stands between a checked payload and the wire, ..."""
+        several = step.collective or (step.sends and step.action.broadcast)
+        self.plain = self.bare and not several
+        """... nor more than one instance on the other side."""
 
 
 class Part:

@@ -20,9 +20,7 @@ from .log import record
 from .outlet import Outlet
 from .part import Move
 from .seat import Seat
-
-SINGLES = 8
-"""A range of up to so many instances gets single messages; a larger one, `all` with the range."""
+from .spread import lanes, meant, rest
 
 NIL = pack(None)
 
@@ -37,6 +35,11 @@ class Speaker:
         self._lock: asyncio.Lock | None = None
         self._shown: set[Outlet] | None = None
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether a send is on its way that waits for something."""
+        return self._lock is not None and self._lock.locked()
+
     def _alone(self) -> asyncio.Lock:
         """Made when it is first needed: most instances of many sessions never do."""
         if self._lock is None:
@@ -49,7 +52,7 @@ class Speaker:
         async with self._alone():
             step = await self._send(label, whom, pack_for)
             told = {step.peer_role}
-            while whom is None and (following := self._rest_of(step, told)) is not None:
+            while whom is None and (following := self._rest(step, told)) is not None:
                 step = following
                 await self._send(label, Whom(step.peer_role), pack_for)
                 told.add(step.peer_role)
@@ -79,15 +82,8 @@ class Speaker:
         seat = self._seat
         return sealed(seat.codec, seat.context.identity, step.peer_role, step.label, payload)
 
-    def _rest_of(self, step: Step, told: set[str]) -> Step | None:
-        """What is left of the broadcast that `step` belongs to: its next send."""
-        if not step.action.broadcast:
-            return None
-        for following in self._seat.monitor.state.sends.get(step.label, ()):
-            same = following.action.broadcast and following.action.step == step.action.step
-            if same and following.peer_role not in told:
-                return following
-        return None
+    def _rest(self, step: Step, told: set[str]) -> Step | None:
+        return rest(self._seat.monitor.state, step, told)
 
     async def choose(self, branch: str) -> None:
         """Announce `branch` to those who need to be told, and keep the next send to it."""
@@ -133,7 +129,7 @@ class Speaker:
         """Find the route, and wait until every lane of it has room."""
         while True:
             route = find()
-            full = [o for step in route for o in self._outlets(step) if o.room < len(route)]
+            full = [o for step in route for o in lanes(self._seat, step) if o.room < len(route)]
             if not full:
                 return route
             await full[0].has_room()
@@ -175,19 +171,11 @@ class Speaker:
 
     def _put(self, step: Step, payload: bytes, passed: Passed | None) -> None:
         seat = self._seat
-        for outlet in self._outlets(step):
+        for outlet in lanes(seat, step):
             outlet.put(step.label, payload, step.branches, self._parts(step, outlet, passed))
         seat.advance(step)
         if not step.selection:
             seat.tally.sent += len(step.partners(seat.role, seat.index))
-
-    def _outlets(self, step: Step) -> list[Outlet]:
-        seat = self._seat
-        partners = step.partners(seat.role, seat.index)
-        whole = step.collective and (step.start, step.stop) == (0, self._size(step))
-        if whole or len(partners) > SINGLES:
-            return [seat.session.outlet(seat, step.peer_role, None)]
-        return [seat.session.outlet(seat, step.peer_role, index) for index in partners]
 
     def _parts(self, step: Step, outlet: Outlet, passed: Passed | None) -> Parts | None:
         """The range of a message to `all` that not all get; the token, the first time."""
@@ -197,8 +185,9 @@ class Speaker:
             shown.add(outlet)
             self._shown = shown
         trace = self._trace(step, outlet)
-        if outlet.index is None and (step.start, step.stop) != (0, self._size(step)):
-            return Parts(step.start, step.stop, token, trace)
+        span = meant(self._seat, step, outlet)
+        if span is not None:
+            return Parts(*span, token, trace)
         return Parts(token=token, trace=trace) if token is not None or trace is not None else None
 
     def _trace(self, step: Step, outlet: Outlet) -> str | None:
@@ -207,9 +196,6 @@ class Speaker:
             return None
         first = outlet.next == 1
         return seat.trace.departing(seat.name, self._receiver(step), step.label, first=first)
-
-    def _size(self, step: Step) -> int | None:
-        return self._seat.part.sizes.get(step.peer_role)
 
     # --- observers -----------------------------------------------------------------------
 
