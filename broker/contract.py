@@ -212,12 +212,19 @@ class Broker(Protocol):
     ) -> AsyncIterator[Record]:
         """The records on `subject` (wildcards allowed) from sequence `start` on, in order.
 
-        Ends at the record that was last when reading began, or never with `follow`.
+        Ends at the record that was last when reading began, or never with `follow`. What is
+        removed meanwhile may be left out.
         """
         ...
 
     async def last(self, stream: str, subject: str) -> Record | None:
-        """The last record on exactly `subject`, or None."""
+        """The last record on `subject` (wildcards allowed), or None."""
+        ...
+
+    async def purge(self, stream: str, subject: str) -> int:
+        """Remove the records on `subject` (wildcards allowed) that are there now, and say how many
+        there were. Their sequences and message ids are not free again; what is expected of a
+        subject without records is 0. Raises `StreamRefused` where there is no such stream."""
         ...
 
     async def room(self, stream: str) -> Room:

@@ -155,8 +155,13 @@ class MemoryBroker:
 
     async def last(self, stream: str, subject: str) -> Record | None:
         self._check()
-        check_subject(subject)
+        check_pattern(subject)
         return self._hub.stream(stream).last(subject)
+
+    async def purge(self, stream: str, subject: str) -> int:
+        self._check()
+        check_pattern(subject)
+        return self._hub.stream(stream).purge(subject)
 
     async def room(self, stream: str) -> Room:
         self._check()

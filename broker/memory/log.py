@@ -36,20 +36,21 @@ class Ids:
 
 
 class Log:
-    """The records of one stream. Kept until the hub goes; nothing is ever removed."""
+    """The records of one stream, kept until they are purged or the hub goes."""
 
     def __init__(self, name: str, clock: Callable[[], int]) -> None:
         self.name = name
         self.patterns: list[str] = []
         self._clock = clock
-        self._records: list[Record] = []
+        self._records: list[Record | None] = []
         self._last: dict[str, Record] = {}
+        self._purged = 0
         self._ids = Ids(clock)
         self._waiting: list[asyncio.Future[None]] = []
 
     @property
     def count(self) -> int:
-        return len(self._records)
+        return len(self._records) - self._purged
 
     def captures(self, subject: str) -> bool:
         return any(matches(pattern, subject) for pattern in self.patterns)
@@ -85,8 +86,20 @@ class Log:
         """Store what was published live on a captured subject."""
         self.append(subject, payload, None, None)
 
-    def last(self, subject: str) -> Record | None:
-        return self._last.get(subject)
+    def last(self, pattern: str) -> Record | None:
+        if pattern in self._last:
+            return self._last[pattern]
+        found = [record for subject, record in self._last.items() if matches(pattern, subject)]
+        return max(found, key=lambda record: record.sequence, default=None)
+
+    def purge(self, pattern: str) -> int:
+        before = self._purged
+        for at, record in enumerate(self._records):
+            if record is not None and matches(pattern, record.subject):
+                self._records[at] = None
+                self._last.pop(record.subject, None)
+                self._purged += 1
+        return self._purged - before
 
     async def read(self, pattern: str, start: int, follow: bool) -> AsyncIterator[Record]:
         at, end = max(start, 1) - 1, len(self._records)
@@ -94,7 +107,7 @@ class Log:
             while at < (len(self._records) if follow else end):
                 record = self._records[at]
                 at += 1
-                if matches(pattern, record.subject):
+                if record is not None and matches(pattern, record.subject):
                     yield record
             if not follow:
                 return

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack, aclosing
 from ..contract import Claim, Deliver, Fence, Level, Lost, Record
 from ..options import ConnectOptions
 from ..room import Room
-from ..subjects import check_pattern, check_subject, check_topic, token
+from ..subjects import check_pattern, check_topic, token
 from . import address as addresses
 from .api import Api
 from .counters import Counters
@@ -100,14 +100,25 @@ class NatsBroker:
             if last is None or last.sequence < start:
                 return
             end = last.sequence
-        reader = Reader(self._link, self._api, stream, subject, start, end, scoped=self._scoped)
+
+        async def still_last() -> int:
+            found = await self._streams.last(stream, subject)
+            return 0 if found is None else found.sequence
+
+        reader = Reader(
+            self._link, self._api, stream, subject, start, end, still_last, scoped=self._scoped
+        )
         async with aclosing(reader.records()) as records:
             async for record in records:
                 yield record
 
     async def last(self, stream: str, subject: str) -> Record | None:
-        check_subject(subject)
+        check_pattern(subject)
         return await self._streams.last(token(stream), subject)
+
+    async def purge(self, stream: str, subject: str) -> int:
+        check_pattern(subject)
+        return await self._streams.purge(token(stream), subject)
 
     async def room(self, stream: str) -> Room:
         return await self._streams.room(token(stream))

@@ -12,7 +12,7 @@ import asyncio
 import json
 import secrets
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from ..contract import Record
@@ -34,7 +34,8 @@ _FORGET = 5.0
 
 
 class Reader:
-    """One iteration over the records on `pattern` from `start` on, up to `end` if given."""
+    """One iteration over the records on `pattern` from `start` on, up to `end` if given. `last` says
+    which is the last of them now, as those up to the end may be removed before they are read."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Reader:
         pattern: str,
         start: int,
         end: int | None,
+        last: Callable[[], Awaitable[int]],
         *,
         scoped: bool = False,
     ) -> None:
@@ -54,6 +56,8 @@ class Reader:
         self._pattern = pattern
         self._next = max(start, 1)
         self._end = end
+        self._last = last
+        self._idle = False
         self._consumer = ""
         self._delivered = 0
         self._reply = ""
@@ -91,6 +95,9 @@ class Reader:
                 await self._news.wait()
         except TimeoutError:
             self._break()
+        if self._idle and self._end is not None and not self._buffer:
+            self._idle = False
+            self._end = min(self._end, await self._last())
 
     async def _begin(self) -> None:
         self._leave()
@@ -141,7 +148,9 @@ class Reader:
         self._news.set()
         code = status(msg)
         # 100 is a heartbeat; with any other the server has ended the pull.
-        if code != "100":
+        if code == "100":
+            self._idle = True
+        else:
             self._outstanding = 0
             self._broken = self._broken or code == NO_RESPONDERS or "onsumer" in reason(msg)
 

@@ -261,6 +261,16 @@ class Streams:
             time=_nanoseconds(message["time"]),
         )
 
+    async def purge(self, stream: str, pattern: str) -> int:
+        try:
+            answer = await self._api.call(
+                f"STREAM.PURGE.{stream}", {"filter": pattern}, stream=stream
+            )
+        except StreamRefused as error:
+            raise missing(stream) if error.status == apis.STREAM_MISSING else error from None
+        purged: int = answer["purged"]
+        return purged
+
     async def _glance(self, stream: str, pattern: str, start: int | None = None) -> Delivery | None:
         try:
             return await glance(self._link, self._api, stream, pattern, start)

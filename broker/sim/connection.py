@@ -287,6 +287,10 @@ class SimBroker(MemoryBroker):
         await self._reach()
         return await super().last(stream, subject)
 
+    async def purge(self, stream: str, subject: str) -> int:
+        await self._reach()
+        return await super().purge(stream, subject)
+
     # --- work ----------------------------------------------------------------------------
 
     async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:

@@ -147,6 +147,44 @@ async def test_last_is_the_newest_on_exactly_that_subject(broker: Broker, stream
     assert read == [last]
 
 
+async def test_last_is_found_by_a_pattern(broker: Broker, stream: str) -> None:
+    for subject in ("a.x", "b.x", "a.y"):
+        await broker.append(stream, f"{stream}.{subject}", subject.encode())
+    for pattern, payload in (("*.x", b"b.x"), ("a.*", b"a.y"), (">", b"a.y")):
+        found = await broker.last(stream, f"{stream}.{pattern}")
+        assert found is not None
+        assert found.payload == payload
+    assert await broker.last(stream, f"{stream}.*.z") is None
+
+
+async def test_what_is_purged_is_gone_and_nothing_else(broker: Broker, stream: str) -> None:
+    for number in range(6):
+        await broker.append(stream, f"{stream}.{'ab'[number % 2]}", b"", message_id=f"m{number}")
+    assert await broker.purge(stream, f"{stream}.a") == 3
+    assert await broker.purge(stream, f"{stream}.a") == 0
+    assert [r.sequence for r in await records(broker, stream)] == [2, 4, 6]
+    assert await broker.last(stream, f"{stream}.a") is None
+    assert (await broker.room(stream)).used > 0
+    assert await broker.append(stream, f"{stream}.a", b"", expected=0) == 7
+    assert await broker.purge(stream, ">") == 4
+    assert await records(broker, stream) == []
+    assert await broker.append(stream, f"{stream}.a", b"", expected=0) == 8
+    with pytest.raises(StreamRefused):
+        await broker.purge(f"{stream}none", ">")
+
+
+async def test_a_read_ends_though_its_last_record_is_purged(broker: Broker, stream: str) -> None:
+    await asyncio.gather(*(broker.append(stream, f"{stream}.a", b"x" * 100) for _ in range(1500)))
+    found = list[int]()
+    async with asyncio.timeout(10):
+        async for record in broker.read(stream):
+            found.append(record.sequence)
+            if len(found) == 1:
+                await broker.purge(stream, ">")
+    assert found == list(range(1, len(found) + 1))
+    assert len(found) < 1500
+
+
 async def test_a_stream_takes_what_is_published_and_delivers_what_is_appended(
     broker: Broker, other: Broker, stream: str, until: Until
 ) -> None:
