@@ -43,5 +43,6 @@ def _unfinished(seat: Seat) -> Unfinished:
         state=seat.monitor.state.number,
         expected=expected,
         got="return",
-        hint="let the role function go on until its part of the protocol is over",
+        hint=seat.monitor.undecided
+        or "let the role function go on until its part of the protocol is over",
     )

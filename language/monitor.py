@@ -201,8 +201,15 @@ class Monitor:
             state=self.state.number,
             expected=expected,
             got=got,
-            hint=f"did you mean {near}?" if near else _FOLLOW,
+            hint=f"did you mean {near}?" if near else self.undecided or _FOLLOW,
         )
+
+    @property
+    def undecided(self) -> str:
+        """What to write where a branch is told by no message of the role's own; else empty."""
+        branches = sorted({b for step in self.sends() if step.selection for b in step.branches})
+        calls = " or ".join(f'`await me.choose("{branch}")`' for branch in branches)
+        return f"to decide for a branch without a message, write {calls}" if calls else ""
 
     def _labels(self) -> set[str]:
         return {step.label for step in self.state.steps()}

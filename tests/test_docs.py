@@ -67,6 +67,17 @@ def test_the_menu_is_yaml() -> None:
     assert yaml.safe_load(text)["site_name"] == "Pavane"
 
 
+def test_the_page_on_roles_runs_and_prints_what_it_says(tmp_path: Path) -> None:
+    page = (DOCS / "how-to" / "write-the-roles.md").read_text()
+    blocks = dict(re.findall(r"^```(\w*)\n(.*?)^```$", page, re.MULTILINE | re.DOTALL))
+    (tmp_path / "workshop.choreo").write_text(blocks[""])
+    command = [sys.executable, "-c", blocks["python"]]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.stdout, done.stderr) == (blocks["text"], "")
+
+
 @pytest.mark.long
 def test_the_site_builds(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="the tools for the documentation are not installed")
