@@ -150,15 +150,10 @@ def test_a_chosen_branch_leaves_only_its_own_steps() -> None:
     assert caught.value.expected == ("B!Bye",)
 
 
-@pytest.mark.parametrize("wrong", ["Done", "Item2"])
-def test_who_has_not_decided_is_told_how(wrong: str) -> None:
+def test_who_has_not_decided_is_told_how() -> None:
     text = "protocol P { roles: A, B; loop (decides: A) { A -> B: Item; } B -> A: Done; }"
-    sender = monitor(text, "A")
-    refused = sender.refuse(f"?{wrong}")
-    wanted = "did you mean Item?" if wrong == "Item2" else 'write `await me.choose("stop")`'
-    assert wanted in refused.hint
-    told = monitor(text, "B")
-    assert "choose" not in told.refuse("!Done").hint
+    assert monitor(text, "A").refuse("?Done").hint.endswith('write `await me.choose("stop")`')
+    assert "choose" not in monitor(text, "B").refuse("!Done").hint
 
 
 def test_a_branch_that_is_not_there_is_refused() -> None:
