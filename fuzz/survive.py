@@ -11,8 +11,9 @@ from pavane.language.format import format
 from pavane.language.parser import parse
 from pavane.language.render_diagnostic import render
 
-SECONDS = 20.0
-"""Of processor time, for a text of a few kilobytes."""
+SECONDS = 10.0
+"""Of processor time, for a text of a few kilobytes. Nearly all take a tenth of one; a busy machine
+takes several times as long."""
 
 
 def survives(text: str) -> bool:

@@ -1,8 +1,8 @@
 """The subset construction: from a class's view of the graph to a deterministic local machine.
 
 A state is the set of heads where the class can be, given what it has seen. States whose
-alternatives do not merge are reported as conflicts and not followed further, so that one pass
-finds all of them.
+alternatives do not merge are reported as conflicts. They are followed as if the class had been
+told of the outermost choice that it does not know, so that one pass finds what comes later too.
 """
 
 from __future__ import annotations
@@ -11,21 +11,27 @@ from collections import Counter as Counts
 from collections import deque
 from dataclasses import dataclass, field, replace
 
-from msgspec import Struct, structs
-
-from .graph import Branching, Comm, Count, Fork, Join, Way
+from .graph import Branching, Comm, Count, Fork, Join
 from .machine import Action, Counter
 from .merge import Alternative, Clash, Move, merge
-from .timing import Bound, windowed
-from .tree import Expr
+from .taken import Taken
 from .view import OVER, Decisions, Head, Heads, Product, View
 
-STATE_LIMIT = 100_000
+STATE_LIMIT = 20_000
+"""The most states beyond those that the graph has nodes for: an explosion is refused soon."""
+
+HEADS_A_STATE = 3
+"""At so many heads in the average state the limit is reached sooner, as the work is."""
+
 SILENT_CHOICES = 50
 """The most choices in a row that a role can make without sending anything in between."""
 
 ROUNDS_WRITTEN = 1000
-"""The most rounds of one loop that are written out; those of an open count would never end."""
+"""The most rounds of one loop that are written out."""
+
+OPEN_ROUNDS_WRITTEN = 16
+"""The most of a loop whose count is open. They never run out, so this only helps where the
+alternatives differ within a few rounds."""
 
 
 @dataclass(slots=True)
@@ -38,32 +44,8 @@ class Raw:
     conflicts: list[Clash] = field(default_factory=list[Clash])
 
 
-class Taken(Struct, frozen=True):
-    """What the first step of a branch decides: labels, guards and times, outermost first."""
-
-    labels: tuple[str, ...] = ()
-    guards: tuple[Expr, ...] = ()
-    opens: tuple[Bound, ...] = ()
-    closes: tuple[Bound, ...] = ()
-
-    def then(self, choice: Branching, way: Way) -> Taken:
-        guards = self.guards if way.guard is None else (*self.guards, way.guard)
-        limit = () if choice.limit is None else (choice.limit,)
-        opens, closes = (limit, ()) if way.late else ((), limit)
-        labels = (*self.labels, way.label)
-        return Taken(labels, guards, self.opens + opens, self.closes + closes)
-
-    def beginning(self, action: Action) -> Action:
-        return structs.replace(
-            action,
-            branches=(*self.labels, *action.branches),
-            guards=(*self.guards, *action.guards),
-            timing=windowed(action.timing, self.opens, self.closes),
-        )
-
-
 class TooLarge(Exception):
-    """The local machine has more than `STATE_LIMIT` states."""
+    """The local machine has many more states than the protocol has steps."""
 
 
 class Determinisation:
@@ -78,6 +60,7 @@ class Determinisation:
         self._written = Counts[int]()
         """How many rounds of a loop have been written out, by the loop's site."""
         self._waiting: deque[Heads] = deque()
+        self._size = 0
         self.raw = Raw()
         start = view.heads(view.flow.entry)
         self._state(frozenset(start), start)
@@ -90,7 +73,9 @@ class Determinisation:
         number = self._numbers.get(heads)
         if number is None:
             number = self._numbers[heads] = len(self.raw.edges)
-            if number >= STATE_LIMIT:
+            self._size += len(heads)
+            size = max(number, self._size // HEADS_A_STATE)
+            if size >= STATE_LIMIT + 2 * len(self._view.flow.nodes):
                 raise TooLarge
             self.raw.edges.append([])
             if len(heads) > 1:
@@ -133,6 +118,16 @@ class Determinisation:
         if not choices and clash is not _SILENT:
             choices = self._telling_choices()
         self.raw.conflicts.append(replace(clash, choices=choices))
+        if choices and all(isinstance(head, int) for head in heads):
+            self._as_if_told(choices[0])
+
+    def _as_if_told(self, number: int) -> None:
+        """Go on from each branch alone, so that one pass finds what comes later too."""
+        choice = self._view.node(number)
+        assert isinstance(choice, Branching)
+        for way in choice.ways:
+            heads = self._view.heads(way.entry)
+            self._state(frozenset(heads), heads)
 
     def _counted(self, number: int, heads: Heads) -> bool:
         """Pass the first counted loop that stands at the front of this state, if there is one."""
@@ -210,7 +205,8 @@ class Determinisation:
         A role that may take no part in a round would lose count.
         """
         self._written[id(count.site)] += 1
-        too_many = self._written[id(count.site)] > ROUNDS_WRITTEN
+        most = ROUNDS_WRITTEN if isinstance(count.count, int) else OPEN_ROUNDS_WRITTEN
+        too_many = self._written[id(count.site)] > most
         if not count.enters or too_many or count.site in self._peeling:
             return Alternative(clash=Clash("it would lose count of the rounds of a loop"))
         self._peeling.append(count.site)

@@ -36,7 +36,9 @@ from .tree import (
 )
 from .walk import first_sender, sends_in_order
 
-NODE_LIMIT = 200_000
+NODE_LIMIT = 20_000
+"""The most nodes beyond a few for every statement written: calls that double at every level
+are refused soon."""
 
 
 class Flow:
@@ -68,10 +70,10 @@ class Flow:
     # nodes --------------------------------------------------------------------------
 
     def _add(self, node: GlobalNode) -> int:
-        if len(self.nodes) >= NODE_LIMIT:
+        if len(self.nodes) >= (most := NODE_LIMIT + 8 * len(self._steps)):
             raise refuse(
                 "PV180",
-                f"{self.protocol.name} unfolds to more than {NODE_LIMIT} steps",
+                f"{self.protocol.name} unfolds to more than {most} steps",
                 self.protocol.name_span,
                 "use rec or a loop in place of calls that double at every level",
             )

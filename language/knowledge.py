@@ -64,7 +64,7 @@ def elaborate(
     plain = tried = attempt(protocol, bindings, {})
     announcements: dict[Key, dict[str, tuple[RoleRef, ...]]] = {}
     while _announced(tried, told, strict=strict):
-        announcements = {key: _ways(plain.flow, key, roles) for key, roles in told.items()}
+        announcements = {key: _ways(plain, key, roles) for key, roles in told.items()}
         tried = attempt(protocol, bindings, announcements)
     selections = _selections(tried.flow, announcements)
     return Elaborated(announcements, selections, _refusals(tried, strict=strict), tried)
@@ -92,23 +92,24 @@ def _announce(flow: Flow, who: Class, conflict: Clash, told: Told, *, strict: bo
     return False
 
 
-def _ways(flow: Flow, key: Key, roles: Mapping[str, bool]) -> dict[str, tuple[RoleRef, ...]]:
+def _ways(plain: Attempt, key: Key, roles: Mapping[str, bool]) -> dict[str, tuple[RoleRef, ...]]:
     """Per branch the roles that need a selection: those not told by their own first message."""
+    flow = plain.flow
     choice = next(n for n in flow.nodes if isinstance(n, Branching) and n.key == key)
     result: dict[str, list[RoleRef]] = {way.label: [] for way in choice.ways}
     for role in flow.protocol.roles:
         if role.name in roles:
             everywhere = roles[role.name]
-            for label in result if everywhere else _needing(flow, choice, role.name):
+            for label in result if everywhere else _needing(plain, choice, role.name):
                 result[label].append(RoleRef(role.name))
     return {label: tuple(refs) for label, refs in result.items()}
 
 
-def _needing(flow: Flow, choice: Branching, role: str) -> list[str]:
+def _needing(plain: Attempt, choice: Branching, role: str) -> list[str]:
     """The branches whose first step at `role` is not a message of the chooser that tells."""
     first: dict[str, set[str] | None] = {}
-    for who in flow.instances.classes(role):
-        view = View(flow, who)
+    for who in plain.flow.instances.classes(role):
+        view = plain.views[who]
         for way in choice.ways:
             labels = _first_labels(view, way.entry, choice.chooser)
             known = first.get(way.label, set())

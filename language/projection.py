@@ -47,6 +47,7 @@ class Attempt:
     """A projection tried: the machines, and per class the conflicts found."""
 
     flow: Flow
+    views: dict[Class, View] = field(default_factory=dict[Class, View])
     machines: dict[str, tuple[Machine, ...]] = field(default_factory=dict[str, tuple[Machine, ...]])
     conflicts: list[tuple[Class, Clash]] = field(default_factory=list[tuple[Class, Clash]])
 
@@ -75,8 +76,9 @@ def attempt(
 
 
 def _local(result: Attempt, flow: Flow, who: Class, protocol: Protocol) -> Machine:
+    view = result.views[who] = View(flow, who)
     try:
-        raw = Determinisation(View(flow, who)).raw
+        raw = Determinisation(view).raw
     except TooLarge:
         raise refuse(
             "PV182",

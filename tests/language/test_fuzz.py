@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib
 import random
+import re
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -86,6 +88,67 @@ def test_a_loop_of_open_count_is_not_written_out_for_ever() -> None:
     assert verdict.compiled is not None, verdict.diagnostics
     told = {(s.chooser, s.receiver.split("[")[0]) for s in verdict.compiled.selections}
     assert ("C", "A") in told
+
+
+def roles_and(body: str) -> str:
+    roles = ", ".join(sorted(set(re.findall(r"\b[A-E]\b", body))))
+    return f"protocol P {{ roles: {roles}; {body} }}"
+
+
+def doubling(levels: int) -> str:
+    subs = "".join(f"protocol P{n} {{ call P{n - 1}; call P{n - 1} }} " for n in range(1, levels))
+    return roles_and(f"protocol P0 {{ A -> B: M }} {subs} call P{levels - 1}")
+
+
+def lanes(count: int) -> str:
+    return " | ".join(f"A -> {role}: M; " * count for role in "BCDE")
+
+
+def told(count: int) -> str:
+    return "".join(
+        f"choice A {{ l {{ A -> B: L{n} }} r {{ A -> B: R{n}; C -> D: Y{n}; }} }} "
+        for n in range(count)
+    )
+
+
+def guessing(count: int) -> str:
+    """C cannot know how many messages remain: its machine has two to the power of `count` states."""
+
+    def one(mark: str, onwards: str, more: str) -> str:
+        branches = (f"{x} {{ A -> B: {x}{mark}; B -> C: {x}; {onwards} }}" for x in "ab")
+        return f"choice A {{ {' '.join(branches)} {more} }} "
+
+    leave = f"c {{ A -> B: c1; B -> C: a; {one('', '', '') * count} B -> C: end }}"
+    return f"rec X {{ {one('1', 'continue X', leave)} }}"
+
+
+def counted(depth: int) -> str:
+    body = "A -> B: M;"
+    for level in range(depth):
+        body = f"loop (count: k{level}) {{ {body} A -> B: X{level}; B -> C: U{level} }} "
+    return f"choice C {{ l {{ C -> B: L; {body} }} r {{ C -> B: R; {body} A -> B: Z }} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "refused"),
+    [
+        (doubling(12), ""),
+        (doubling(40), "PV180"),
+        (roles_and(f"parallel {{ {lanes(8)} }}"), ""),
+        (roles_and(f"parallel {{ {lanes(20)} }}"), "PV182"),
+        (roles_and(guessing(10)), ""),
+        (roles_and(guessing(20)), "PV182"),
+        (roles_and(told(100)), ""),
+        (roles_and(counted(10)), ""),
+    ],
+    ids=["calls", "calls!", "lanes", "lanes!", "guesses", "guesses!", "choices", "loops"],
+)
+def test_a_few_kilobytes_are_judged_soon_whatever_they_unfold_to(text: str, refused: str) -> None:
+    """An editor asks at every keystroke; a second is too long, and a busy machine takes longer."""
+    start = time.process_time()
+    (verdict,) = verdicts(text)
+    assert time.process_time() - start < 4
+    assert {d.code for d in verdict.diagnostics if d.severity == "error"} == {refused} - {""}
 
 
 def test_most_texts_of_the_grammar_parse_and_few_of_the_damaged_ones() -> None:

@@ -79,7 +79,7 @@ GOOD: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("declared", "value"), GOOD, ids=lambda v: str(v))
+@pytest.mark.parametrize(("declared", "value"), GOOD, ids=[declared for declared, _ in GOOD])
 def test_a05_a_value_of_the_declared_type_arrives_as_it_was(declared: str, value: Any) -> None:
     for form in (f"M({declared})", f"M(field: {declared})", f"M<{declared}>"):
         received = over_the_wire(shape(form), value)

@@ -93,6 +93,6 @@ HUGE = {
 
 @pytest.mark.parametrize("text", HUGE.values(), ids=HUGE.keys())
 def test_a_hostile_text_is_answered_soon(text: str) -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     diagnosed(text)
-    assert time.perf_counter() - start < 10, "linear work takes a fraction of this"
+    assert time.process_time() - start < 10, "linear work takes a fraction of this"
