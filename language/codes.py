@@ -66,6 +66,7 @@ CODES: dict[str, str] = {
     "PV164": "a timeout branch that can never be taken",
     "PV165": "a timeout that can never pass, because the block around it has less time",
     "PV166": "an annotation on a block that is about messages",
+    "PV167": "a type that nearly names one of the language, whose values nobody would check",
     "PV170": "a role that cannot tell the branches of a choice apart",
     "PV171": "a role that cannot follow the protocol, whatever it is told",
     "PV172": "a note: a selection message is added, so that a role learns the branch",

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from ..spelling import nearest
 from ..tree import Message, Send, TypeExpr
-from ..types import ARITY, last_segment
+from ..types import ANY, ARITY, last_segment
 from .report import Report
+
+NAMED = frozenset({*ARITY, *ANY, "|"})
 
 
 def check_messages(report: Report) -> None:
@@ -17,7 +22,23 @@ def check_messages(report: Report) -> None:
         while waiting:
             type_ = waiting.pop()
             _arity(report, type_)
+            _known(report, type_)
             waiting += type_.arguments
+
+
+def _known(report: Report, type_: TypeExpr) -> None:
+    """Any other name may be a type of the user's, so this is no error."""
+    near = _meant(type_.name)
+    if near:
+        sentence = f"`{type_.name}` is no type of the language: its values are not checked"
+        hint = f"did you mean `{near}`? If it is a type of yours, give it to `load(types=...)`"
+        report.say("warning", "PV167", sentence, type_.span, hint)
+
+
+@lru_cache(maxsize=1024)
+def _meant(name: str) -> str | None:
+    near = nearest(name, NAMED, limit=1) if name not in NAMED else None
+    return near if name != f"{near}s" else None
 
 
 def _arity(report: Report, type_: TypeExpr) -> None:
