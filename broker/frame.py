@@ -131,11 +131,13 @@ def encode(frame: Frame) -> bytes:
 
 
 @lru_cache(maxsize=1024)
-def framer(fingerprint: bytes) -> Callable[[list[Message]], bytes]:
+def framer(fingerprint: bytes, incarnation: int = 0) -> Callable[[list[Message]], bytes]:
     """What makes a frame of messages and nothing else, as `encode` does: around the messages all
     such frames of a protocol are alike."""
-    empty = encode(Frame(fingerprint))
-    at = len(empty) - 5  # where the array of messages is, and four parts of a byte each after it
+    empty = encode(Frame(fingerprint, incarnation=incarnation))
+    at = (
+        4 + FINGERPRINT_SIZE
+    )  # where the array of messages is: behind two that say how long, and a version
     head, tail, pack = empty[:at], empty[at + 1 :], _encoder.encode
     return lambda messages: b"".join((head, pack(messages), tail))
 

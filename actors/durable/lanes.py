@@ -11,6 +11,7 @@ from ..inlet import WINDOW, Inlet, Lane
 from ..mailbox import FULL, Mailbox
 from ..outlet import Outbox, Outlet, Sent
 from ..part import Part
+from ..turn import Soon
 
 Depart = Callable[[str, str, str], NoReturn]
 """`depart(step, expected, got)` raises."""
@@ -23,7 +24,7 @@ each time."""
 class DurableOutlet(Outlet):
     """A lane whose first messages may be in the log already: they are compared and not sent."""
 
-    __slots__ = ("_depart", "_plain", "name", "recorded")
+    __slots__ = ("_depart", "_plain", "live", "name", "recorded", "spoke")
 
     def __init__(
         self,
@@ -37,8 +38,14 @@ class DurableOutlet(Outlet):
         depart: Depart,
         plain: Plain,
         name: str,
+        live: str = "",
     ) -> None:
+        """`live` is the lane's subject outside the log, empty where messages are to be heard in the
+        order of the log and no other."""
         super().__init__(outbox, subject, role, index, listeners, limit)
+        self.live = live
+        self.spoke = 0.0
+        """When the last frame was sent, by the clock of the loop."""
         self.name = name
         self.recorded = dict(recorded)
         self._depart = depart
@@ -90,6 +97,35 @@ class DurableOutlet(Outlet):
     @property
     def is_waited_for(self) -> bool:
         return bool(self._waiters)
+
+
+class DurableOutbox(Outbox):
+    """An outbox of durable outlets; `speak` sends a frame of one of them."""
+
+    __slots__ = ("_speak",)
+
+    def __init__(
+        self,
+        encode: Callable[[list[Message]], bytes],
+        publish: Callable[[str, bytes], None],
+        turn: Soon,
+        speak: Callable[[DurableOutlet, list[Message]], None],
+    ) -> None:
+        super().__init__(encode, publish, turn)
+        self._speak = speak
+
+    def flush(self) -> None:
+        if not self._frames:
+            return
+        frames, self._frames = self._frames, []
+        self._kinds.clear()
+        for outlet, batch in frames:
+            assert isinstance(outlet, DurableOutlet), "an outbox has outlets of its own kind"
+            outlet.batch = None
+            self._order += 1
+            size = sum([len(said.payload) for said in batch])
+            outlet.departed((self._order, batch[-1].sequence, b"", size))
+            self._speak(outlet, batch)
 
 
 def _said(message: Message) -> tuple[object, ...]:

@@ -44,6 +44,8 @@ class UnitLog:
         self._stored: asyncio.Future[None] | None = None
         self._settled: list[asyncio.Future[None]] = []
         self.failure: BrokerError | None = None
+        self.before: Callable[[], None] = lambda: None
+        """Called before it is waited until all is stored: what else is to be handed over?"""
 
     def hand_over(self, subject: str, data: bytes) -> asyncio.Future[int] | None:
         """Submit a record; None where the unit has failed. Raises `PayloadTooLarge`."""
@@ -79,6 +81,7 @@ class UnitLog:
 
     async def settled(self) -> None:
         """Wait until everything handed over, and every step, is stored. Raises what refused it."""
+        self.before()
         self._flush()
         while self._unstored and self.failure is None:
             future: asyncio.Future[None] = self._loop.create_future()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from ...broker.frame import Ack, Control, Frame, Message, encode
+from ...broker.frame import Ack, Control, Frame, encode, framer
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
@@ -20,17 +20,17 @@ from ..events import Event, FrameRefused
 from ..inlet import WINDOW, Lane
 from ..limits import Limits
 from ..log import record
-from ..outlet import Outbox
 from ..part import Part
 from ..post import TO_ALL, Post
 from ..seat import Seat
 from ..session import AGAIN
 from ..switchboard import Switchboard
 from .assignment import Assignment
+from .backlog import Backlog
 from .calls import RecordedCalls, Recorder
 from .effects import OnceOnly
 from .history import Channel, History, times_of
-from .lanes import DurableMailbox, DurableOutlet
+from .lanes import DurableMailbox, DurableOutbox, DurableOutlet
 from .recall import Recall
 from .sealing import INPUT, Sealing
 from .times import RecordedDeadlines
@@ -125,6 +125,9 @@ class Stage:
             self._sealing,
         )
         self.post = Post(self, self.id, cast.fingerprint, self.seats)
+        self._frame = framer(cast.fingerprint, player.incarnation)
+        limit = switchboard.broker.max_payload
+        self.backlog = Backlog(self._frame, self._publish, sink.say, limit)
         for index in everyone:
             self.seats[unit.role, index] = self._seat(parts[index], index)
 
@@ -133,7 +136,7 @@ class Stage:
         unit = self._player.assignment
         who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
         context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
-        outbox = Outbox(self._encode, self._publish, self._switchboard.turn)
+        outbox = DurableOutbox(self._frame, self._publish, self._switchboard.turn, self.backlog.add)
         mailbox = DurableMailbox(
             part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing,
             [sender for sender, receiver in self._cast.mixed if receiver == part.role],
@@ -205,15 +208,12 @@ class Stage:
             self._recalls[seat.index].depart,
             partial(self._sealing.message, seat.context.identity, role),
             seat.part.instance_name(role, index) if index is not None else f"all of {role}",
+            "" if (seat.role, role) in self._cast.mixed else self._place.live(*channel),
         )
         if self._failed:
             made.room = 0
         seat.outbox.outlets[role, index] = made
         return made
-
-    def _encode(self, batch: list[Message]) -> bytes:
-        frame = Frame(self._cast.fingerprint, tuple(batch), self._player.incarnation)
-        return encode(frame)
 
     def _publish(self, subject: str, data: bytes) -> None:
         try:
@@ -309,6 +309,7 @@ class Stage:
 
     def stop(self, error: PavaneError, culprit: str, for_others: PavaneError) -> None:
         """Let everyone hear at the next step that it is over, and why."""
+        self.backlog.flush()
         self._failed = True
         self.post.closed = True
         for seat in self.seats.values():
@@ -320,6 +321,7 @@ class Stage:
                 outlet.wake()
 
     def close(self) -> None:
+        self.backlog.flush()
         self.post.closed = True
         for seat in self.seats.values():
             if seat.deadlines is not None:

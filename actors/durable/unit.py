@@ -167,6 +167,7 @@ class Unit:
             self._ended_elsewhere,
         )
         stage.on_missing = self._catching.begin
+        self._log.before = stage.backlog.settle
         stage.feed(history)
         early, self._early = self._early, []
         for subject, data in early:

@@ -29,6 +29,7 @@ from pavane.effects.keys import Signer
 ORDERS = """
 protocol Orders {
     roles: Buyer, Seller, Bank, Clerks[2];
+    loop (count: 20) { Buyer -> Bank: Ask(int) Bank -> Buyer: Tell(int) }
     loop (count: 5) {
         Buyer[guard_capability = "order", flow_cost = 7, journal_facts = "ordered"] -> Seller: Order(int)
         Seller -> Clerks[*]: Look(int)
@@ -53,9 +54,12 @@ BEGUN, BEGINS = os.pipe()
 @PROTOCOL.role("Buyer")
 async def buyer(me: pavane.Endpoint) -> int:
     os.write(BEGINS, b"b")
-    total = 0
+    total, talked = 0, 0
+    for _ in range(20):
+        await me.send("Ask", talked)
+        talked = await me.receive("Tell") % 1000
     for _ in range(5):
-        await me.send("Order", me.random().randint(1, 100))
+        await me.send("Order", me.random().randint(1, 100) + talked)
         total += await me.receive("Price")
     await me.send("Pay", total)
     return total
@@ -84,6 +88,8 @@ async def quote(about: int) -> int:
 
 @PROTOCOL.role("Bank")
 async def bank(me: pavane.Endpoint) -> int:
+    for _ in range(20):
+        await me.send("Tell", 3 * await me.receive("Ask") + me.random().randint(0, 9))
     total: int = await me.receive("Pay")
     await me.sleep(0.002)
     await me.send("Paid", total)
