@@ -58,6 +58,7 @@ def nobody(me): ...
 def module(tmp_path: Path, unique: str) -> Path:
     file = tmp_path / "shop.py"
     file.write_text(MODULE.replace("SPACE", unique))
+    (tmp_path / "ends.py").write_text("raise SystemExit(7)")
     return file
 
 
@@ -165,8 +166,10 @@ def test_a_dead_unit_is_put_back(
     ("arguments", "code", "said"),
     [
         (("start", "shop:shop", "--input", "{"), 2, "is no JSON"),
-        (("start", "shop:shop"), 3, "no worker serves Buyer, Seller"),
+        (("start", "shop:shop", "--patience", "0"), 3, "no worker serves Buyer, Seller"),
         (("worker", "nothing:shop"), 2, "there is no module nothing"),
+        (("worker", "../shop"), 2, "../shop is no name of a module"),
+        (("worker", "ends"), 2, "SystemExit: 7 in "),
         (("worker", "shop:nothing"), 2, "has no protocol or role called nothing"),
         (("worker", "shop:nobody"), 2, "is registered for no role"),
         (("worker", "shop:shop.Nobody"), 3, "has no role Nobody"),
@@ -182,6 +185,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert os.path.basename(module) == "shop.py"
+
+
+def test_a_worker_that_was_started_just_before_is_waited_for(
+    operator: Operator, module: Path, nats_url: str
+) -> None:
+    """As a script does it: `pavane worker shop:shop & pavane start shop:shop --wait`."""
+    late = ["sh", "-c", f"sleep 1.5; exec {COMMAND} worker shop:shop --url {nats_url}"]
+    with subprocess.Popen(late, cwd=module.parent, env=environment()) as worker:
+        done = operator("start", "shop:shop", "--input", '{"price": 4}', "--wait")
+        worker.terminate()
+    assert (done.returncode, "Buyer: 8" in done.stdout) == (0, True), done.stderr
 
 
 def test_a_server_of_ones_own_is_no_place_for_workers(pavane: Pavane, module: Path) -> None:

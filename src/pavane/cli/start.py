@@ -35,7 +35,7 @@ def start(
     patience: Annotated[
         float,
         typer.Option("--patience", min=0.0, help="Seconds to wait for workers of every role."),
-    ] = 0.0,
+    ] = 5.0,
     name: Name = None,
     url: ServerUrl = None,
     telemetry: Telemetry = False,

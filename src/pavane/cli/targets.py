@@ -96,6 +96,8 @@ def _loaded(place: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     name = file.stem if file is not None else place
+    if file is None and not all(part.isidentifier() for part in name.split(".")):
+        raise UsageError(f"{name} is no name of a module", hint=FORMS)
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
@@ -104,7 +106,7 @@ def _loaded(place: str) -> ModuleType:
         raise UsageError(f"there is no module {name} in {folder}", hint=FORMS) from None
     except PavaneError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _unloadable(place, error) from error
     if file is not None and Path(str(module.__file__)).resolve() != file.resolve():
         raise UsageError(
@@ -113,7 +115,7 @@ def _loaded(place: str) -> ModuleType:
     return module
 
 
-def _unloadable(place: str, error: Exception) -> UsageError:
+def _unloadable(place: str, error: BaseException) -> UsageError:
     """The user's own mistake, with the line of the user's own code."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "importlib" not in f.filename]
     where = f" in {frames[-1].filename}, line {frames[-1].lineno}" if len(frames) > 1 else ""
