@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from ..broker.payload import pack, unpack
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
 from ..language.table import Step
@@ -35,20 +34,21 @@ class Endpoint:
     When the session fails elsewhere, the next use raises why.
     """
 
-    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_moves", "_outlets", "_random",
-                 "_seat", "_speaker", "_spreads", "_tally")  # fmt: skip
+    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_outlets", "_random", "_receives",
+                 "_seat", "_sends", "_speaker", "_spreads", "_tally")  # fmt: skip
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._monitor = seat.monitor
         self._mailbox = seat.mailbox
-        self._moves = seat.part.moves
+        self._sends = seat.part.sends
+        self._receives = seat.part.receives
         self._tally = seat.tally
         self._random: Random | None = None
         self._speaker = Speaker(seat)
         self._listener = Listener(seat)
-        self._outlets: list[Outlet | None] = [None] * len(self._moves)
-        self._inlets: list[Inlet | None] = [None] * len(self._moves)
+        self._outlets: list[Outlet | None] = [None] * len(seat.part.moves)
+        self._inlets: list[Inlet | None] = [None] * len(seat.part.moves)
         self._spreads: dict[int, Spread | None] | None = None
         watched = seat.observe is not None or seat.trace is not None
         if not (watched or seat.codec is not None or seat.part.guarded or seat.part.times):
@@ -57,7 +57,7 @@ class Endpoint:
     def _find_short_ways(self) -> None:
         """Lay out the lanes of the steps that need nothing but a check of the payload."""
         seat = self._seat
-        for move in self._moves:
+        for move in seat.part.moves:
             step = move.step
             if not move.plain:
                 if self._spreads is None and move.bare and step.sends:
@@ -136,17 +136,18 @@ class Endpoint:
         these cases nothing was sent and the role stands where it stood.
         """
         if to is None:
-            step = self._monitor.sending(label)
-            if step is not None:
-                number = step.number
-                outlet = self._outlets[number]
+            monitor = self._monitor
+            move = self._sends[monitor.state.number].get(label)
+            if move is not None:
+                outlet = self._outlets[move.number]
                 if outlet is not None and outlet.room > 0 and not self._seat.chosen:
-                    payload = pack(self._moves[number].pack(values, fields))
-                    outlet.put(label, payload, step.branches)
-                    self._monitor.advance(step)
+                    outlet.put(label, move.encode(values, fields), move.branches)
+                    monitor.advance(move.step)
                     self._tally.sent += 1
                     return
-                if self._spreads is not None and self._spread(step, values, fields):
+            elif self._spreads is not None:
+                step = monitor.sending(label)
+                if step is not None and self._spread(step, values, fields):
                     return
         await self._read_selections()
         await self._speaker.send(label, whom(to), lambda move: move.pack(values, fields))
@@ -219,26 +220,23 @@ class Endpoint:
         A gather (`W[*] -> A`) waits for every instance and returns a dict by index.
         """
         if label is not None and sender is None:
-            steps = self._monitor.state.receives.get(label)
-            if steps is not None and len(steps) == 1:
-                step = steps[0]
-                inlet = self._inlets[step.number]
+            monitor = self._monitor
+            move = self._receives[monitor.state.number].get(label)
+            if move is not None:
+                inlet = self._inlets[move.number]
                 if inlet is not None:
+                    step = move.step
                     queue = inlet.queue
                     while not queue:
                         await self._mailbox.arrival()
                     head = queue[inlet.at]
-                    if (
-                        head is not None
-                        and head[1].label == label
-                        and self._monitor.state is step.source
-                    ):
+                    if head is not None and head[1].label == label and monitor.state is step.source:
                         message = inlet.take()
                         try:
-                            value = self._moves[step.number].unpack(unpack(message.payload))
+                            value = move.decode(message.payload)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
-                        self._monitor.advance(step)
+                        monitor.advance(step)
                         self._tally.received += 1
                         return value
         return (await self._listener.offer(label, whom(sender))).payload

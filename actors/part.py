@@ -18,6 +18,7 @@ from ..language.machine import Action, Machine
 from ..language.payload import Shape
 from ..language.table import Step, Table
 from ..language.tree import Scalar
+from .leaves import decoding, encoding
 
 if TYPE_CHECKING:
     from ..effects.programs.listening import Decided
@@ -30,17 +31,22 @@ class Move:
 
     `plan` is what is done before a send, `arrival` what is checked of a message received;
     None where nothing is. `write` and `read` are between a payload and its bytes. `retry` is how
-    often what comes before a send is tried.
+    often what comes before a send is tried. `encode` and `decode` are between what the user sends or
+    receives and the bytes, where nothing else is to be done.
     """
 
-    __slots__ = ("arrival", "bare", "pack", "plain", "plan", "read", "retry", "shape", "step",
+    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "step",
                  "unpack", "write")  # fmt: skip
 
     def __init__(
         self, step: Step, shape: Shape, plan: Plan | None, arrival: Arrival | None
     ) -> None:
         self.step = step
+        self.number = step.number
+        self.branches = step.branches
         self.shape = shape
+        self.encode = encoding(shape)
+        self.decode = decoding(shape)
         self.pack: Pack = shape.pack
         self.unpack: Callable[[Any], Any] = shape.unpack
         self.plan = plan
@@ -62,7 +68,8 @@ class Part:
     """A class of instances of `role` in one choreography under one set of bindings.
 
     `sizes` has the number of instances of each family, None for a plain role. `decisions` is what
-    the messages of its cast decide.
+    the messages of its cast decide. `sends` and `receives` are the plain moves by number of the
+    state and by label, where the label tells which.
     """
 
     __slots__ = (
@@ -71,7 +78,9 @@ class Part:
         "is_family",
         "labels",
         "moves",
+        "receives",
         "role",
+        "sends",
         "sizes",
         "start",
         "stop",
@@ -95,12 +104,18 @@ class Part:
         self.moves = tuple(
             _move(step, shape_of(step.action), machine.role, pipeline) for step in self.table.steps
         )
+        self.sends = tuple(self._plain(state.sends) for state in self.table.states)
+        self.receives = tuple(self._plain(state.receives) for state in self.table.states)
         self.guarded = any(step.action.guards for step in self.table.steps)
         self.times = Times(self.table)
         self.decisions: Callable[[], Decided] = dict
         self.labels: dict[str, set[str]] = {}
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)
+
+    def _plain(self, side: dict[str, tuple[Step, ...]]) -> dict[str, Move]:
+        moves = {label: self.moves[steps[0].number] for label, steps in side.items()}
+        return {label: m for label, m in moves.items() if m.plain and len(side[label]) == 1}
 
     def instances(self) -> range:
         return range(self.start, self.stop)
@@ -112,6 +127,17 @@ class Part:
             for step in self.table.steps
             if step.peer_role == role
         )
+
+    def listeners(self, role: str, index: int) -> list[range]:
+        """The instances that receive anything from `role[index]`, in order."""
+        steps = [s for s in self.table.steps if not s.sends and s.peer_role == role]
+        if any(not step.relative and step.start <= index < step.stop for step in steps):
+            if role != self.role:
+                return [self.instances()]
+            before = range(self.start, min(self.stop, index))
+            return [span for span in (before, range(max(self.start, index + 1), self.stop)) if span]
+        neighbours = sorted({index - step.start for step in steps if step.relative})
+        return [range(i, i + 1) for i in neighbours if self.start <= i < self.stop]
 
     def name_of(self, index: int) -> str:
         return self.instance_name(self.role, index)

@@ -9,8 +9,9 @@ A text, a number or the like can nest nothing, and goes the shortest way.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Union
 
 import msgpack
 import msgspec
@@ -37,7 +38,7 @@ _packer = msgpack.Packer(autoreset=True)
 def pack(value: object) -> bytes:
     """Plain builtins as msgpack; raises `NotPackable` for anything else."""
     try:
-        if type(value) in _LEAVES:
+        if type(value) in LEAVES:
             return _leaf_encoder.encode(value)
         packed: bytes = _packer.pack(value)
         return packed
@@ -66,9 +67,34 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 
 # --- what can nest nothing ---------------------------------------------------------------
 
-_LEAVES = frozenset({str, bytes, int, float, bool, type(None)})
+LEAVES: Final[frozenset[type]] = frozenset({str, bytes, int, float, bool, type(None)})
 _leaf_encoder = msgspec.msgpack.Encoder()
 _leaf_decoder = msgspec.msgpack.Decoder()
+_UNLIKE = frozenset({str, bool, type(None)}), frozenset({bytes, bool, type(None)})
+"""Types of which none is read as another."""
+
+
+def leaf_reader(
+    kinds: Collection[type], otherwise: Callable[[bytes], Any]
+) -> Callable[[bytes], Any]:
+    """What reads a payload that is most likely of one of `kinds`, and takes what is not so, or may be
+    out of bounds, to `otherwise`."""
+    if not kinds or not any(unlike.issuperset(kinds) for unlike in _UNLIKE):
+        return otherwise
+    union: Any = Union[tuple(kinds)]  # noqa: UP007 (of what is known only now)
+    decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(union)
+    decode = decoder.decode
+    largest = DEFAULT_LIMITS.size
+
+    def read(data: bytes) -> Any:
+        if len(data) <= largest:
+            try:
+                return decode(data)
+            except REFUSALS:
+                pass  # Said, with its reason, by the other.
+        return otherwise(data)
+
+    return read
 
 
 # --- the walk ----------------------------------------------------------------------------

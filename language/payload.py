@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from .errors import PayloadError
-from .payload_types import Checker, Mismatch, Opaque, Plain, is_list, is_map, is_tuple
+from .payload_types import NOTHING, Checker, Mismatch, Opaque, Plain, is_list, is_map, is_tuple
 from .tree import Message, TypeExpr
 from .types import checker, show
 
@@ -70,6 +70,11 @@ class Shape(ABC):
         ]
         return f"{self.signature}({', '.join(parts)})" if parts else self.signature
 
+    @property
+    def exact(self) -> frozenset[type]:
+        """The types whose values, sent by themselves, need no further look in either direction."""
+        return NOTHING
+
     @abstractmethod
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The plain form of what the user sends. Raises `PayloadError`."""
@@ -122,6 +127,10 @@ class _Free(Shape):
         super().__init__(message)
         self._any = Opaque("Any")
 
+    @property
+    def exact(self) -> frozenset[type]:
+        return self._any.exact
+
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if not args and not kwargs:
             return None
@@ -162,6 +171,10 @@ class _Single(Shape):
         self._optional = isinstance(check, Opaque) or (
             isinstance(check, Plain) and check.kind is type(None)
         )
+
+    @property
+    def exact(self) -> frozenset[type]:
+        return self._check.exact
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if len(args) != 1 or kwargs:
