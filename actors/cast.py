@@ -87,16 +87,11 @@ class Cast:
                 kinds.setdefault((role, step.peer_role), set()).add(step.collective)
         return {pair for pair, both in kinds.items() if len(both) == 2}
 
-    def listeners(self, role: str, own: int, peer: str, index: int | None) -> list[int]:
+    def listeners(self, role: str, own: int, peer: str, index: int | None) -> list[range]:
         """The instances of `peer` that hear `role[own]` on its lane to `index`, or to all."""
         if index is not None:
-            return [index]
-        return [
-            i
-            for part in self.parts[peer]
-            for i in part.instances()
-            if (peer, i) != (role, own) and part.hears(role, own, i)
-        ]
+            return [range(index, index + 1)]
+        return [span for part in self.parts[peer] for span in part.listeners(role, own)]
 
 
 class Casts:

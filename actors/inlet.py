@@ -7,8 +7,12 @@ A sender speaks to an instance on two lanes: one to it alone and one to its whol
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..broker.frame import Message
+
+if TYPE_CHECKING:
+    from .audience import Audience
 
 WINDOW = 1024
 """How many messages of a lane may be on their way or unread; the sender waits beyond it."""
@@ -28,13 +32,16 @@ Entry = tuple["Lane", Message]
 
 
 class Lane:
-    """How far the numbering of one lane has come: arrived, read, and told to the sender."""
+    """How far the numbering of one lane has come: arrived, read, and told to the sender.
 
-    __slots__ = ("bytes", "inlet", "last", "read", "to_all", "told")
+    `audience` has those here who hear the same; None for a lane to one instance alone.
+    """
 
-    def __init__(self, inlet: Inlet, *, to_all: bool) -> None:
+    __slots__ = ("audience", "bytes", "inlet", "last", "read", "told")
+
+    def __init__(self, inlet: Inlet) -> None:
         self.inlet = inlet
-        self.to_all = to_all
+        self.audience: Audience | None = None
         self.last = 0
         self.read = 0
         self.told = 0
@@ -48,10 +55,19 @@ class Lane:
             self.tell()
 
     def tell(self) -> None:
-        """Let the sender know how far this instance has read."""
-        self.told = self.read
+        """Let the sender know how far this instance has read, if it makes a difference to it."""
+        before, self.told = self.told, self.read
         self.bytes = 0
-        self.inlet.acknowledge(self)
+        if self.audience is None or self.audience.moves(before):
+            self.inlet.acknowledge(self)
+
+    def tell_again(self) -> None:
+        """Say what was said before; it may have been lost."""
+        if self.audience is None:
+            self.told = self.read
+            self.inlet.acknowledge(self)
+        elif self.audience.is_led_by(self):
+            self.inlet.acknowledge(self)
 
 
 class Inlet:
@@ -83,12 +99,23 @@ class Inlet:
         (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""
         self.at = 0
         self.lingers = False
-        self.alone = Lane(self, to_all=False)
-        self.to_all = Lane(self, to_all=True)
+        self.alone = Lane(self)
+        self.to_all: Lane | None = None
+        """Made with the first message to the whole family: few roles get any."""
         self.token: bytes | None = None
         """The capability token that the sender last showed."""
         self.weight = 0
         """Bytes of the frames that came since it was last weighed; at least what is unread."""
+
+    @property
+    def lanes(self) -> list[Lane]:
+        return [self.alone] if self.to_all is None else [self.alone, self.to_all]
+
+    def with_all(self) -> Lane:
+        """The lane to the whole family."""
+        if self.to_all is None:
+            self.to_all = Lane(self)
+        return self.to_all
 
     @property
     def unread(self) -> int:

@@ -60,7 +60,7 @@ class Mailbox:
         labels = self.part.labels[inlet.role]
         if lossy and messages and messages[0].sequence <= lane.last:
             # It sends again: our acknowledgement may have been lost too.
-            self._acknowledge(lane)
+            lane.tell_again()
         last = lane.last
         for message in messages:
             number = message.sequence
@@ -122,10 +122,9 @@ class Mailbox:
     def acknowledge_all(self) -> None:
         """Say again how far every lane has come; what was said of it may have been lost."""
         for inlet in self.inlets.values():
-            for lane in (inlet.alone, inlet.to_all):
+            for lane in inlet.lanes:
                 if lane.last:
-                    lane.told = lane.read
-                    self._acknowledge(lane)
+                    lane.tell_again()
 
     # --- waiting -----------------------------------------------------------------------
 

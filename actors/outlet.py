@@ -12,6 +12,7 @@ from itertools import takewhile
 
 from ..broker.errors import PayloadTooLarge
 from ..broker.frame import MESSAGES_LIMIT, Message, Parts
+from .credit import Credit
 from .inlet import BYTES, WINDOW
 from .turn import Soon
 
@@ -35,15 +36,13 @@ class Outlet:
     """
 
     __slots__ = (
-        "_arrived",
-        "_credits",
+        "_credit",
         "_everywhere",
         "_flying",
         "_full",
         "_limit",
         "_lowest",
         "_only",
-        "_slowest",
         "_unread",
         "_waiters",
         "batch",
@@ -62,28 +61,28 @@ class Outlet:
         subject: str,
         role: str,
         index: int | None,
-        listeners: Iterable[int],
+        listeners: Iterable[range],
         limit: int,
+        granted: int = WINDOW,
     ) -> None:
         self.outbox = outbox
         self.subject = subject
         self.role = role
         self.index = index
         self.next = 1
-        self.room = WINDOW
+        self.room = granted
         self.batch: list[Message] | None = None
         self.size = 0
         self._limit = limit
         self._full = min(FRAME_BYTES, limit // 2)
-        self._lowest = WINDOW
+        self._lowest = granted
         self._everywhere = 0
         self._flying = 0
         self._unread: list[Sent] = []
-        heard_by = tuple(listeners)
-        self._only = heard_by[0] if len(heard_by) == 1 else None
-        self._credits = {} if self._only is not None else dict.fromkeys(heard_by, WINDOW)
-        self._arrived: dict[int, int] = {}
-        self._slowest = len(self._credits)
+        heard_by = list(listeners)
+        lone = len(heard_by) == 1 and len(heard_by[0]) == 1
+        self._only = heard_by[0].start if lone else None
+        self._credit = None if lone else Credit(heard_by, granted)
         self._waiters: list[asyncio.Future[None]] = []
 
     def put(
@@ -114,33 +113,19 @@ class Outlet:
 
     # --- credit ------------------------------------------------------------------------
 
-    def acknowledged(self, index: int, received: int, credit: int) -> None:
-        """Listener `index` has the messages up to `received` and allows those up to `credit`."""
+    def acknowledged(self, start: int, stop: int, received: int, credit: int) -> None:
+        """The listeners among `start` to `stop` have the messages up to `received`, and allow those
+        up to `credit`."""
         # Nobody can have read more than was sent, whatever it says.
         credit = min(credit, self.next - 1 + WINDOW)
-        if index == self._only:
+        if self._credit is not None:
+            if self._credit.tell(start, stop, received, credit):
+                self._lowest, self._everywhere = self._credit.lowest, self._credit.everywhere
+                self._reckon()
+        elif self._only is not None and start <= self._only < stop:
             self._everywhere = max(self._everywhere, received)
             self._lowest = max(self._lowest, credit)
             self._reckon()
-            return
-        before = self._credits.get(index)
-        if before is None:
-            return
-        self._arrived[index] = max(self._arrived.get(index, 0), received)
-        if credit > before:
-            self._credits[index] = credit
-            self._slowest -= before == self._lowest
-        if not self._slowest:
-            self._find_slowest()
-            self._reckon()
-
-    def _find_slowest(self) -> None:
-        """Look at all the listeners, which is done only when the last of the slowest has moved."""
-        credits = self._credits.values()
-        self._lowest = min(credits)
-        self._slowest = sum(credit == self._lowest for credit in credits)
-        if len(self._arrived) == len(self._credits):
-            self._everywhere = min(self._arrived.values())
 
     def _reckon(self) -> None:
         """Forget the frames that all the listeners have read, and see how much room there is."""

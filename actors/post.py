@@ -9,15 +9,13 @@ from ..broker import subjects
 from ..broker.errors import BadSubject, FrameError
 from ..broker.frame import Ack, Control, Frame, decode, is_reflected
 from ..language.errors import PavaneError, ProtocolViolation
+from .audience import Audience, meant
 from .errors import aborted
 from .inlet import Lane
 from .seat import Seat
 
 LINES = 100_000
 """How many subjects are remembered; a session has as many as channels."""
-
-TO_ALL = "all"
-"""The control verb of a frame whose ack speaks of the lane to the whole family."""
 
 
 class Reflected(Exception):
@@ -108,7 +106,10 @@ class Post:
             heard = [(s, s.mailbox.inlet(*sender)) for s in seats if (s.role, s.index) != sender]
             if not seats:
                 raise LookupError(f"{route.role} is not here")
-            lanes = [(s, inlet.to_all) for s, inlet in heard if inlet is not None]
+            lanes = [(s, inlet.with_all()) for s, inlet in heard if inlet is not None]
+            if lanes:
+                indices = [seat.index for seat, _ in lanes]
+                Audience(min(indices), max(indices) + 1, [lane for _, lane in lanes])
             name = any_seat.part.instance_name(*sender)
             # With nobody to hear it, the first has to say so if it is a message.
             return Line(*sender, name, [*lanes] or [(seats[0], None)])
@@ -144,18 +145,27 @@ class Post:
     def _sort(self, line: Line, frame: Frame) -> None:
         """What a frame says besides its messages."""
         if frame.ack is not None:
-            self._credit(line, frame.ack, to_all=frame.control is not None)
+            self._credit(line, frame.ack, frame.control)
         elif frame.control is not None:
             self._desk.heard(line.role, frame.control)
         if frame.abort is not None:
             who = frame.abort.role or line.name
             raise aborted(self._session, who, frame.abort.reason, frame.abort.code)
 
-    def _credit(self, line: Line, ack: Ack, *, to_all: bool) -> None:
+    def _credit(self, line: Line, ack: Ack, control: Control | None) -> None:
+        """`control` says for which listeners to a lane to a whole family the ack is."""
+        span = (line.index, line.index + 1) if control is None else meant(control)
+        if span is None:
+            raise ProtocolViolation(
+                f"{line.name} gives credit, and does not say for whom",
+                role=line.name,
+                got="credit",
+                hint=f"{line.name} does not speak Pavane's wire format; this session is over",
+            )
         for seat, _ in line.lanes:
-            outlet = seat.outbox.outlets.get((line.role, None if to_all else line.index))
+            outlet = seat.outbox.outlets.get((line.role, line.index if control is None else None))
             if outlet is not None:
-                outlet.acknowledged(line.index, ack.received, ack.credit)
+                outlet.acknowledged(*span, ack.received, ack.credit)
 
     def _unheard(self, line: Line, seat: Seat, label: str) -> ProtocolViolation:
         return ProtocolViolation(

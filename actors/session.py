@@ -15,11 +15,12 @@ import anyio
 
 from ..broker import subjects
 from ..broker.errors import BrokerError
-from ..broker.frame import Abort, Ack, Control, Frame, encode, framer
+from ..broker.frame import Abort, Control, Frame, encode, framer
 from ..effects.identity import Identity, SendContext
 from ..effects.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .around import NOTHING, Around, SessionTrace
+from .audience import how_far
 from .calls import LiveCalls
 from .cast import Cast
 from .clock import Clock, LoopClock
@@ -34,7 +35,7 @@ from .errors import (
     SessionLost,
 )
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
-from .inlet import WINDOW, Lane
+from .inlet import Lane
 from .limits import Limits
 from .log import record, told
 from .mailbox import Mailbox
@@ -42,7 +43,7 @@ from .outcome import Outcome
 from .outlet import Outbox, Outlet
 from .part import Part
 from .playing import Implementation, play
-from .post import TO_ALL, Post
+from .post import Post
 from .presence import Presence
 from .programs.admission import fitting
 from .recovery import Recovery
@@ -333,10 +334,9 @@ class Session:
     def _acknowledge(self, role: str, index: int, lane: Lane) -> None:
         """Say for `role[index]` how far `lane` has come."""
         inlet = lane.inlet
-        ack = Ack(lane.last, lane.read + WINDOW)
-        control = Control(TO_ALL) if lane.to_all else None
+        who, ack, control = how_far(lane, index)
         frame = Frame(self._cast.fingerprint, ack=ack, control=control)
-        self._publish(self._subject(inlet.role, inlet.index, role, index), encode(frame))
+        self._publish(self._subject(inlet.role, inlet.index, role, who), encode(frame))
 
     def _recover(self) -> Recovery:
         if self._recovery is None:

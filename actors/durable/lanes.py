@@ -32,7 +32,7 @@ class DurableOutlet(Outlet):
         subject: str,
         role: str,
         index: int | None,
-        listeners: Iterable[int],
+        listeners: Iterable[range],
         limit: int,
         recorded: Mapping[int, Message],
         depart: Depart,
@@ -42,7 +42,9 @@ class DurableOutlet(Outlet):
     ) -> None:
         """`live` is the lane's subject outside the log, empty where messages are to be heard in the
         order of the log and no other."""
-        super().__init__(outbox, subject, role, index, listeners, limit)
+        # So much was granted before; how much more since then, the listeners will say.
+        granted = max([WINDOW, *recorded])
+        super().__init__(outbox, subject, role, index, listeners, limit, granted)
         self.live = live
         self.spoke = 0.0
         """When the last frame was sent, by the clock of the loop."""
@@ -50,10 +52,6 @@ class DurableOutlet(Outlet):
         self.recorded = dict(recorded)
         self._depart = depart
         self._plain = plain
-        if recorded and max(recorded) > WINDOW:
-            # So much was granted before; how much more since then, the listeners will say.
-            self._lowest = self.room = max(recorded)
-            self._credits = dict.fromkeys(self._credits, self._lowest)
 
     def put(
         self,
@@ -230,4 +228,4 @@ class DurableMailbox(Mailbox):
 
 
 def _arrived(inlet: Inlet) -> int:
-    return inlet.alone.last + inlet.to_all.last
+    return sum(lane.last for lane in inlet.lanes)

@@ -8,20 +8,21 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol
 
-from ...broker.frame import Ack, Control, Frame, encode, framer
+from ...broker.frame import Control, Frame, encode, framer
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import Around, SessionTrace
+from ..audience import how_far
 from ..cast import Cast
 from ..clock import Clock
 from ..devices import Devices
 from ..events import Event, FrameRefused
-from ..inlet import WINDOW, Lane
+from ..inlet import Inlet, Lane
 from ..limits import Limits
 from ..log import record
 from ..part import Part
-from ..post import TO_ALL, Post
+from ..post import Post
 from ..seat import Seat
 from ..session import AGAIN
 from ..switchboard import Switchboard
@@ -232,10 +233,9 @@ class Stage:
 
     def _acknowledge(self, seat: Seat, lane: Lane) -> None:
         inlet = lane.inlet
-        ack = Ack(lane.last, lane.read + WINDOW)
-        control = Control(TO_ALL) if lane.to_all else None
+        who, ack, control = how_far(lane, seat.index)
         frame = Frame(self._cast.fingerprint, ack=ack, control=control)
-        self._say(self._place.live(inlet.role, inlet.index, seat.role, seat.index), frame)
+        self._say(self._place.live(inlet.role, inlet.index, seat.role, who), frame)
 
     def ask_again(self) -> None:
         """Ask for the credit of every lane on which somebody waits for it."""
@@ -284,7 +284,7 @@ class Stage:
             for (role, index), outlet in seat.outbox.outlets.items()
         ]
         heard = [
-            (f"from {inlet.role}", inlet.index, inlet.alone.read, inlet.to_all.read)
+            (f"from {inlet.role}", inlet.index, inlet.alone.read, _to_all(inlet))
             for inlet in seat.mailbox.inlets.values()
         ]
         return sorted(said + heard)
@@ -347,3 +347,7 @@ class Stage:
         record(event)
         if self._observe is not None:
             self._observe(event)
+
+
+def _to_all(inlet: Inlet) -> int:
+    return inlet.to_all.read if inlet.to_all is not None else 0

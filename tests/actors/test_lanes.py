@@ -42,7 +42,7 @@ class Wire:
         machine = compiled.project({}).machine("B")
         part = Part(machine, {"A": None, "B": None}, _shape, _pipeline())
         self.outbox = Outbox(_encode, self._carry, loop)
-        self.outlet = Outlet(self.outbox, "x", "B", 0, [0], 1 << 20)
+        self.outlet = Outlet(self.outbox, "x", "B", 0, [range(1)], 1 << 20)
         self.outbox.outlets["B", 0] = self.outlet
         self.mailbox = Mailbox(part, 0, self._acknowledge, lambda: None)
         inlet = self.mailbox.inlet("A", 0)
@@ -57,7 +57,7 @@ class Wire:
 
     def _acknowledge(self, lane: Lane) -> None:
         if next(self._fate, True):
-            self.outlet.acknowledged(0, lane.last, lane.read + WINDOW)
+            self.outlet.acknowledged(0, 1, lane.last, lane.read + WINDOW)
 
     def recover(self) -> None:
         self.outbox.send_again()

@@ -161,7 +161,7 @@ def acknowledges_too_much(patch: Patch) -> None:
     def ack(received: int, credit: int) -> Ack:
         return Ack(received + 1, credit)
 
-    patch.setattr("pavane.actors.session.Ack", ack)
+    patch.setattr("pavane.actors.audience.Ack", ack)
 
 
 def numbers_stand_still(patch: Patch) -> None:
