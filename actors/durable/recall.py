@@ -97,6 +97,11 @@ class Recall:
             self.progress()
         return self.blocks, limited
 
+    def ends(self, limited: Limited) -> None:
+        """A block is ending for the first time: what it ended without is seen after its end, as it
+        will be when this is played again."""
+        self._limited[limited.block] = limited
+
     def leave(self, block: int) -> None:
         """The block has ended; what had to wait for that goes on."""
         limited = self._limited.pop(block, None)

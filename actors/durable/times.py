@@ -216,6 +216,7 @@ class RecordedDeadlines(Deadlines):
             now = self._clock.monotonic()
             passed = cut or now >= when
             limited = Limited(self._index, number, block, passed, now, self._move, opened)
+            self._recall.ends(limited)
             await self._recorder.record(limited)
         self._moment = limited.time
         self.leave(block)

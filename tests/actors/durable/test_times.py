@@ -118,6 +118,28 @@ async def test_a_replay_takes_each_branch_as_it_was_taken(
     assert told == 3 * once
 
 
+async def stutter() -> None:
+    """Keeps the loop from looking at its timers, so that what was due one after the other happens
+    at once."""
+    while True:
+        time.sleep(0.05)
+        await asyncio.sleep(0.001)
+
+
+@pytest.mark.parametrize("seconds", [0.05, 0.07, 0.09])
+async def test_a_call_that_comes_back_while_a_block_ends_is_seen_after_it(
+    runtime: pavane.Runtime, unique: str, seconds: float
+) -> None:
+    told: list[Any] = []
+    roles = {**ROLES, "Manager": manager(seconds, told)}
+    stuttering = asyncio.create_task(stutter())
+    await runtime.run(CLAIMS, roles, durable=True, session=unique)
+    stuttering.cancel()
+    once = list(told)
+    await same_again(runtime, unique, roles)
+    assert told == 3 * once
+
+
 async def drawn(dying: Dying, session: str, seconds: float, lives: list[int]) -> None:
     roles = {**ROLES, "Manager": manager(seconds)}
 
