@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,9 @@ class Outcome:
 
     def __getitem__(self, role: str) -> Any:
         return self.values[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.values)
 
     @property
     def charged(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
@@ -23,6 +23,9 @@ class Accumulated:
 
     def __getitem__(self, phase: str) -> Any:
         return self.results[phase]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
 
     @property
     def last(self) -> Any:
@@ -54,6 +57,9 @@ class ParallelOutcome:
 
     def __getitem__(self, member: str) -> Any:
         return self.results[member]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.results)
 
     def values(self) -> list[Any]:
         """The results without their names."""

@@ -64,6 +64,18 @@ async def test_a43_a_phase_begins_after_the_one_before_and_gets_its_result(
     assert said == [done[name].session for name in done.results for _ in range(2)]
 
 
+async def test_what_came_of_it_is_gone_through_by_name(runtime: pavane.Runtime) -> None:
+    at_once = pavane.Parallel(plan("Left", 1), plan("Right", 2))
+    done = await pavane.Sequence(first=plan("First", 1), both=at_once).run(runtime)
+    assert [*done] == ["first", "both"]
+    assert [*done["first"]] == ["A", "B"]
+    assert {name: one["A"] for name in done["both"] for one in [done["both"][name]]} == {
+        "Left": 2,
+        "Right": 3,
+    }
+    assert "third" not in done
+
+
 async def test_a43_registered_roles_find_the_result_of_the_phase_before_in_their_input(
     runtime: pavane.Runtime,
 ) -> None:
