@@ -14,6 +14,9 @@ from .errors import Diagnostic, Span
 from .lookalikes import HIDDEN, MARKS, bad_character, name_in_ascii
 
 TEXT_LIMIT = 10 * 1024 * 1024
+WORD_LIMIT = 500_000
+"""Of words and marks in one text, which is about 100 000 statements: several seconds and 300 MB."""
+
 DIGITS_LIMIT = 18
 NAME_LIMIT = 200
 DIAGNOSTIC_LIMIT = 100
@@ -86,7 +89,7 @@ class _Cutter:
         keywords, punctuation = self.lexicon.keywords, self.lexicon.punctuation
         append, text, position = self.found.append, self.text, 0
         match = self.lexicon.pattern.match
-        while position < len(text):
+        while position < len(text) and len(self.found) <= WORD_LIMIT:
             hit = match(text, position)
             assert hit is not None, "OTHER takes any character"
             start, position, kind, word = position, hit.end(), hit.lastgroup, hit.group()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from .braces import balance
 from .errors import Diagnostic, Span
-from .lexing import DIAGNOSTIC_LIMIT, TEXT_LIMIT
+from .lexing import DIAGNOSTIC_LIMIT, TEXT_LIMIT, WORD_LIMIT
 from .tree import Expr, Protocol
 
 if TYPE_CHECKING:  # see `_language`
@@ -42,12 +42,15 @@ def _language() -> Language:
 def parse(text: str) -> Parsed:
     """Read every protocol of a text."""
     if len(text) > TEXT_LIMIT:
-        sentence = f"the text has {len(text)} characters"
-        hint = f"at most {TEXT_LIMIT} are read; split the file"
-        return Parsed((), (Diagnostic("PV108", "error", sentence, Span(1, 1, 1, 1), hint),))
+        return _too_large(f"the text has {len(text)} characters", TEXT_LIMIT)
     language = _language()
     with language.lock:
         return _parse(language, text)
+
+
+def _too_large(sentence: str, limit: int) -> Parsed:
+    hint = f"at most {limit} are read; split the file"
+    return Parsed((), (Diagnostic("PV108", "error", sentence, Span(1, 1, 1, 1), hint),))
 
 
 def _parse(language: Language, text: str) -> Parsed:
@@ -55,6 +58,8 @@ def _parse(language: Language, text: str) -> Parsed:
     build.start()
     build.read_condition = lambda words, span: _condition(language, words, span)
     tokens, diagnostics = language.lexicon.tokens(text)
+    if len(tokens) > WORD_LIMIT:
+        return _too_large(f"the text has more than {WORD_LIMIT} words", WORD_LIMIT)
     balanced = balance(tokens)
     parse_ = language.run(balanced, "file")
     found: list[Protocol] = parse_.run(recover=True) or []

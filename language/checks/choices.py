@@ -41,6 +41,7 @@ def _choice(
         span = head(choice.span, len("choice"))
         report.error("PV137", "this choice has no branches", span, "write `label: { ... }`")
     _labels(report, choice)
+    _empty(report, choice)
     chooser = choice.chooser.resolved(scope.references)
     if choice.chooser.role not in scope.roles:
         return
@@ -66,6 +67,17 @@ def _labels(report: Report, choice: Choice) -> None:
             sentence = f"the label `{branch.label}` is used twice; first on line {first.span.line}"
             span = head(branch.span, len(branch.label))
             report.error("PV138", sentence, span, "give each branch a label of its own")
+
+
+def _empty(report: Report, choice: Choice) -> None:
+    """Two branches in which nothing happens go on to the same first message, or to none."""
+    empty = [branch for branch in choice.branches if not branch.body.statements]
+    for branch in () if report.protocol.partial else empty[1:]:
+        sentence = (
+            f"`{empty[0].label}` and `{branch.label}` are both empty: nobody could tell them apart"
+        )
+        hint = "begin each branch with a message of its own, or leave one out"
+        report.error("PV140", sentence, head(branch.span, len(branch.label)), hint)
 
 
 def _begun_by_another(report: Report, chooser: RoleRef, branch: Branch, first: First) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TypeVar, cast
 
 from ..errors import Diagnostic, Severity, Span
+from ..lexing import DIAGNOSTIC_LIMIT
 from ..tree import (
     Block,
     Call,
@@ -89,8 +90,12 @@ class Report:
         self._found.setdefault((code, span, message), found)
 
     def sorted(self) -> tuple[Diagnostic, ...]:
-        found = self._found.values()
-        return tuple(sorted(found, key=lambda d: (d.span.line, d.span.column, d.code)))
+        """In the order of the source; of very many, errors before warnings."""
+        found = sorted(self._found.values(), key=lambda d: (d.span.line, d.span.column, d.code))
+        if len(found) > DIAGNOSTIC_LIMIT:
+            first = sorted(found, key=lambda d: d.severity != "error")[:DIAGNOSTIC_LIMIT]
+            found = [d for d in found if d in set(first)]
+        return tuple(found)
 
     def statements(self) -> Iterator[tuple[Scope, Statement]]:
         for scope in self.scopes:

@@ -61,6 +61,19 @@ def test_a_text_over_the_limit_is_refused_unread() -> None:
     assert only.code == "PV108"
 
 
+def test_a_text_of_too_many_words_is_refused_before_it_is_parsed() -> None:
+    (only,) = parse("choreography P { roles: A, B;" + "A -> B: M; " * 90_000 + "}").diagnostics
+    assert only.code == "PV108"
+    assert "500000 words" in only.message
+
+
+def test_of_very_many_mistakes_the_first_are_said_and_errors_before_warnings() -> None:
+    wrong = "A[mine = 1] -> B: M; " * 200 + "A -> A: M; " * 60
+    (verdict,) = verdicts(f"protocol P {{ roles: A, B; {wrong} }}")
+    assert len(verdict.diagnostics) == 100
+    assert sum(d.severity == "error" for d in verdict.diagnostics) == 60
+
+
 def test_every_diagnostic_says_what_to_do_and_where() -> None:
     for case in CASES:
         text = case.read_text("utf-8")
