@@ -22,7 +22,7 @@ APPROVAL = pavane.load("""
         choice at Boss {
             approve { Boss -> Clerk: Approve; Clerk -> Archive: Approved; }
             reject { Boss -> Clerk: Reject; Clerk -> Archive: Rejected; }
-            timeout(100ms) { Boss -> Clerk: Late; Clerk -> Archive: Given; }
+            timeout(300ms) { Boss -> Clerk: Late; Clerk -> Archive: Given; }
         }
     }
 """)
@@ -59,7 +59,7 @@ def boss_thinking(seconds: float) -> Role:
 async def test_who_chooses_in_time_has_all_branches_and_later_only_the_timeout(
     runtime: pavane.Runtime, seconds: float, branch: str, told: str
 ) -> None:
-    async with asyncio.timeout(3):
+    async with asyncio.timeout(10):
         outcome = await runtime.run(
             APPROVAL, Clerk=clerk, Boss=boss_thinking(seconds), Archive=archive
         )
@@ -74,15 +74,15 @@ async def test_the_timeout_branch_is_refused_before_its_time_and_the_others_afte
     async def boss(me: Endpoint) -> None:
         assert me.time_left is None
         await me.receive("Ask")
-        assert me.time_left is not None and 0 < me.time_left <= 0.1
+        assert me.time_left is not None and 0 < me.time_left <= 0.3
         for early in (me.send("Late"), me.choose("timeout")):
             with pytest.raises(pavane.TooEarly) as refused:
                 await early
-            assert 0 < refused.value.wait <= refused.value.seconds == 0.1
-        await asyncio.sleep(0.12)
+            assert 0 < refused.value.wait <= refused.value.seconds == 0.3
+        await asyncio.sleep(0.35)
         assert me.time_left == 0
         for late in (me.send("Approve"), me.send("Reject"), me.choose("reject")):
-            with pytest.raises(pavane.TooLate, match="the 100ms in which to decide are over"):
+            with pytest.raises(pavane.TooLate, match="the 300ms in which to decide are over"):
                 await late
         await me.choose("timeout")
         await me.send("Late")
@@ -97,14 +97,14 @@ async def test_what_was_decided_in_time_may_be_said_afterwards(runtime: pavane.R
         await me.receive("Ask")
         async with me.deadline() as late:
             pass
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.4)
         assert not late.passed
         await me.send("Approve")
 
     async def chooser(me: Endpoint) -> None:
         await me.receive("Ask")
         await me.choose("reject")
-        await asyncio.sleep(0.15)
+        await asyncio.sleep(0.4)
         await me.send("Reject")
 
     outcome = await runtime.run(APPROVAL, Clerk=clerk, Boss=boss, Archive=archive)
@@ -119,12 +119,12 @@ async def test_a_choice_in_a_loop_has_its_time_anew_in_every_round(
     rounds = pavane.load("""
         protocol Rounds { roles: A, B;
           loop (count: 4) {
-            choice A { say { A -> B: Say; } timeout(80ms) { A -> B: Silence; } }
+            choice A { say { A -> B: Say; } timeout(300ms) { A -> B: Silence; } }
             B -> A: Noted; } }""")
 
     async def a(me: Endpoint) -> list[bool]:
         passed: list[bool] = []
-        for pause in (0.05, 9.0, 0.05, 0.05):
+        for pause in (0.0, 9.0, 0.0, 0.0):
             async with me.deadline() as late:
                 await asyncio.sleep(pause)
             await me.send("Silence" if late.passed else "Say")
@@ -183,10 +183,10 @@ async def test_stand_ins_take_the_timeout_branch_where_no_other_can_be_taken(
 
 STEPS = pavane.load("""
     protocol Steps { roles: A, B, C;
-      @timeout(80ms) A -> B: Both;
-      B[timeout = 80ms] -> C: Sent;
-      C -> A[timeout = 140ms]: Heard;
-      @timeout(250ms) loop { A -> B: Ping; B -> A: Pong; }
+      @timeout(300ms) A -> B: Both;
+      B[timeout = 300ms] -> C: Sent;
+      C -> A[timeout = 500ms]: Heard;
+      @timeout(900ms) loop { A -> B: Ping; B -> A: Pong; }
     }
 """)
 
@@ -246,13 +246,13 @@ async def test_a_step_that_takes_too_long_ends_the_session_everywhere(
 
     roles = {name: hearing(play) for name, play in stalling(at).items()}
     with pytest.raises(pavane.StepTimedOut) as caught:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(10):
             await runtime.run(STEPS, roles)
     error = caught.value
     assert isinstance(error, TimeoutError) and error.retryable
     assert error.role in late and error.step.endswith(late[error.role])
-    alone = 0.14 if at == "!Heard" else 0.08
-    assert (error.seconds, error.block) == ((0.25, True) if block else (alone, False))
+    alone = 0.5 if at == "!Heard" else 0.3
+    assert (error.seconds, error.block) == ((0.9, True) if block else (alone, False))
     assert len(heard) == 3
     said = [e for e in heard.values() if isinstance(e, pavane.SessionAborted)]
     assert all(error.role == e.role for e in said)
@@ -273,7 +273,7 @@ async def test_the_branches_of_parallel_are_timed_by_themselves(runtime: pavane.
     both = pavane.load("""
         protocol Both { roles: A, B, C;
           parallel { loop (count: 30) { A -> B: Tick; B -> A: Tock; }
-                   | @timeout(100ms) C -> A: Word; } }""")
+                   | @timeout(250ms) C -> A: Word; } }""")
 
     async def a(me: Endpoint) -> None:
         async def tick() -> None:
@@ -293,7 +293,7 @@ async def test_the_branches_of_parallel_are_timed_by_themselves(runtime: pavane.
     await runtime.run(both, A=a, B=StandIn(), C=prompt)
     with pytest.raises(pavane.StepTimedOut) as caught:
         await runtime.run(both, A=a, B=StandIn(), C=silent)
-    assert caught.value.seconds == 0.1
+    assert caught.value.seconds == 0.25
 
 
 # --- cancelling a session ---
@@ -338,7 +338,7 @@ async def test_a39_a_cancelled_session_ends_for_every_role_here_and_elsewhere(
     with pytest.raises(UnknownSession, match="no session t runs here"):
         runtime.cancel("t")
     runtime.cancel("s", "the shop is closing", who="the owner")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(10):
         for running in (here, there):
             with pytest.raises(pavane.SessionCancelled) as caught:
                 await running

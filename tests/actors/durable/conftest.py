@@ -121,7 +121,7 @@ def dying(hub: Broker, unique: str, monkeypatch: pytest.MonkeyPatch) -> Dying:
         signer = Signer(b"a key that is kept for all tests")
         try:
             url = f"memory://{unique}"
-            async with asyncio.timeout(20), pavane.open(url, signer=signer) as runtime:
+            async with asyncio.timeout(60), pavane.open(url, signer=signer) as runtime:
                 await attempt(runtime)
         except pavane.PavaneError:
             if not mortal.is_dead:
