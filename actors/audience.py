@@ -4,11 +4,15 @@ the slowest of them has come, as it waits for that one anyway."""
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ..broker.errors import FrameError
-from ..broker.frame import Ack, Control
+from ..broker.frame import Ack, Control, Message
 from ..broker.payload import pack, unpack
 from .inlet import WINDOW, Lane
+
+if TYPE_CHECKING:
+    from .part import Move
 
 TO_ALL = "all"
 """The control verb of a frame whose ack speaks for a range of listeners to a lane to their family."""
@@ -18,12 +22,13 @@ class Audience:
     """The `lanes` of listeners `start` to `stop`, in order; there may be others between them whom
     this sender never speaks to. They belong to it from now on."""
 
-    __slots__ = ("_lanes", "_lowest", "_slowest", "start", "stop")
+    __slots__ = ("_lanes", "_lowest", "_opened", "_slowest", "start", "stop")
 
     def __init__(self, start: int, stop: int, lanes: Sequence[Lane]) -> None:
         self.start = start
         self.stop = stop
         self._lanes = lanes
+        self._opened: tuple[Message, Any] | None = None
         for lane in lanes:
             lane.audience = self
         self._look()
@@ -39,6 +44,16 @@ class Audience:
             return False
         self._look()
         return True
+
+    def payload(self, move: Move, message: Message) -> Any:
+        """What each of them receives with `message`: read once, if nobody can change it. Raises
+        `PayloadError` and `FrameError`."""
+        if not move.shared:
+            return move.decode(message.payload)
+        opened = self._opened
+        if opened is None or opened[0] is not message:
+            self._opened = opened = (message, move.decode(message.payload))
+        return opened[1]
 
     def is_led_by(self, lane: Lane) -> bool:
         """Whether `lane` is the one that speaks for all where all have the same to say."""

@@ -231,9 +231,13 @@ class Endpoint:
                         await self._mailbox.arrival()
                     head = queue[inlet.at]
                     if head is not None and head[1].label == label and monitor.state is step.source:
+                        audience = head[0].audience
                         message = inlet.take()
                         try:
-                            value = move.decode(message.payload)
+                            if audience is None:
+                                value = move.decode(message.payload)
+                            else:
+                                value = audience.payload(move, message)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
                         monitor.advance(step)

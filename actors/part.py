@@ -35,7 +35,7 @@ class Move:
     receives and the bytes, where nothing else is to be done.
     """
 
-    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "step",
+    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "shared", "step",
                  "unpack", "write")  # fmt: skip
 
     def __init__(
@@ -47,6 +47,7 @@ class Move:
         self.shape = shape
         self.encode = encoding(shape)
         self.decode = decoding(shape)
+        self.shared = shape.immutable
         self.pack: Pack = shape.pack
         self.unpack: Callable[[Any], Any] = shape.unpack
         self.plan = plan

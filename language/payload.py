@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from .errors import PayloadError
+from .payload_containers import is_immutable
 from .payload_types import NOTHING, Checker, Mismatch, Opaque, Plain, is_list, is_map, is_tuple
 from .tree import Message, TypeExpr
 from .types import checker, show
@@ -74,6 +75,11 @@ class Shape(ABC):
     def exact(self) -> frozenset[type]:
         """The types whose values, sent by themselves, need no further look in either direction."""
         return NOTHING
+
+    @property
+    def immutable(self) -> bool:
+        """Whether several may be given the same object as what they receive."""
+        return False
 
     @abstractmethod
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -176,6 +182,10 @@ class _Single(Shape):
     def exact(self) -> frozenset[type]:
         return self._check.exact
 
+    @property
+    def immutable(self) -> bool:
+        return is_immutable(self._check)
+
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if len(args) != 1 or kwargs:
             return self._unusual(args, kwargs)
@@ -212,6 +222,10 @@ class _Several(Shape):
     def __init__(self, message: Message, checks: list[Checker]) -> None:
         super().__init__(message)
         self._checks = checks
+
+    @property
+    def immutable(self) -> bool:
+        return all(map(is_immutable, self._checks))
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         if len(args) == 1 and is_tuple(args[0]):
@@ -259,6 +273,10 @@ class _Named(Shape):
         self._struct: Any = msgspec.defstruct(
             message.label, [(name, Any) for name in self._fields], frozen=True
         )
+
+    @property
+    def immutable(self) -> bool:
+        return all(map(is_immutable, self._fields.values()))
 
     def pack(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         if args or len(kwargs) != len(self._fields):

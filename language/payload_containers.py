@@ -10,10 +10,13 @@ from typing import Any
 from .payload_types import (
     NOTHING,
     SAMPLE_WORDS,
+    Character,
     Checker,
+    Integer,
     Mismatch,
     Opaque,
     Plain,
+    Real,
     at,
     is_list,
     is_map,
@@ -224,3 +227,10 @@ class ResultOf:
 
     def sample(self, rng: random.Random) -> dict[str, Any]:
         return {"Ok": self.ok.sample(rng)}
+
+
+def is_immutable(check: Checker) -> bool:
+    """Whether nobody can change a value that `check` gives out, so that several may have the same."""
+    if isinstance(check, TupleOf | OneOf):
+        return all(map(is_immutable, check.members))
+    return isinstance(check, Plain | Integer | Real | Character)

@@ -141,3 +141,29 @@ async def test_a_broadcast_waits_for_the_slowest_of_all_families(runtime: pavane
     everyone = [*outcome["W"].values(), *outcome["X"].values()]
     assert all(heard == everyone[0] for heard in everyone)
     assert everyone[0].count("1") == everyone[0].count("2") == 998
+
+
+async def test_listeners_share_what_none_of_them_can_change(runtime: pavane.Runtime) -> None:
+    text = """protocol Shared { roles: A, W[4];
+      loop (count: 3) { A -> W[*]: Point(x: int, names: (str, Option<int>)); A -> W[*]: Items(list[int]); } }"""
+
+    async def a(me: Endpoint) -> None:
+        for number in range(3):
+            await me.send("Point", x=number, names=("here", None))
+            await me.send("Items", [number])
+
+    async def w(me: Endpoint) -> list[tuple[Any, list[int]]]:
+        heard: list[tuple[Any, list[int]]] = []
+        for _ in range(3):
+            point = await me.receive("Point")
+            items: list[int] = await me.receive("Items")
+            items.append(me.index)
+            heard.append((point, items))
+            await asyncio.sleep(0.001 * me.index)
+        return heard
+
+    heard = (await runtime.run(pavane.load(text), A=a, W=w))["W"]
+    for index in range(4):
+        assert [items for _, items in heard[index]] == [[number, index] for number in range(3)]
+        assert [point.x for point, _ in heard[index]] == [0, 1, 2]
+    assert all(heard[index][0][0] is heard[0][0][0] for index in range(4))
