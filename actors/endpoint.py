@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from ..effects.resilience.retry import Retry
 from ..language.errors import PavaneError
+from ..language.monitor import Whom
 from ..language.table import Step
 from . import calls
 from .deadlines import TimeLimit
@@ -149,8 +150,13 @@ class Endpoint:
                 step = monitor.sending(label)
                 if step is not None and self._spread(step, values, fields):
                     return
+        await self._send_the_long_way(label, whom(to), values, fields)
+
+    async def _send_the_long_way(
+        self, label: str, to: Whom | None, values: tuple[Any, ...], fields: dict[str, Any]
+    ) -> None:
         await self._read_selections()
-        await self._speaker.send(label, whom(to), lambda move: move.pack(values, fields))
+        await self._speaker.send(label, to, lambda move: move.pack(values, fields))
 
     def _spread(self, step: Step, values: tuple[Any, ...], fields: dict[str, Any]) -> bool:
         """Send to a family, or to all, at once, if nothing but a check of the payload is needed."""

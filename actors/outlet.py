@@ -16,7 +16,7 @@ from .credit import Credit
 from .inlet import BYTES, WINDOW
 from .turn import Soon
 
-FRAME_BYTES = 128 * 1024
+FRAME_BYTES = 64 * 1024
 """A frame is closed when it reaches about this; larger payloads travel alone."""
 
 ENVELOPE = 32
@@ -101,6 +101,8 @@ class Outlet:
         if batch is None or self.size + size > self._full or len(batch) >= MESSAGES_LIMIT:
             if size > self._limit:
                 raise PayloadTooLarge(size, self._limit)
+            if batch is not None:
+                self.outbox.flush()
             batch = self.outbox.open(self)
         number = self.next
         self.next = number + 1

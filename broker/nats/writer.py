@@ -11,6 +11,12 @@ from .library import LibraryClient, run_now, socket_writer
 
 log = logging.getLogger("pavane.broker")
 
+CHUNK = 64 * 1024
+"""Bytes that are written before the end of a turn: the server has something to do meanwhile, and what
+is copied on the way stays near the processor."""
+
+_END = b"\r\n"
+
 Outgoing = tuple[str, bytes, str, dict[str, str] | None]
 
 
@@ -26,6 +32,7 @@ class Writer:
         self._many = False
         self._gathers = False
         self._crowd: list[bytes] = []
+        self._size = 0
         self._late: deque[Outgoing] = deque()
         self._task: asyncio.Task[None] | None = None
 
@@ -52,14 +59,14 @@ class Writer:
         if self._gathers and not reply and headers is None:
             # Something went straight in this turn, and nothing by the library since.
             self._sent += 1
-            self._crowd.append(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+            self._gather(f"PUB {subject} {len(payload)}\r\n".encode(), payload)
             return
         if self._task is not None:
             self._late.append((subject, payload, reply, headers))
             return
         try:
             if not reply and headers is None and self._goes_straight():
-                self._write(f"PUB {subject} {len(payload)}\r\n".encode() + payload + b"\r\n")
+                self._write(f"PUB {subject} {len(payload)}\r\n".encode(), payload)
                 return
             self._disperse()
             rest = run_now(self._client.publish(subject, payload, reply, headers))
@@ -77,7 +84,7 @@ class Writer:
         if self._task is None and self._goes_straight():
             size = len(head)
             line = f"HPUB {subject} {reply} {size} {size + len(payload)}\r\n".encode()
-            self._write(line + head + payload + b"\r\n")
+            self._write(line + head, payload)
         else:
             self.send(subject, payload, reply, headers)
 
@@ -86,23 +93,35 @@ class Writer:
         client = self._client
         return self._straight is not None and not client.pending_data_size and client.is_connected
 
-    def _write(self, command: bytes) -> None:
-        """What is said in one turn of the loop goes at its end, in one call of the system. But where
-        the last turn in which something was said had a single message, the first goes at once."""
+    def _write(self, line: bytes, payload: bytes) -> None:
+        """What is said in one turn of the loop goes at its end, in one call of the system, unless it is
+        much. But where the last turn in which something was said had a single message, the first
+        goes at once."""
         self._sent += 1
         self._gathers = True
         if self._sent == 1:
             self._loop.call_soon(self._turned)
             if not self._many and self._straight is not None:
-                self._straight(command)
+                self._straight(b"".join((line, payload, _END)))
                 return
-        self._crowd.append(command)
+        self._gather(line, payload)
+
+    def _gather(self, line: bytes, payload: bytes) -> None:
+        self._crowd.extend((line, payload, _END))
+        self._size += len(payload)
+        if self._size >= CHUNK:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Write what was gathered."""
+        crowd, self._crowd = self._crowd, []
+        self._size = 0
+        if crowd and self._straight is not None:
+            self._straight(b"".join(crowd))
 
     def _disperse(self) -> None:
         self._gathers = False
-        crowd, self._crowd = self._crowd, []
-        if crowd and self._straight is not None:
-            self._straight(b"".join(crowd))
+        self._let_go()
 
     def _turned(self) -> None:
         """A turn of the loop is over."""
