@@ -30,7 +30,10 @@ def errors_page() -> str:
     for module in pkgutil.walk_packages(pavane.__path__, "pavane."):
         if module.name != "pavane.__main__":
             load(module.name)
-    rows = [f"| `{code}` | {meaning} |" for code, meaning in sorted(CODES.items())]
+    rows = [
+        f"| [`{code}`](diagnostics/{code.lower()}.md) | {meaning} |"
+        for code, meaning in sorted(CODES.items())
+    ]
     kinds = sorted(set(subclasses(PavaneError)), key=lambda e: (e.code, e.__name__))
     raised = [f"| `{e.code}` | `{e.__name__}` | {first_sentence(e)} |" for e in kinds]
     return "\n".join(
@@ -40,6 +43,8 @@ def errors_page() -> str:
             "Every error says what happened, where, and what to do. Codes are stable and never reused.",
             "",
             "## What the language refuses",
+            "",
+            "Each code has a page with a wrong example, what is said of it, and the right one.",
             "",
             "| code | meaning |",
             "|---|---|",

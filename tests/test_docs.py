@@ -35,7 +35,9 @@ def codes_in_the_source() -> set[str]:
 
 def test_every_code_has_its_line() -> None:
     page: str = generator().errors_page()
-    documented = dict(re.findall(r"^\| `(PV\d{3})` \|(?: `\w+` \|)? (.*) \|$", page, re.MULTILINE))
+    documented = dict(
+        re.findall(r"^\| \[?`(PV\d{3})`\S* \|(?: `\w+` \|)? (.*) \|$", page, re.MULTILINE)
+    )
     assert codes_in_the_source() <= documented.keys()
     assert [code for code, meaning in documented.items() if not meaning.strip()] == []
 
@@ -46,10 +48,12 @@ def test_every_verb_is_on_the_page_of_the_command_line() -> None:
     assert page.count("Usage: pavane") == 1 + len(generator().VERBS)
 
 
-def test_every_page_is_in_the_menu() -> None:
+def test_every_page_is_in_the_menu_or_led_to_by_the_page_of_errors() -> None:
     text = (ROOT / "mkdocs.yml").read_text()
     named = set(re.findall(r":\s+([\w/-]+\.md)$", text, re.MULTILINE))
     pages = {str(page.relative_to(DOCS)) for page in DOCS.rglob("*.md")}
+    errors: str = generator().errors_page()
+    pages -= {f"reference/{page}" for page in re.findall(r"\((diagnostics/pv\d+\.md)\)", errors)}
     assert pages - GENERATED == named - GENERATED
     assert named >= GENERATED
 
