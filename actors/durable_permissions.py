@@ -94,7 +94,13 @@ def of_runtime(compiled: Compiled) -> Allowed:
 
 def of_operator(compiled: Compiled) -> Allowed:
     made = streams(compiled.namespace)
-    return allowed.all_of(allowed.making(stream) for stream in made)
+    kept = (names.stream(compiled.namespace), places.dead(compiled.namespace))
+    return allowed.all_of(
+        (
+            *(allowed.making(stream) for stream in made),
+            *(allowed.purging(stream) for stream in kept),
+        )
+    )
 
 
 def _protocol(compiled: Compiled) -> str:

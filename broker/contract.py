@@ -221,9 +221,9 @@ class Broker(Protocol):
         """The last record on `subject` (wildcards allowed), or None."""
         ...
 
-    async def purge(self, stream: str, subject: str) -> int:
-        """Remove the records on `subject` (wildcards allowed) that are there now, and say how many
-        there were. Their sequences and message ids are not free again; what is expected of a
+    async def purge(self, stream: str, subject: str, *, keep: int = 0) -> int:
+        """Remove the records on `subject` (wildcards allowed) that are there now, but for the last
+        `keep` of them, and say how many that were. Their sequences and message ids are not free again; what is expected of a
         subject without records is 0. Raises `StreamRefused` where there is no such stream."""
         ...
 

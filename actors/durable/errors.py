@@ -4,7 +4,9 @@ ActorError
 ├── Departure        a role that was played again did something else than its log says
 ├── OtherSession     the session exists already, and is another one
 ├── NoSuchSession    nobody has started it
+│   └── SessionPurged    it was over, and its log is removed
 ├── SessionFailed    it has ended, because of what happened to a role
+├── StillRunning     it is not over, as it has to be for what is asked
 ├── LogDamaged       its log cannot be read
 ├── Unreadable       it was stored with a codec, or a key, that is not here
 └── BeyondLog        what an offline replay may not do: go on where the log ends
@@ -62,6 +64,18 @@ class NoSuchSession(ActorError):
         )
 
 
+class SessionPurged(NoSuchSession):
+    """What `session` came to is not known any more, but that it is over."""
+
+    code = "PV554"
+
+    def __init__(self, protocol: str, session: str) -> None:
+        super().__init__(protocol, session)
+        self.message = f"session {session} of {protocol} is over, and its log was purged"
+        self.args = (self.message,)
+        self.hint = "give another session another id"
+
+
 class SessionFailed(SessionAborted):
     """What its log says a session has ended of: `role`, `reason` and the error's `error_code`."""
 
@@ -70,6 +84,19 @@ class SessionFailed(SessionAborted):
     def __init__(self, session: str, role: str, reason: str, error_code: str = "") -> None:
         super().__init__(session, role, reason)
         self.error_code = error_code
+
+
+class StillRunning(ActorError):
+    """The log of `session` cannot be removed: it is not over."""
+
+    code = "PV553"
+
+    def __init__(self, session: str) -> None:
+        self.session = session
+        super().__init__(
+            f"session {session} is not over, and its log is what it goes on from",
+            hint="wait for its end, or cancel it first",
+        )
 
 
 class LogDamaged(ActorError):

@@ -15,9 +15,10 @@ from ...broker.surroundings import now, now_ns
 from ..errors import PeerFailed, RoleFailed, SessionCancelled
 from ..outcome import Outcome, Tally
 from . import records
-from .errors import NoSuchSession, SessionFailed
-from .history import History
+from .errors import NoSuchSession, SessionFailed, StillRunning
+from .history import History, read
 from .names import Place
+from .purging import purge
 from .records import Cancelled, Tallied
 from .sealing import Sealing
 
@@ -59,13 +60,18 @@ class SessionHandle:
         async with aclosing(self._words()) as words:
             async for record in words:
                 history.add(record)
-                if is_over(history):
+                if history.purged is not None or is_over(history):
                     break
+        history.check()
         return outcome(history, self._sealing)
 
     async def _words(self) -> AsyncGenerator[Record]:
         async for record in self._broker.read(self.place.stream, self.place.words, follow=True):
             yield record
+
+    async def _history(self) -> History:
+        """What was said to the session so far."""
+        return await read(self._broker, self.place, self.place.words)
 
     async def cancel(self, reason: str = "cancelled") -> None:
         """End the session: every role hears at its next step. Does nothing once it is over."""
@@ -79,15 +85,23 @@ class SessionHandle:
 
     async def status(self) -> Status:
         """Where it stands. Raises `NoSuchSession`."""
-        history = History(self.place)
-        async for record in self._broker.read(self.place.stream, self.place.words):
-            history.add(record)
-        begun = history.started
-        if begun is None:
-            raise NoSuchSession(self.place.protocol, self.place.session)
+        history = await self._history()
+        begun = history.check()
         state, reason = _state(history)
         count = sum(stop - start for _, start, stop in begun.blocks)
         return Status(self.id, state, count, len(history.ended), begun.time, reason)
+
+    async def purge(self) -> int:
+        """Remove the log of the session once it is over, and say how many records there were. Then
+        nobody can ask any more what it came to; nor can it be started again.
+
+        Raises `StillRunning`, `NoSuchSession`, `SessionPurged`.
+        """
+        history = await self._history()
+        begun = history.check()
+        if not is_over(history):
+            raise StillRunning(self.id)
+        return await purge(self._broker, self.place, begun)
 
     async def wait(self, seconds: float) -> Outcome:
         """As `result`; raises `TimeoutError` when that takes longer."""

@@ -14,9 +14,20 @@ from ...broker.contract import Broker, Record
 from ...broker.errors import FrameError
 from ...broker.frame import Frame, Message, decode, is_reflected
 from . import records
-from .errors import LogDamaged
+from .errors import LogDamaged, NoSuchSession, SessionPurged
 from .names import NOBODY, OWN, Place
-from .records import Admitted, Cancelled, Done, Failed, Started, Step, Taken, Tallied, Timed
+from .records import (
+    Admitted,
+    Cancelled,
+    Done,
+    Failed,
+    Purged,
+    Started,
+    Step,
+    Taken,
+    Tallied,
+    Timed,
+)
 
 Channel = tuple[str, int | None, str, int]
 """Receiver, its index or None for all, sender, its index."""
@@ -33,6 +44,7 @@ class History:
         self.place = place
         self.started: Started | None = None
         self.cancelled: Cancelled | None = None
+        self.purged: Purged | None = None
         self.failed: Failed | None = None
         self.ended: dict[tuple[str, int], Tallied] = {}
         self.done: dict[tuple[str, int], float] = {}
@@ -70,6 +82,8 @@ class History:
                 self.started = self.started or word
             case Cancelled():
                 self.cancelled = self.cancelled or word
+            case Purged():
+                self.purged = word
             case Failed():
                 self.failed = self.failed or word
             case Done(ended=ended):
@@ -78,6 +92,15 @@ class History:
                     self.done[role, min(ended)] = word.time
             case Taken():
                 pass
+
+    def check(self) -> Started:
+        """How it was started. Raises `NoSuchSession` and `SessionPurged`."""
+        where = (self.place.protocol, self.place.session)
+        if self.purged is not None:
+            raise SessionPurged(*where)
+        if self.started is None:
+            raise NoSuchSession(*where)
+        return self.started
 
     # --- what it came to -----------------------------------------------------------------
 
@@ -143,7 +166,7 @@ async def read_unit(
 
     A `new` one, that nobody has taken before, has said and recorded nothing: its family's
     messages, among which its own would be, need not be read. The `end` is that of what it has heard:
-    the rest is read beside that, and may have come later.
+    the rest is read beside that, and may have come later. Raises `NoSuchSession`.
     """
     patterns = [place.words, place.heard(role)]
     if not new:
@@ -154,6 +177,7 @@ async def read_unit(
     unique = {record.sequence: record for part in found for record in part}
     for _, record in sorted(unique.items()):
         history.add(record)
+    history.check()
     history.end = max((record.sequence for record in found[1]), default=0)
     return history
 

@@ -56,6 +56,11 @@ def words_of_all(namespace: str, protocol: str = "") -> str:
     return f"{space}.{name}.{NOBODY}.{subjects.ALL}.*.*.*.{LOG}"
 
 
+def fences_of_all(namespace: str, session: str = "*") -> str:
+    """The pattern of what workers have said to the units that they took."""
+    return f"{subjects.namespace_token(namespace)}.*.*.*.{session}.{NOBODY}.*.{LOG}"
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """The subjects of one session."""
@@ -103,6 +108,16 @@ class Place:
     @property
     def everything(self) -> str:
         return f"{self._protocol}.*.*.{self._session}.*.*.*"
+
+    def words_of(self, role: str) -> str:
+        """What the units of a role have said to the session."""
+        return (
+            f"{self._mailbox(NOBODY)}.{subjects.ALL}.{self._session}.{subjects.token(role)}.*.{LOG}"
+        )
+
+    def mailbox(self, role: str) -> str:
+        """All that was ever said to the instances of a role, by themselves too."""
+        return f"{self._mailbox(role)}.*.{self._session}.*.*.*"
 
     def heard(self, role: str) -> str:
         """What is said to the instances of a role, their fences included."""

@@ -44,6 +44,14 @@ class Cancelled(_Record, frozen=True, tag="cancelled"):
     time: float = 0.0
 
 
+class Purged(_Record, frozen=True, tag="purged"):
+    """What is kept of a session whose log was removed: that there was one. `roles` are those it had
+    units of."""
+
+    roles: list[str]
+    time: float = 0.0
+
+
 class Taken(_Record, frozen=True, tag="taken"):
     """A worker plays the unit from now on. `incarnation` counts from 1."""
 
@@ -81,7 +89,7 @@ class Failed(_Record, frozen=True, tag="failed"):
     time: float = 0.0
 
 
-Word = Started | Cancelled | Taken | Done | Failed
+Word = Started | Cancelled | Purged | Taken | Done | Failed
 
 
 # --- steps of a unit's own log ---------------------------------------------------------------

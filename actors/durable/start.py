@@ -14,7 +14,8 @@ from ..cast import Cast
 from ..devices import Devices
 from . import records
 from .assignment import Assignment
-from .errors import LogDamaged, NoSuchSession, OtherSession
+from .errors import OtherSession
+from .history import read
 from .names import Place, captured
 from .records import Started
 from .sealing import INPUT, Sealing
@@ -71,13 +72,9 @@ async def start(
 
 
 async def started(broker: Broker, place: Place) -> Started:
-    """How a session was started. Raises `NoSuchSession`."""
-    async for record in broker.read(place.stream, place.operator):
-        word = records.unpack_word(record.payload)
-        if not isinstance(word, Started):
-            raise LogDamaged(place.operator, "it does not begin with how it was started")
-        return word
-    raise NoSuchSession(place.protocol, place.session)
+    """How a session was started. Raises `NoSuchSession`, `SessionPurged`."""
+    history = await read(broker, place, place.operator)
+    return history.check()
 
 
 def units(place: Place, begun: Started) -> list[Assignment]:

@@ -15,7 +15,7 @@ from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
-from ..durable.errors import Departure, LogDamaged, SessionFailed, Unreadable
+from ..durable.errors import Departure, LogDamaged, NoSuchSession, SessionFailed, Unreadable
 from ..durable.names import stream
 from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
@@ -131,6 +131,9 @@ class Job:
             if self._leaving.is_set() and not (self._unit and self._unit.is_done):
                 return await self._hand_over()
             match error:
+                case NoSuchSession():
+                    # It was over, and its log is purged.
+                    return await self._finish()
                 case None | PeerFailed() | SessionFailed() | SessionCancelled():
                     return await self._finish()
                 case Fenced():

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -13,13 +15,16 @@ from ...broker.contract import Broker, Record
 from ...broker.errors import BadSubject, StreamRefused
 from ...broker.subjects import parse
 from ..durable import names
-from ..durable.records import Cancelled, Done, Failed, Started, Taken, unpack_word
+from ..durable.records import Cancelled, Done, Failed, Purged, Started, Taken, unpack_word
 from .dead import DeadLetter, letters
 
 State = Literal["dead", "waiting", "running", "failed", "cancelled", "done"]
 
 STUCK: tuple[State, ...] = ("dead", "waiting", "running", "failed", "cancelled", "done")
 """In the order in which they are shown: first who needs help."""
+
+AT_ONCE = 64
+"""How many logs are asked for their last record together."""
 
 
 @dataclass(slots=True)
@@ -108,9 +113,7 @@ async def summaries(
         if (summary := found.get((unit.protocol, unit.session))) is not None:
             summary.dead.append(letter)
     chosen = [s for s in found.values() if ended or not s.is_over]
-    for summary in chosen:
-        if session or not summary.is_over:
-            await _look(broker, summary)
+    await _look(broker, namespace, session, [s for s in chosen if session or not s.is_over])
     return sorted(chosen, key=lambda s: (STUCK.index(s.state), s.touched))
 
 
@@ -141,21 +144,32 @@ def _take_in(
         summary = Summary(namespace, *key, word, when, when)
         summary.units = {(r, start): Unit(r, start, stop) for r, start, stop in word.blocks}
         found.setdefault(key, summary)
+    elif isinstance(word, Purged):
+        found.pop(key, None)
     elif key in found:
         found[key].touched = when
         found[key].hear(word, route.sender, route.sender_index, when)
 
 
-async def _look(broker: Broker, summary: Summary) -> None:
-    """Who has taken its units, and when its log last grew."""
-    async for record in broker.read(names.stream(summary.namespace), summary.place.everything):
-        summary.touched = record.time / 1e9
-        try:
+async def _look(broker: Broker, namespace: str, session: str, chosen: list[Summary]) -> None:
+    """Who has taken their units, and when their logs last grew."""
+    if not chosen:
+        return
+    stream = names.stream(namespace)
+    known = {(s.protocol, s.session): s for s in chosen}
+    async for record in broker.read(stream, names.fences_of_all(namespace, session or "*")):
+        with suppress(BadSubject, msgspec.MsgspecError, KeyError):
             route = parse(record.subject.rpartition(".")[0])
-            if route.sender == names.NOBODY and route.index is not None:
-                summary.hear(unpack_word(record.payload), route.role, route.index, summary.touched)
-        except (BadSubject, msgspec.MsgspecError, KeyError):
-            continue
+            if route.index is not None and (route.protocol, route.session) in known:
+                summary = known[route.protocol, route.session]
+                word = unpack_word(record.payload)
+                summary.hear(word, route.role, route.index, record.time / 1e9)
+    for start in range(0, len(chosen), AT_ONCE):
+        batch = chosen[start : start + AT_ONCE]
+        lasts = await asyncio.gather(*(broker.last(stream, s.place.everything) for s in batch))
+        for summary, last in zip(batch, lasts, strict=True):
+            if last is not None:
+                summary.touched = last.time / 1e9
 
 
 async def history(broker: Broker, summary: Summary) -> list[Record]:

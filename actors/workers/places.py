@@ -61,8 +61,8 @@ def dead_letter(namespace: str, protocol: str, role: str, start: int, session: s
     return f"{space}.{token(protocol)}.{token(role)}.{index_token(start)}.{token(session)}.dead"
 
 
-def dead_letters(namespace: str, session: str = "*") -> str:
-    return f"{namespace_token(namespace)}.*.*.*.{session}.dead"
+def dead_letters(namespace: str, session: str = "*", protocol: str = "*") -> str:
+    return f"{namespace_token(namespace)}.{protocol}.*.*.{session}.dead"
 
 
 def host(namespace: str, protocol: str, role: str) -> str:

@@ -158,10 +158,10 @@ class MemoryBroker:
         check_pattern(subject)
         return self._hub.stream(stream).last(subject)
 
-    async def purge(self, stream: str, subject: str) -> int:
+    async def purge(self, stream: str, subject: str, *, keep: int = 0) -> int:
         self._check()
         check_pattern(subject)
-        return self._hub.stream(stream).purge(subject)
+        return self._hub.stream(stream).purge(subject, keep)
 
     async def room(self, stream: str) -> Room:
         self._check()

@@ -92,14 +92,15 @@ class Log:
         found = [record for subject, record in self._last.items() if matches(pattern, subject)]
         return max(found, key=lambda record: record.sequence, default=None)
 
-    def purge(self, pattern: str) -> int:
-        before = self._purged
-        for at, record in enumerate(self._records):
-            if record is not None and matches(pattern, record.subject):
-                self._records[at] = None
-                self._last.pop(record.subject, None)
-                self._purged += 1
-        return self._purged - before
+    def purge(self, pattern: str, keep: int) -> int:
+        found = [r for r in self._records if r is not None and matches(pattern, r.subject)]
+        gone = found[: len(found) - keep] if keep < len(found) else []
+        for record in gone:
+            self._records[record.sequence - 1] = None
+            if self._last[record.subject] is record:
+                del self._last[record.subject]
+        self._purged += len(gone)
+        return len(gone)
 
     async def read(self, pattern: str, start: int, follow: bool) -> AsyncIterator[Record]:
         at, end = max(start, 1) - 1, len(self._records)

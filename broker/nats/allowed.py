@@ -65,6 +65,10 @@ def putting(queue: str, topic: str) -> Allowed:
     return Allowed((f"$JS.API.STREAM.INFO.{queue}", work_subject(queue, topic)))
 
 
+def purging(stream: str) -> Allowed:
+    return Allowed((f"$JS.API.STREAM.PURGE.{stream}",))
+
+
 def making(stream: str) -> Allowed:
     """`ensure_stream` and `last` of a connection that is not scoped."""
     verbs = ("INFO", "CREATE", "UPDATE", "MSG.GET")

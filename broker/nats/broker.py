@@ -116,9 +116,9 @@ class NatsBroker:
         check_pattern(subject)
         return await self._streams.last(token(stream), subject)
 
-    async def purge(self, stream: str, subject: str) -> int:
+    async def purge(self, stream: str, subject: str, *, keep: int = 0) -> int:
         check_pattern(subject)
-        return await self._streams.purge(token(stream), subject)
+        return await self._streams.purge(token(stream), subject, keep)
 
     async def room(self, stream: str) -> Room:
         return await self._streams.room(token(stream))

@@ -261,11 +261,10 @@ class Streams:
             time=_nanoseconds(message["time"]),
         )
 
-    async def purge(self, stream: str, pattern: str) -> int:
+    async def purge(self, stream: str, pattern: str, keep: int) -> int:
+        body = {"filter": pattern} | ({"keep": keep} if keep else {})
         try:
-            answer = await self._api.call(
-                f"STREAM.PURGE.{stream}", {"filter": pattern}, stream=stream
-            )
+            answer = await self._api.call(f"STREAM.PURGE.{stream}", body, stream=stream)
         except StreamRefused as error:
             raise missing(stream) if error.status == apis.STREAM_MISSING else error from None
         purged: int = answer["purged"]

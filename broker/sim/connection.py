@@ -287,9 +287,9 @@ class SimBroker(MemoryBroker):
         await self._reach()
         return await super().last(stream, subject)
 
-    async def purge(self, stream: str, subject: str) -> int:
+    async def purge(self, stream: str, subject: str, *, keep: int = 0) -> int:
         await self._reach()
-        return await super().purge(stream, subject)
+        return await super().purge(stream, subject, keep=keep)
 
     # --- work ----------------------------------------------------------------------------
 

@@ -110,6 +110,11 @@ def test_a_session_is_started_seen_and_over(
     again = operator("cancel", "s1", "--namespace", unique)
     assert again.returncode == 3
     assert "is over already: done" in again.stdout
+    purged = operator("sessions", "purge", "s1", "--namespace", unique)
+    assert purged.returncode == 0, purged.stderr
+    assert f"purged s1 of {unique}.Shop, done" in purged.stdout
+    gone = operator("start", "shop:shop", "--input", '{"price": 4}', "--session", "s1")
+    assert (gone.returncode, "was purged" in gone.stderr) == (3, True)
     worker.send_signal(signal.SIGTERM)
     assert worker.stdout is not None
     last = json.loads(worker.stdout.read().splitlines()[-1])
@@ -127,10 +132,17 @@ def test_a_session_that_goes_on_is_shown_step_by_step_and_cancelled(
     shown = operator.read("sessions", "show", "s2", "--namespace", unique)
     stands = {s["instance"]: (s["sent"], s["received"], s["expected"]) for s in shown["instances"]}
     assert stands == {"Buyer": (1, 0, ["Seller?Receipt"]), "Seller": (0, 1, ["Buyer!Receipt"])}
+    kept = operator("sessions", "purge", "s2", "--namespace", unique)
+    assert (kept.returncode, "is not over: it is running" in kept.stdout) == (3, True)
     assert "s2 is cancelled" in operator("cancel", "s2", "--namespace", unique).stdout
     (over,) = operator.read("sessions", "list", "--all", "--namespace", unique)
     assert (over["state"], over["reason"]) == ("cancelled", "cancelled by an operator")
     assert operator.read("sessions", "--namespace", unique) == []
+    purge = ("sessions", "purge", "--namespace", unique)
+    old = operator.read(*purge, "--older-than", "0s", "--dry-run")
+    assert (old["event"], old["session"], old["state"]) == ("would purge", "s2", "cancelled")
+    assert operator.read(*purge, "--older-than", "0s")["records"] > 3
+    assert operator(*purge).returncode == 2
 
 
 def test_a_dead_unit_is_put_back(

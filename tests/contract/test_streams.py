@@ -160,7 +160,12 @@ async def test_last_is_found_by_a_pattern(broker: Broker, stream: str) -> None:
 async def test_what_is_purged_is_gone_and_nothing_else(broker: Broker, stream: str) -> None:
     for number in range(6):
         await broker.append(stream, f"{stream}.{'ab'[number % 2]}", b"", message_id=f"m{number}")
-    assert await broker.purge(stream, f"{stream}.a") == 3
+    assert await broker.purge(stream, f"{stream}.a", keep=1) == 2
+    assert await broker.purge(stream, f"{stream}.a", keep=1) == 0
+    found = await broker.last(stream, f"{stream}.a")
+    assert found is not None
+    assert found.sequence == 5
+    assert await broker.purge(stream, f"{stream}.a") == 1
     assert await broker.purge(stream, f"{stream}.a") == 0
     assert [r.sequence for r in await records(broker, stream)] == [2, 4, 6]
     assert await broker.last(stream, f"{stream}.a") is None

@@ -8,7 +8,7 @@ import typer
 
 from .exits import verb
 from .operating import Namespace, ServerUrl
-from .options import AllowRemote, Json
+from .options import AllowRemote, Json, JsonLines
 
 app = typer.Typer()
 
@@ -73,6 +73,53 @@ def verify_session(
     from .auditing import verify
 
     verify(url, namespace, session, allow_remote=allow_remote, json=json)
+
+
+@app.command("purge")
+@verb
+def purge_sessions(
+    sessions: Annotated[
+        list[str] | None, typer.Argument(metavar="ID...", help="Sessions that are over.")
+    ] = None,
+    older_than: Annotated[
+        str | None,
+        typer.Option("--older-than", metavar="AGE", help="All that ended so long ago: 12h, 30d."),
+    ] = None,
+    every: Annotated[
+        str | None,
+        typer.Option("--every", metavar="AGE", help="Stay, and look again so often: 1h."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
+    ] = False,
+    namespace: Namespace = None,
+    url: ServerUrl = None,
+    allow_remote: AllowRemote = False,
+    json: JsonLines = False,
+) -> None:
+    """Remove the logs of sessions that are over; until then they are kept.
+
+    What they came to cannot be asked for any more; nor can a session be started under their ids.
+    Their journals and budgets stay as they are.
+
+    [dim]Examples:[/dim]
+      pavane sessions purge order-17
+      pavane sessions purge --older-than 30d --every 1h
+    """
+    from .purging import Purging, purge
+
+    purge(
+        Purging(
+            sessions=sessions or [],
+            older_than=older_than,
+            every=every,
+            dry_run=dry_run,
+            namespace=namespace,
+            url=url,
+            allow_remote=allow_remote,
+            json=json,
+        )
+    )
 
 
 @app.command("show")
