@@ -8,6 +8,7 @@ for compiled in compile_text(text):  # raises with all errors of the file
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -16,7 +17,7 @@ from hashlib import blake2b
 from .bindings import ascending, bounds, counts, highest, resolve
 from .errors import ChoreographyError, Diagnostic
 from .knowledge import Elaborated, Selection, elaborate
-from .parser import parse
+from .parser import Parsed, parse
 from .projection import Projection
 from .tree import Protocol
 from .wellformed import check
@@ -118,9 +119,8 @@ def verdicts(
     if not parsed.protocols:
         return (Verdict(None, parsed.diagnostics, None),)
     result = list[Verdict]()
-    for protocol in parsed.protocols:
-        own = tuple(d for d in parsed.diagnostics if _belongs(d, protocol, parsed.protocols))
-        found = own + check(protocol, extension_keys=extension_keys)
+    for protocol, own in zip(parsed.protocols, _by_protocol(parsed), strict=True):
+        found = (*own, *check(protocol, extension_keys=extension_keys))
         selections: tuple[Selection, ...] = ()
         if not _errors(found):
             further, selections = _knowledge(protocol, bindings or {}, strict=strict)
@@ -157,10 +157,14 @@ def _errors(diagnostics: Collection[Diagnostic]) -> bool:
     return any(d.severity == "error" for d in diagnostics)
 
 
-def _belongs(diagnostic: Diagnostic, protocol: Protocol, protocols: tuple[Protocol, ...]) -> bool:
-    """Whether the protocol is the last that begins before the diagnostic, or the file's first."""
-    begun = [p for p in protocols if p.span.line <= diagnostic.span.line]
-    return protocol is (begun[-1] if begun else protocols[0])
+def _by_protocol(parsed: Parsed) -> list[list[Diagnostic]]:
+    """What is wrong with the text, given to the last protocol that begins before it, or the
+    file's first."""
+    begins = [protocol.span.line for protocol in parsed.protocols]
+    shares: list[list[Diagnostic]] = [[] for _ in begins]
+    for diagnostic in parsed.diagnostics:
+        shares[max(bisect_right(begins, diagnostic.span.line) - 1, 0)].append(diagnostic)
+    return shares
 
 
 def _knowledge(

@@ -151,6 +151,16 @@ def test_a_few_kilobytes_are_judged_soon_whatever_they_unfold_to(text: str, refu
     assert {d.code for d in verdict.diagnostics if d.severity == "error"} == {refused} - {""}
 
 
+def test_many_protocols_in_a_file_take_time_in_proportion() -> None:
+    def seconds(count: int) -> float:
+        start = time.process_time()
+        assert len(verdicts("protocol P { roles: A, B; A -> B: M; }\n" * count)) == count
+        return time.process_time() - start
+
+    seconds(10)
+    assert min(seconds(1600) for _ in range(2)) < 14 * seconds(200)
+
+
 def test_most_texts_of_the_grammar_parse_and_few_of_the_damaged_ones() -> None:
     """Or the fuzzers would test the error paths only, or the good ones only."""
     texts = [TEXTS.protocol(random.Random(seed)) for seed in range(100)]
