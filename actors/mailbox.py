@@ -111,12 +111,15 @@ class Mailbox:
         return False
 
     def _violation(self, inlet: Inlet, got: str, *expected: str) -> ProtocolViolation:
+        hint = f"{inlet.name} does not follow the protocol; this session is over"
+        if expected == ("message 1",):
+            hint = f"{hint}. Or another process plays {self.name} too: name each session anew"
         return ProtocolViolation(
             f"{inlet.name} sent {self.name} {got}; expected {', '.join(expected)}",
             role=inlet.name,
             expected=expected,
             got=got,
-            hint=f"{inlet.name} does not follow the protocol; this session is over",
+            hint=hint,
         )
 
     def acknowledge_all(self) -> None:

@@ -33,10 +33,11 @@ VERBS = ("hello", "here", "bye")
 
 class Presence:
     """Owned by a session; `begin` before it plays, `leave` when its roles are done, `cancel` at
-    the end. `say(local, remote, frame)` sends one; `gone(role, reason)` reports a silence."""
+    the end. `say(local, remote, frame)` sends one; `gone(role, reason)` reports a silence, which
+    means nothing while the broker is `away`."""
 
-    __slots__ = ("_beating", "_changed", "_digest", "_done", "_fingerprint", "_gone", "_heard", "_here",
-                 "_life", "_lives", "_loop", "_offer", "_say", "_verb", "offered")  # fmt: skip
+    __slots__ = ("_away", "_back", "_beating", "_changed", "_digest", "_done", "_fingerprint", "_gone",
+                 "_heard", "_here", "_life", "_lives", "_loop", "_offer", "_say", "_verb", "offered")  # fmt: skip
 
     def __init__(
         self,
@@ -45,6 +46,7 @@ class Presence:
         say: Callable[[str, str, bytes], None],
         gone: Callable[[str, str], None],
         offer: str = "",
+        away: Callable[[], bool] = lambda: False,
     ) -> None:
         self.offered: dict[str, str] = {}
         """The trace contexts that the processes of other roles offer; `offer` is ours."""
@@ -58,6 +60,8 @@ class Presence:
         self._lives: dict[str, str] = {}
         self._say = say
         self._gone = gone
+        self._away = away
+        self._back = 0.0
         self._verb: Verb = "hello"
         self._changed: asyncio.Future[None] | None = None
         self._beating: asyncio.Task[None] | None = None
@@ -113,8 +117,10 @@ class Presence:
         given us up, and with it what we may still wait for.
         """
         now = self._loop.time()
+        if self._away():
+            self._back = now
         for role, when in self._heard.items():
-            if now - when > SILENCE:
+            if now - max(when, self._back) > SILENCE:
                 if self._verb == "bye":
                     self._done[role] = None
                     self._wake()

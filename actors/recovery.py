@@ -54,6 +54,11 @@ class Recovery:
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._recover(reason), name="pavane-recovery")
 
+    @property
+    def is_away(self) -> bool:
+        """Whether the broker is waited for: nobody can be heard meanwhile."""
+        return self._running is not None and not self._running.done()
+
     def asked(self) -> None:
         """Another process may have lost what we sent."""
         if self._in_order("another process lost its connection"):

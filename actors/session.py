@@ -120,6 +120,7 @@ class Session:
                 self._send,
                 lambda role, reason: self.fail(SessionAborted(self.id, role, reason), role),
                 self.trace.offer if self.trace is not None else "",
+                lambda: self._recovery is not None and self._recovery.is_away,
             )
         self._recovery: Recovery | None = None
         self._grace: asyncio.TimerHandle | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -11,8 +12,8 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import presence
-from pavane.actors.errors import Absent
+from pavane.actors import presence, recovery
+from pavane.actors.errors import Absent, SessionLost
 from pavane.broker.embedded import Server
 from pavane.broker.frame import decode
 
@@ -168,14 +169,16 @@ async def test_a_process_that_dies_ends_the_session_with_its_role(
         await peer.wait()
 
 
-async def test_a_restart_of_the_broker_loses_nothing_between_connections() -> None:
-    import socket
-
+def free_port() -> int:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port: int = listening.getsockname()[1]
+        return port
+
+
+async def test_a_restart_of_the_broker_loses_nothing_between_connections() -> None:
     text = "protocol S { roles: A, B; loop (count: 5000) { A -> B: Item(int); } B -> A: End; }"
-    server = Server(port=port)
+    server = Server(port=free_port())
     await server.start()
 
     async def sender(me: Endpoint) -> None:
@@ -208,6 +211,96 @@ async def test_a_restart_of_the_broker_loses_nothing_between_connections() -> No
         assert outcome["B"] == 5000
     finally:
         await server.stop()
+
+
+TALK = "protocol S { roles: A, B; loop (decides: A) { A -> B: Ping; B -> A: Pong; } }"
+
+
+async def a50_ends(monkeypatch: pytest.MonkeyPatch, away: float) -> list[object]:
+    """What a joined session comes to at both ends when its server is away for `away` seconds,
+    silence counts after 0.5 s, and the broker is waited for 2 s."""
+    monkeypatch.setattr(presence, "SILENCE", 0.5)
+    monkeypatch.setattr(presence, "BEAT", 0.1)
+    monkeypatch.setattr(recovery, "PATIENCE", 2.0)
+    server = Server(port=free_port())
+    await server.start()
+
+    async def talks(me: Endpoint) -> int:
+        for number in range(40):
+            if number == 20:
+                await server.kill()
+                asyncio.get_running_loop().call_later(
+                    away, lambda: asyncio.create_task(server.start())
+                )
+            await me.send("Ping")
+            await me.receive("Pong")
+        await me.choose("stop")
+        return 40
+
+    async def listens(me: Endpoint) -> None:
+        while (await me.offer()).branch != "stop":
+            await me.send("Pong")
+
+    try:
+        async with (
+            pavane.open(server.url) as first,
+            pavane.open(server.url) as second,
+            asyncio.timeout(30),
+        ):
+            return await asyncio.gather(
+                first.join(pavane.load(TALK), session="s", A=talks),
+                second.join(pavane.load(TALK), session="s", B=listens),
+                return_exceptions=True,
+            )
+    finally:
+        await server.stop()
+
+
+async def test_a50_while_the_broker_is_away_nobody_is_taken_for_silent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    outcome, _ = await a50_ends(monkeypatch, 1.2)
+    assert isinstance(outcome, pavane.Outcome), outcome
+    assert outcome["A"] == 40
+
+
+async def test_a50_a_broker_that_stays_away_is_the_reason_that_is_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for end in await a50_ends(monkeypatch, 3.5):
+        assert isinstance(end, SessionLost), end
+        assert "the broker was not back within 2 s" in str(end)
+
+
+async def test_a51_who_plays_a_role_that_is_played_already_is_told_so(
+    others: tuple[pavane.Runtime, pavane.Runtime], unique: str, runtime: pavane.Runtime
+) -> None:
+    talk = pavane.load(f'#[namespace = "{unique}"] {TALK}')
+    begun = asyncio.Event()
+
+    async def talks(me: Endpoint) -> None:
+        while True:
+            await me.send("Ping")
+            await me.receive("Pong")
+            await asyncio.sleep(0.01)
+            begun.set()
+
+    async def listens(me: Endpoint) -> None:
+        while True:
+            await me.receive("Ping")
+            await me.send("Pong")
+
+    async with asyncio.timeout(20):
+        ends = [
+            asyncio.create_task(others[0].join(talk, session="s", A=talks)),
+            asyncio.create_task(others[1].join(talk, session="s", B=listens)),
+        ]
+        await begun.wait()
+        with pytest.raises(pavane.PavaneError) as caught:
+            await runtime.join(talk, session="s", A=talks)
+        assert "another process plays A too" in caught.value.hint
+        for end in await asyncio.gather(*ends, return_exceptions=True):
+            assert isinstance(end, pavane.PavaneError)
 
 
 async def test_processes_that_are_met_are_told_once_each(
