@@ -122,7 +122,7 @@ async def stutter() -> None:
     """Keeps the loop from looking at its timers, so that what was due one after the other happens
     at once."""
     while True:
-        time.sleep(0.05)
+        time.sleep(0.05)  # noqa: ASYNC251 - that is what it is for
         await asyncio.sleep(0.001)
 
 
