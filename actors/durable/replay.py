@@ -121,7 +121,7 @@ class Replay:
             self._stage.pipeline.remember(seat.index, mine)
         self._stage.feed(history)
 
-    def hand_over(self, subject: str, data: bytes) -> object:
+    def hand_over(self, subject: str, data: bytes) -> asyncio.Future[int] | None:
         raise BeyondLog(self.assignment.role, "another message")
 
     def say(self, subject: str, data: bytes) -> None:

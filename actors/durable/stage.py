@@ -35,6 +35,7 @@ from .lanes import DurableMailbox, DurableOutbox, DurableOutlet
 from .recall import Recall
 from .sealing import INPUT, Sealing
 from .times import RecordedDeadlines
+from .turnstile import Turnstiles
 
 AT_ONCE = 64
 """How many instances' journals are taken over, or ended, together."""
@@ -43,7 +44,7 @@ AT_ONCE = 64
 class Sink(Protocol):
     """Where the frames of a unit go."""
 
-    def hand_over(self, subject: str, data: bytes) -> object: ...
+    def hand_over(self, subject: str, data: bytes) -> asyncio.Future[int] | None: ...
     def say(self, subject: str, data: bytes) -> None:
         """Outside the log; it may be lost."""
         ...
@@ -128,7 +129,8 @@ class Stage:
         self.post = Post(self, self.id, cast.fingerprint, self.seats)
         self._frame = framer(cast.fingerprint, player.incarnation)
         limit = switchboard.broker.max_payload
-        self.backlog = Backlog(self._frame, self._publish, sink.say, limit)
+        self._stiles = Turnstiles(self._publish)
+        self.backlog = Backlog(self._frame, self._stiles.hand_over, sink.say, limit)
         for index in everyone:
             self.seats[unit.role, index] = self._seat(parts[index], index)
 
@@ -137,7 +139,9 @@ class Stage:
         unit = self._player.assignment
         who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
         context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
-        outbox = DurableOutbox(self._frame, self._publish, self._switchboard.turn, self.backlog.add)
+        outbox = DurableOutbox(
+            self._frame, self._stiles.hand_over, self._switchboard.turn, self.backlog.add
+        )
         mailbox = DurableMailbox(
             part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing,
             [sender for sender, receiver in self._cast.mixed if receiver == part.role],
@@ -198,6 +202,9 @@ class Stage:
         if isinstance(found, DurableOutlet):
             return found
         channel: Channel = (role, index, seat.role, seat.index)
+        mixed = (seat.role, role) in self._cast.mixed
+        if mixed:
+            self._stiles.keep(self._place.lane(*channel), seat.index, role, to_all=index is None)
         made = DurableOutlet(
             seat.outbox,
             self._place.lane(*channel),
@@ -209,18 +216,19 @@ class Stage:
             self._recalls[seat.index].depart,
             partial(self._sealing.message, seat.context.identity, role),
             seat.part.instance_name(role, index) if index is not None else f"all of {role}",
-            "" if (seat.role, role) in self._cast.mixed else self._place.live(*channel),
+            "" if mixed else self._place.live(*channel),
         )
         if self._failed:
             made.room = 0
         seat.outbox.outlets[role, index] = made
         return made
 
-    def _publish(self, subject: str, data: bytes) -> None:
+    def _publish(self, subject: str, data: bytes) -> asyncio.Future[int] | None:
         try:
-            self._sink.hand_over(subject, data)
+            return self._sink.hand_over(subject, data)
         except PavaneError as error:
             self._player.fail(error, "the runtime")
+            return None
 
     def _flush_one(self, index: int) -> None:
         self.seats[self._player.assignment.role, index].outbox.flush()
