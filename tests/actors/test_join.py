@@ -216,7 +216,7 @@ async def test_a_restart_of_the_broker_loses_nothing_between_connections() -> No
 TALK = "protocol S { roles: A, B; loop (decides: A) { A -> B: Ping; B -> A: Pong; } }"
 
 
-async def a50_ends(monkeypatch: pytest.MonkeyPatch, away: float) -> list[object]:
+async def a50_ends(monkeypatch: pytest.MonkeyPatch, away: float) -> tuple[object, object]:
     """What a joined session comes to at both ends when its server is away for `away` seconds,
     silence counts after 0.5 s, and the broker is waited for 2 s."""
     monkeypatch.setattr(presence, "SILENCE", 0.5)

@@ -106,6 +106,22 @@ def test_a55_a_journal_is_exported_and_read_from_the_file(
     assert "it ends at entry 3, but its head says 4" in done.stderr
 
 
+def test_an_export_leaves_links_and_devices_what_they_are(
+    pavane: Pavane, store: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "link.jsonl").symlink_to("real.jsonl")
+    assert pavane("journal", "export", "--store", store, "-o", "link.jsonl").returncode == 0
+    assert (tmp_path / "link.jsonl").is_symlink()
+    whole = (tmp_path / "real.jsonl").read_bytes()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reading = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    done = pavane("journal", "export", "--store", store, "-o", "pipe")
+    assert os.read(reading, len(whole) + 1) == whole
+    os.close(reading)
+    assert (done.returncode, pipe.is_fifo()) == (0, True), done.stderr
+
+
 def test_a55_a_journal_is_exported_as_a_table(pavane: Pavane, store: Path) -> None:
     done = pavane("journal", "export", "--store", store, "--format", "csv", "--fact", "done_1")
     rows = list(csv.DictReader(done.stdout.splitlines()))

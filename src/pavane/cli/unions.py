@@ -132,16 +132,12 @@ async def export(book: Book, query: Query, out: Path | None, form: str) -> None:
     if out is None:
         await _write(book, query, sys.stdout.buffer, form)
         return
-    draft = out.with_name(f".{out.name}.{os.getpid()}")
-    try:
+    with _put_in_place(out) as path:
         if form == "parquet":
-            count = await tables.write_parquet(draft, book.history.entries(**query.filter()))
+            count = await tables.write_parquet(path, book.history.entries(**query.filter()))
         else:
-            with _created(draft) as file:
+            with _opened(path) as file:
                 count = await _write(book, query, file, form)
-        draft.replace(out)
-    finally:
-        draft.unlink(missing_ok=True)
     say(f"{out}: {'1 entry' if count == 1 else f'{count} entries'}")
 
 
@@ -154,8 +150,25 @@ async def _write(book: Book, query: Query, file: BinaryIO, form: str) -> int:
     return count
 
 
-def _created(path: Path) -> BinaryIO:
-    return open(path, "xb")
+def _opened(path: Path) -> BinaryIO:
+    return open(path, "wb")
+
+
+@contextmanager
+def _put_in_place(out: Path) -> Generator[Path]:
+    """Where to write, so that `out` appears whole or not at all: beside it, or beside what it is
+    a link to. A device or a pipe stays what it is, and is written to."""
+    if out.exists() and not out.is_file():
+        yield out
+        return
+    out = out.resolve()
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        draft.touch(exist_ok=False)
+        yield draft
+        draft.replace(out)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager
