@@ -93,12 +93,24 @@ def of_runtime(compiled: Compiled) -> Allowed:
 
 
 def of_operator(compiled: Compiled) -> Allowed:
-    made = streams(compiled.namespace)
-    kept = (names.stream(compiled.namespace), places.dead(compiled.namespace))
+    """Make the streams, look at all sessions of the namespace, cancel them and retry their units."""
+    space = subjects.namespace_token(compiled.namespace)
+    words = f"{space}.*.{names.NOBODY}.{subjects.ALL}.*.{names.NOBODY}.0.{names.LOG}"
+    letters = places.dead_letters(space)
+    queue = places.queue(space)
+    roles = [role.name for role in compiled.protocol.roles]
     return allowed.all_of(
         (
-            *(allowed.making(stream) for stream in made),
-            *(allowed.purging(stream) for stream in kept),
+            *(allowed.making(stream) for stream in streams(space)),
+            allowed.listing(),
+            *(allowed.purging(stream) for stream in (names.stream(space), places.dead(space))),
+            allowed.reading(names.stream(space), f"{space}.*.*.*.*.*.*.*"),
+            allowed.reading(places.dead(space), letters),
+            allowed.reading(places.protocols(space), places.protocol(space)),
+            *(allowed.publishing(subject) for subject in (words, letters)),
+            *(allowed.putting(queue, f"{compiled.name}.{role}.*") for role in roles),
+            allowed.publishing(places.asking(space)),
+            allowed.listening(places.worker(space, "*")),
         )
     )
 

@@ -192,7 +192,7 @@ class SessionAborted(ActorError):
         self.session = session
         self.role = role
         self.reason = reason
-        super().__init__(f"session {session} ended: {role}: {reason}")
+        super().__init__(f"session {session} ended: {of(role, reason)}")
 
 
 class PeerFailed(SessionAborted):
@@ -267,6 +267,20 @@ class RoleFailed(ActorError):
             hint=f"mend the function that plays {role.partition('[')[0]}; "
             "what it raised is this error's __cause__",
         )
+
+
+def interrupted(error: PavaneError) -> BaseException:
+    """What a session ends with that is played where it was started: Ctrl-C as such, if that was
+    what a role function met; and anything else as it is."""
+    if isinstance(error, RoleFailed) and isinstance(error.__cause__, KeyboardInterrupt):
+        return error.__cause__
+    return error
+
+
+def of(role: str, reason: str) -> str:
+    """What happened at `role`, which `reason` may name itself."""
+    named = reason.startswith((f"{role} ", f"{role}:"))
+    return reason if named else f"{role}: {reason}"
 
 
 class CallFailed(ActorError):

@@ -8,6 +8,8 @@ as that may well have a payload in it.
 from __future__ import annotations
 
 import logging
+import os
+import traceback
 
 from ..language.errors import PavaneError
 from .errors import CallFailed, RoleFailed, SessionAborted
@@ -25,6 +27,11 @@ from .events import (
 sessions = logging.getLogger("pavane.session")
 messages = logging.getLogger("pavane.message")
 
+_HOUSE = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+_FLOORS = tuple(
+    os.path.join(_HOUSE, floor, "") for floor in ("actors", "effects", "broker", "language")
+)
+
 
 def wants_messages() -> bool:
     return messages.isEnabledFor(logging.DEBUG)
@@ -39,6 +46,14 @@ def told(error: PavaneError) -> str:
     if isinstance(error, SessionAborted):
         return f"because of {error.role}"
     return error.message
+
+
+def place_of(error: PavaneError) -> str:
+    """Where in the function of a role it was that it raised: file and line, or nothing."""
+    for frame in traceback.extract_tb((error.__cause__ or error).__traceback__):
+        if not os.path.realpath(frame.filename).startswith(_FLOORS):
+            return f"{frame.filename}:{frame.lineno}"
+    return ""
 
 
 def record(event: Event) -> None:

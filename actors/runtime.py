@@ -46,6 +46,7 @@ from .wallet import Wallet
 if TYPE_CHECKING:
     # What durable sessions need is loaded with the first: most processes have live ones only.
     from .durable.assignment import Assignment
+    from .durable.fencing import Taker
     from .durable.handle import SessionHandle
     from .durable.hosting import Hosting
     from .durable.replay import Replayed
@@ -270,15 +271,16 @@ class Runtime:
             yield replayed
 
     def _unit(
-        self, cast: Cast, assignment: Assignment, implementation: Implementation, worker: str = ""
-    ) -> Unit:
+        self, cast: Cast, assignment: Assignment, implementation: Implementation,
+        taker: Taker | None = None,
+    ) -> Unit:  # fmt: skip
         return self._hosting.unit(
             cast,
             assignment,
             implementation,
             tokens=lambda who: self._token(cast, who),
             observe=self._tell if self._observers or wants_messages() else None,
-            worker=worker,
+            taker=taker,
         )
 
     async def _prepared(
@@ -310,17 +312,13 @@ class Runtime:
     # --- units of durable sessions -------------------------------------------------------
 
     async def unit(
-        self,
-        choreography: Choreography,
-        assignment: Assignment,
-        implementation: Implementation,
-        *,
-        worker: str = "",
-    ) -> Unit:
+        self, choreography: Choreography, assignment: Assignment, implementation: Implementation,
+        *, taker: Taker | None = None,
+    ) -> Unit:  # fmt: skip
         """A unit to be played here. `choreography` is of the session's own version."""
         cast = self._casts.of(choreography, assignment.bindings)
         await self._grants.fund(self.budgets, cast, (assignment.role,))
-        return self._unit(cast, assignment, implementation, worker)
+        return self._unit(cast, assignment, implementation, taker)
 
     @property
     def root_key(self) -> PublicKey:

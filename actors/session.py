@@ -33,6 +33,7 @@ from .errors import (
     SessionAborted,
     SessionCancelled,
     SessionLost,
+    interrupted,
 )
 from .events import Event, FrameRefused, SessionEnded, SessionOpened
 from .inlet import Lane
@@ -195,7 +196,7 @@ class Session:
                 await self._tear_down(ears)
         self._end(told(self.failure) if self.failure else "", begun)
         if self.failure is not None:
-            raise self.failure
+            raise interrupted(self.failure)
         return self._outcome()
 
     async def _play(self, seat: Seat, implementation: Implementation) -> None:
@@ -214,7 +215,8 @@ class Session:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
-        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+            # Whatever the user's code raises ends its session, of which all are told.
             self._failed(seat, error)
 
     def _failed(self, seat: Seat, error: BaseException) -> None:

@@ -234,8 +234,9 @@ class Broker(Protocol):
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
-        """Create the work queue; an item taken and silent for `lease` seconds goes to another."""
+    async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
+        """Create the work queue; an item taken and silent for `lease` seconds goes to another.
+        Without, it stays as it is: `LEASE` for a new one."""
         ...
 
     async def put(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from ..language.machine import Action
@@ -48,6 +48,14 @@ class Transaction(Protocol):
         ...
 
 
+Still = Callable[[], Awaitable[None]]
+"""Raises unless something still holds."""
+
+
+async def always() -> None:
+    """It does."""
+
+
 class Driver(Protocol):
     def begin(self, snapshot: Snapshot) -> Transaction: ...
 
@@ -63,8 +71,12 @@ class Driver(Protocol):
         """Join the journal of `peer`, as far as it is stored, into that of the context."""
         ...
 
-    async def take_over(self, context: SendContext, worker: str) -> tuple[Entry, ...]:
-        """From now on only this process writes for the instance; what it has journaled so far."""
+    async def take_over(
+        self, context: SendContext, worker: str, still: Still = always
+    ) -> tuple[Entry, ...]:
+        """From now on only this process writes for the instance; what it has journaled so far.
+
+        `still` raises where it is another's to play by now: nothing is written then."""
         ...
 
     async def leave(self, identity: Identity) -> None:

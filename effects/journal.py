@@ -9,7 +9,7 @@ is killed between the two leaves the entry of a message that no live session del
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from ..broker.contract import Broker
@@ -87,11 +87,19 @@ class Journal(History):
         """Append to one instance's journal; returns once it is stored."""
         return await (await self.writer(identity)).add(drafts)
 
-    async def take_over(self, identity: Identity, worker: str) -> None:
-        """Fence whoever else writes for this instance: nothing of it is stored from now on."""
+    async def take_over(
+        self, identity: Identity, worker: str, still: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Fence whoever else writes for this instance: nothing of it is stored from now on.
+
+        `still` is asked once it is known how far the journal has come, and the mark is stored only
+        if that is as far as it has: so whoever has lost the instance fences nobody, however
+        late he comes."""
         for tries in range(1, TRIES + 1):
             self._writers.pop(identity, None)
             try:
+                await self.writer(identity)
+                await still()
                 await self.add(identity, [Draft("resumed", worker[:200], 0, "", "")])
             except JournalBroken:
                 if tries == TRIES:

@@ -9,6 +9,7 @@ from ..broker.errors import WrongSequence
 from ..language.machine import Action, Peer
 from .budget import Budgets, Charged
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
+from .driver import Still, always
 from .effect import Effect
 from .entry import Draft, Entry, Kind
 from .errors import EffectDenied, UnknownBudget, UnknownLeakage
@@ -98,7 +99,9 @@ class BrokerDriver:
         self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch, turn=turn)
         return where, name
 
-    async def take_over(self, context: SendContext, worker: str) -> tuple[Entry, ...]:
+    async def take_over(
+        self, context: SendContext, worker: str, still: Still = always
+    ) -> tuple[Entry, ...]:
         identity = context.identity
         self._receipts.pop(identity, None)
         self._accounts.pop(identity, None)
@@ -106,7 +109,7 @@ class BrokerDriver:
             # Nobody has written, and if somebody does from now on, this writer is fenced.
             self.sends[identity] = 0
             return ()
-        await self.journal.take_over(identity, worker)
+        await self.journal.take_over(identity, worker, still)
         role = f"{identity.role}[{identity.index or 0}]"
         namespace, protocol, session, _, _ = identity.tokens()
         found = self.journal.entries(

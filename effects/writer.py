@@ -58,6 +58,7 @@ class Writer:
         self._heading: asyncio.Task[None] | None = None
         self._stored = (0, self.hash)
         self._headed = 0
+        self._head_sequence = 0
         self._head_lock = asyncio.Lock()
         self._broken: JournalBroken | None = None
 
@@ -86,6 +87,7 @@ class Writer:
 
     async def _last_head(self) -> Head | None:
         known = await self._broker.last(HEADS, head_subject(self.identity))
+        self._head_sequence = known.sequence if known is not None else 0
         if known is None:
             return None
         try:
@@ -236,7 +238,7 @@ class Writer:
         self._heading = None
         try:
             await self._write_head()
-        except BrokerError:
+        except (BrokerError, JournalBroken):
             # The next flush or the end writes one again.
             return
 
@@ -244,5 +246,20 @@ class Writer:
         async with self._head_lock:
             count, last = self._stored
             head = heads.signed(self._signer, self.subject, count, last, tuple(self._unsent))
-            await self._broker.append(HEADS, head_subject(self.identity), head.pack())
+            await self._append_head(head)
             self._headed = count
+
+    async def _append_head(self, head: Head) -> None:
+        """Store a head next to the one that is known. Where another process has said as much or
+        more since, it need not be said: a head that comes late stands before none that says more."""
+        subject, packed = head_subject(self.identity), head.pack()
+        known: Head | None = None
+        while known is None or known.count < head.count:
+            try:
+                self._head_sequence = await self._broker.append(
+                    HEADS, subject, packed, expected=self._head_sequence
+                )
+            except WrongSequence:
+                known = await self._last_head()
+            else:
+                return

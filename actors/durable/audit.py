@@ -147,7 +147,7 @@ class Auditor:
                 self._done.add((sender, index))
 
     def _take(self, role: str, start: int, word: records.Word) -> None:
-        if not isinstance(word, Taken):
+        if not isinstance(word, Taken) or word.left:
             return
         before = self._taken.get((role, start), 0)
         if word.incarnation != before + 1:

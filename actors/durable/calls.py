@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -51,6 +52,8 @@ class RecordedCalls:
         self._flush = flush
         self._role = role
         self._sealing = sealing
+        self.calling: Counter[int] = Counter()
+        """How many calls each instance waits for."""
 
     async def run(self, caller: Caller, name: str, call: Call, around: Resilience) -> bytes:
         index = caller.index
@@ -60,10 +63,13 @@ class RecordedCalls:
             # What the world sees of the call, the log knows the reasons of.
             self._flush(index)
             await self._recorder.settled()
+            self.calling[index] += 1
             try:
                 ran = Ran(index, number, name, await made(caller.name, name, call, around))
             except CallFailed as error:
                 ran, failed = Ran(index, number, name, b"", error.kind, error.reason), error
+            finally:
+                self.calling[index] -= 1
             await self._recorder.record(self._sealing.sealed(self._role, ran))
         else:
             ran = self._sealing.opened(self._role, ran)

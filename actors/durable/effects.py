@@ -16,6 +16,7 @@ from typing import Any
 from ...broker.errors import HoldTaken
 from ...broker.payload import pack
 from ...effects.budget import Charged
+from ...effects.driver import Still
 from ...effects.entry import Entry
 from ...effects.errors import EffectError, JournalBroken
 from ...effects.identity import Identity, SendContext
@@ -79,9 +80,10 @@ class OnceOnly(Pipeline):
     def arrival(self, action: Action) -> Arrival:
         return self._base.arrival(action)
 
-    async def take_over(self, context: SendContext, worker: str) -> None:
+    async def take_over(self, context: SendContext, worker: str, still: Still) -> None:
         """Fence the journal of an instance, and see which of its messages it has."""
-        self.remember(context.identity.index or 0, await self.driver.take_over(context, worker))
+        entries = await self.driver.take_over(context, worker, still)
+        self.remember(context.identity.index or 0, entries)
 
     def remember(self, index: int, entries: Iterable[Entry]) -> None:
         """What the journal of an instance has."""

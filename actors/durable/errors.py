@@ -8,6 +8,7 @@ ActorError
 ├── SessionFailed    it has ended, because of what happened to a role
 ├── StillRunning     it is not over, as it has to be for what is asked
 ├── LogDamaged       its log cannot be read
+├── Overtaken        a unit was given to another worker later than to this one
 ├── Unreadable       it was stored with a codec, or a key, that is not here
 └── BeyondLog        what an offline replay may not do: go on where the log ends
 """
@@ -18,16 +19,29 @@ from ..errors import ActorError, SessionAborted
 
 
 class Departure(ActorError):
-    """`instance` was played again and left its log at `step`: that has `expected`, it did `got`."""
+    """`instance` was played again and left its log at `step`: that has `expected`, it did `got`.
+
+    `payloads` are those of the two messages, packed, where nothing else differs. They stand in no
+    text, as that goes to logs and dead letters: `pavane replay` shows them.
+    """
 
     code = "PV561"
 
-    def __init__(self, session: str, instance: str, step: str, expected: str, got: str) -> None:
+    def __init__(
+        self,
+        session: str,
+        instance: str,
+        step: str,
+        expected: str,
+        got: str,
+        payloads: tuple[bytes, bytes] | None = None,
+    ) -> None:
         self.session = session
         self.instance = instance
         self.step = step
         self.expected = expected
         self.got = got
+        self.payloads = payloads
         super().__init__(
             f"{instance} left the log of session {session} at {step}: "
             f"the log has {expected}, the code did {got}",
@@ -110,6 +124,20 @@ class LogDamaged(ActorError):
         super().__init__(
             f"the log of a durable session is damaged at {subject}: {reason}",
             hint="start the session anew under another id",
+        )
+
+
+class Overtaken(ActorError):
+    """The queue has given `unit` to another worker later: this one's time with it is over."""
+
+    code = "PV588"
+
+    def __init__(self, session: str, unit: str) -> None:
+        self.session = session
+        self.unit = unit
+        super().__init__(
+            f"{unit} of session {session} was given to another worker since",
+            hint="nothing to be done: the other goes on with it",
         )
 
 

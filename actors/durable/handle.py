@@ -12,7 +12,7 @@ from ...broker.codec import Codec
 from ...broker.contract import Broker, Record
 from ...broker.payload import unpack
 from ...broker.surroundings import now, now_ns
-from ..errors import PeerFailed, RoleFailed, SessionCancelled
+from ..errors import PeerFailed, RoleFailed, SessionCancelled, of
 from ..outcome import Outcome, Tally
 from . import records
 from .errors import NoSuchSession, SessionFailed, StillRunning
@@ -119,7 +119,7 @@ def _state(history: History) -> tuple[State, str]:
     if begun is not None and all((role, start) in history.done for role, start, _ in begun.blocks):
         return "done", ""
     if history.failed is not None:
-        return "failed", f"{history.failed.instance}: {history.failed.reason}"
+        return "failed", of(history.failed.instance, history.failed.reason)
     if history.cancelled is not None:
         return "cancelled", history.cancelled.reason
     return "running", ""

@@ -17,13 +17,14 @@ from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import Around
 from ..cast import Cast
-from ..errors import SessionAborted
+from ..errors import SessionAborted, interrupted
 from ..events import Event
 from ..outcome import Outcome
 from ..playing import Implementation
 from ..switchboard import Switchboard
 from . import names
 from .assignment import Assignment
+from .fencing import Taker
 from .fullness import Fullness
 from .handle import SessionHandle, is_over, outcome, summed
 from .history import History, read
@@ -49,7 +50,7 @@ class Hosting:
         self._pipeline = pipeline
         self._around = around
         self._prepared: set[str] = set()
-        self._worker = unique(4)
+        self._taker = Taker(unique(4))
         self.fullness = Fullness(switchboard.broker)
         self.fullness.observe = observe
 
@@ -84,11 +85,11 @@ class Hosting:
         *,
         tokens: Callable[[Identity], bytes],
         observe: Callable[[Event], None] | None,
-        worker: str = "",
+        taker: Taker | None = None,
     ) -> Unit:
         return Unit(
             cast, assignment, implementation, self._switchboard, self._pipeline,
-            tokens=tokens, observe=observe, around=self._around, worker=worker or self._worker,
+            tokens=tokens, observe=observe, around=self._around, taker=taker or self._taker,
         )  # fmt: skip
 
     async def run(
@@ -108,7 +109,7 @@ class Hosting:
         results = await asyncio.gather(*(_played(unit, history, units) for unit in units))
         errors = [error for error in results if error is not None]
         if errors:
-            raise min(errors, key=lambda error: isinstance(error, SessionAborted))
+            raise interrupted(min(errors, key=lambda error: isinstance(error, SessionAborted)))
         ended = {
             (unit.assignment.role, index): tallied
             for unit in units

@@ -4,7 +4,8 @@ waited for, and nothing is dropped."""
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import NoReturn
+from hashlib import blake2b
+from typing import NoReturn, Protocol
 
 from ...broker.frame import Message, Parts
 from ..inlet import WINDOW, Inlet, Lane
@@ -13,8 +14,14 @@ from ..outlet import Outbox, Outlet, Sent
 from ..part import Part
 from ..turn import Soon
 
-Depart = Callable[[str, str, str], NoReturn]
-"""`depart(step, expected, got)` raises."""
+
+class Depart(Protocol):
+    """Raises a `Departure`."""
+
+    def __call__(
+        self, step: str, expected: str, got: str, payloads: tuple[bytes, bytes] | None = None
+    ) -> NoReturn: ...
+
 
 Plain = Callable[[str, bytes], bytes]
 """The payload of a message of some label before a codec sealed it, which it may do differently
@@ -74,9 +81,11 @@ class DurableOutlet(Outlet):
         if _said(recorded) != _said(message) and self._meant(recorded) != self._meant(message):
             step = f"message {message.sequence} to {self.name}"
             expected, got = recorded.label, message.label
-            if expected == got:
-                expected, got = (f"{m.label} with {m.payload!r:.100}" for m in (recorded, message))
-            self._depart(step, expected, got)
+            if expected != got:
+                self._depart(step, expected, got)
+            before, after = (self._plain(got, m.payload) for m in (recorded, message))
+            expected, got = (f"{got} of {_shown(payload)}" for payload in (before, after))
+            self._depart(step, expected, got, (before, after))
 
     def _meant(self, message: Message) -> tuple[object, ...]:
         return (*_said(message)[:-1], self._plain(message.label, message.payload))
@@ -124,6 +133,11 @@ class DurableOutbox(Outbox):
             size = sum([len(said.payload) for said in batch])
             outlet.departed((self._order, batch[-1].sequence, b"", size))
             self._speak(outlet, batch)
+
+
+def _shown(payload: bytes) -> str:
+    """Enough to tell two payloads apart, and nothing of what is in them."""
+    return f"{len(payload)} bytes ({blake2b(payload, digest_size=4).hexdigest()})"
 
 
 def _said(message: Message) -> tuple[object, ...]:

@@ -137,8 +137,10 @@ class Recall:
         """Whether the next step was recorded as one of this kind."""
         return isinstance(self._recorded.get(self.number + 1), kind)
 
-    def depart(self, step: str, expected: str, got: str) -> NoReturn:
-        raise Departure(self._session, self._name, step, expected, got)
+    def depart(
+        self, step: str, expected: str, got: str, payloads: tuple[bytes, bytes] | None = None
+    ) -> NoReturn:
+        raise Departure(self._session, self._name, step, expected, got, payloads)
 
     def finish(self) -> None:
         """The function has returned. Raises `Departure` if there was more that it did."""

@@ -53,12 +53,22 @@ class Purged(_Record, frozen=True, tag="purged"):
 
 
 class Taken(_Record, frozen=True, tag="taken"):
-    """A worker plays the unit from now on. `incarnation` counts from 1."""
+    """A worker plays the unit from now on. `incarnation` counts from 1.
+
+    `put` is how often the unit had been put on the queue, `delivery` how often the item that the
+    worker has was given out; both are 0 where there is no queue. With `left` this incarnation has
+    stopped playing of its own accord: nobody plays the unit until it is taken again. `yielded`
+    counts how often that was to let others have its place.
+    """
 
     incarnation: int
     stop: int
     worker: str = ""
     time: float = 0.0
+    put: int = 0
+    delivery: int = 0
+    left: bool = False
+    yielded: int = 0
 
 
 class Tallied(_Record, frozen=True):

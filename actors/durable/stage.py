@@ -4,11 +4,12 @@ those of a durable one."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, Protocol
 
 from ...broker.frame import Control, Frame, encode, framer
+from ...effects.driver import Still
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline import Pipeline
 from ...language.errors import PavaneError
@@ -29,6 +30,7 @@ from ..switchboard import Switchboard
 from .assignment import Assignment
 from .backlog import Backlog
 from .calls import RecordedCalls, Recorder
+from .company import Company
 from .effects import OnceOnly
 from .history import Channel, History, times_of
 from .lanes import DurableMailbox, DurableOutbox, DurableOutlet
@@ -62,7 +64,7 @@ class Player(Protocol):
 
 class Stage:
     """A `Host` of seats, and the `Desk` of their post. `on_missing` is called where messages
-    are missing that the log must have."""
+    are missing that the log must have. Instances that are `over` do nothing any more."""
 
     def __init__(
         self,
@@ -78,6 +80,7 @@ class Stage:
         observe: Callable[[Event], None] | None,
         around: Around,
         clock: Clock,
+        over: Container[int] = (),
     ) -> None:
         unit = player.assignment
         self.id = unit.session
@@ -127,6 +130,9 @@ class Stage:
             self._sealing,
         )
         self.post = Post(self, self.id, cast.fingerprint, self.seats)
+        self.company = Company(
+            unit, self.seats, self._say_of_unit, over, self.calls.calling, self._progress
+        )
         self._frame = framer(cast.fingerprint, player.incarnation)
         limit = switchboard.broker.max_payload
         self._stiles = Turnstiles(self._publish)
@@ -183,13 +189,14 @@ class Stage:
             if seat is not None and (sends or any(m.arrival is not None for m in part.moves)):
                 await self.pipeline.admit(seat.context, sends)
 
-    async def take_over(self, worker: str) -> None:
-        """Fence the journals of the instances, and see what they have been charged for."""
+    async def take_over(self, worker: str, still: Still) -> None:
+        """Fence the journals of the instances, and see what they have been charged for. `still`
+        raises where they are another's by now."""
         await self.admit()
         contexts = [seat.context for seat in self._charged()]
         for start in range(0, len(contexts), AT_ONCE):
             batch = contexts[start : start + AT_ONCE]
-            await asyncio.gather(*(self.pipeline.take_over(c, worker) for c in batch))
+            await asyncio.gather(*(self.pipeline.take_over(c, worker, still) for c in batch))
 
     def _charged(self) -> list[Seat]:
         return [s for s in self.seats.values() if any(m.plan is not None for m in s.part.moves)]
@@ -261,6 +268,13 @@ class Stage:
         if control.verb == AGAIN:
             for seat in self.seats.values():
                 seat.mailbox.acknowledge_all()
+        else:
+            self.company.heard(role, control)
+
+    def _say_of_unit(self, role: str, index: int | None, control: Control) -> None:
+        unit = self._player.assignment
+        subject = self._place.live(role, index, unit.role, unit.start)
+        self._say(subject, Frame(self._cast.fingerprint, control=control))
 
     # --- looking -----------------------------------------------------------------------
 
@@ -284,6 +298,12 @@ class Stage:
         outlets = seat.outbox.outlets.values()
         credit = any(isinstance(o, DurableOutlet) and o.is_waited_for for o in outlets)
         return credit or (isinstance(seat.mailbox, DurableMailbox) and seat.mailbox.is_waited_for)
+
+    def _progress(self) -> int:
+        return sum(
+            seat.tally.sent + seat.tally.received + self.number_of(seat.index)
+            for seat in self.seats.values()
+        )
 
     def state_of(self, seat: Seat) -> list[tuple[str, int, int, int]]:
         """How far every lane of an instance has come, in a fixed order."""

@@ -9,12 +9,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 
 import anyio
 
-from ...broker.contract import Fence
-from ...broker.errors import BrokerError, Fenced, WrongSequence
-from ...broker.surroundings import now, unique
+from ...broker.errors import BrokerError, Fenced
+from ...broker.surroundings import now
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
 from ...effects.pipeline import Pipeline
@@ -29,10 +29,12 @@ from ..log import told
 from ..playing import Implementation, play
 from ..seat import Seat
 from ..switchboard import Ear, Switchboard, silence
-from . import records
+from . import fencing, records
 from .assignment import Assignment
 from .catching import Catching
+from .company import Company
 from .errors import SessionFailed
+from .fencing import Hold, Taker
 from .history import History, read_unit
 from .log import UnitLog
 from .names import LOG, NOBODY
@@ -57,7 +59,7 @@ class Unit:
     """Plays the instances of one assignment. Use it once: `await play()`; or, to have all units of
     a session listen before one speaks, `await take()` before.
 
-    `tokens` issues the instances' capability tokens. `worker` is who takes it, for people.
+    `tokens` issues the instances' capability tokens.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class Unit:
         tokens: Callable[[Identity], bytes],
         observe: Callable[[Event], None] | None = None,
         around: Around = NOTHING,
-        worker: str = "",
+        taker: Taker,
         clock: Clock | None = None,
     ) -> None:
         self.assignment = assignment
@@ -88,7 +90,10 @@ class Unit:
         self._tokens = tokens
         self._observe = observe
         self._around = around
-        self._worker = worker
+        self._taker = taker
+        self.hold: Hold | None = None
+        self.began = 0.0
+        """When the session was started, once its log was read."""
         self._clock: Clock = clock or LoopClock()
         self._loop = asyncio.get_running_loop()
         self._scope = anyio.CancelScope()
@@ -106,7 +111,7 @@ class Unit:
     async def take(self) -> None:
         """Listen, and make the unit ours: from now on nothing of a worker before is stored.
 
-        Raises `Fenced` where another worker takes it at this very moment.
+        Raises `Fenced` or `Overtaken` where it is another's, see `fencing.take`.
         """
         try:
             await self._listen()
@@ -125,39 +130,26 @@ class Unit:
         self._ears += await hear(*where, (role,), session, self._heard_live, self._lost)
 
     async def _raise_fence(self) -> None:
-        subject = self.place.fence(self.assignment.role, self.assignment.start)
-        last = await self._broker.last(self.place.stream, subject)
-        before = records.unpack_word(last.payload) if last is not None else None
-        self.incarnation = before.incarnation + 1 if isinstance(before, Taken) else 1
-        taken = Taken(self.incarnation, self.assignment.stop, self._worker, now())
-        try:
-            sequence = await self._broker.append(
-                self.place.stream,
-                subject,
-                records.pack(taken),
-                message_id=f"{subject}.{self.incarnation}.{unique(8)}",
-                expected=last.sequence if last is not None else 0,
-            )
-        except WrongSequence:
-            raise Fenced(self.place.stream, subject, subject) from None
+        unit = self.assignment
+        self.hold = await fencing.take(self._broker, unit, self._taker)
+        self.incarnation = self.hold.taken.incarnation
         self._log = UnitLog(
-            self._broker,
-            self.place,
-            self.assignment.role,
-            self.assignment.start,
-            Fence(subject, sequence),
-            self.incarnation,
+            self._broker, self.place, unit.role, unit.start, self.hold.fence, self.incarnation,
             self._refused,
-        )
+        )  # fmt: skip
 
     async def _prepare(self, history: History) -> Stage:
         """Lay out the seats, with all that the log has for them."""
+        self.began = history.started.time if history.started is not None else 0.0
         assert self._log is not None, "take() comes first"
         stage = self._stage = Stage(
             self, self._cast, self._switchboard, self._pipeline, self._log, self._log, history,
             tokens=self._tokens, observe=self._observe, around=self._around, clock=self._clock,
+            over=self.tallies,
         )  # fmt: skip
-        await stage.take_over(self._worker)
+        assert self.hold is not None, "take() comes first"
+        check = partial(fencing.check, self._broker, self.assignment, self.hold)
+        await stage.take_over(self._taker.name, check)
         self._catching = Catching(
             self._broker,
             self.place,
@@ -238,8 +230,9 @@ class Unit:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # whatever the user's code raises
-            # `sys.exit` is this role's end, and not that of the worker and its other sessions.
+        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+            # Whatever the user's code raises is this role's end, and not that of the worker and its
+            # other sessions.
             self._failed(seat, error)
 
     def _failed(self, seat: Seat, error: BaseException) -> None:
@@ -285,7 +278,8 @@ class Unit:
         return SessionAborted(self.assignment.session, culprit, error.message)
 
     async def give_up(self, error: PavaneError | None = None) -> None:
-        """Let the whole session fail of what ended this unit; all others hear of it."""
+        """Let the whole session fail of what ended this unit; all others hear of it. Raises `Fenced`
+        where the unit is another's by now."""
         error = error or self.failure
         assert error is not None, "nothing has failed"
         where = getattr(error, "role", "") or self.assignment.name
@@ -293,14 +287,27 @@ class Unit:
         said = told(error) if self._sealing.is_on else error.message
         failed = Failed(str(where)[:200], error.code, said[:1000], now())
         word = self.place.word(self.assignment.role, self.assignment.start)
-        await self._broker.append(
-            self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}"
-        )
+        await self._broker.submit(
+            self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}",
+            fence=self.hold.fence if self.hold is not None else None,
+        )  # fmt: skip
 
     async def release(self) -> None:
         """Stop playing so that another worker can go on; `play` returns without an end."""
         self._released = True
         self._scope.cancel()
+
+    async def leave(self, *, yielding: bool) -> None:
+        """Say in the log that nobody plays the unit, which was released; `yielding` for others."""
+        if self.hold is not None:
+            await fencing.leave(self._broker, self.assignment, self.hold, yielding=yielding)
+
+    @property
+    def company(self) -> Company | None:
+        """Whom it waits for, while it is played."""
+        if self._stage is None or self._released or self.failure is not None:
+            return None
+        return self._stage.company
 
     @property
     def is_done(self) -> bool:

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 
 from ...broker.contract import WorkItem
 from ...broker.errors import BrokerError, Fenced, Forbidden, HoldTaken, StreamRefused
-from ...broker.subjects import DEFAULT_NAMESPACE
 from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
-from ..durable.errors import Departure, LogDamaged, NoSuchSession, SessionFailed, Unreadable
+from ..durable.errors import (
+    Departure,
+    LogDamaged,
+    NoSuchSession,
+    Overtaken,
+    SessionFailed,
+    Unreadable,
+)
+from ..durable.fencing import Taker, is_held, lost
 from ..durable.names import stream
 from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
-from ..errors import PeerFailed, SessionCancelled
-from ..playing import Implementation
+from ..errors import PeerFailed, RoleFailed, SessionCancelled
+from ..log import place_of, told
 from ..runtime import Runtime
-from . import places
 from .admission import misfit
 from .dead import bury
 from .errors import Poisoned, Unfit, UnknownVersion
 from .keeping import Keeper
-from .restart import Restart, Supervisor
+from .part import Part
+from .restart import Supervisor
 from .shelf import Shelf
 
 WINDOW = 10
@@ -36,30 +44,18 @@ WINDOW = 10
 DISPUTES = 5
 """How often a unit is taken again because somebody else has written its journal or its account."""
 
+WAITED = 2.0
+"""Seconds that a unit waits for others before a full worker asks whether they are there."""
+
+AGAIN = 1.0
+"""Seconds until a unit that was given up for others is put back, about."""
+
+LATER = 5
+"""How often these two are doubled for one that is given up again and again."""
+
 _PAUSE = 1.0
 
 _log = logging.getLogger("pavane.workers")
-
-
-class Part:
-    """One role of one version of a protocol, as a worker serves it; `running` counts instances."""
-
-    def __init__(self, choreography: Choreography, role: str, lacks: tuple[str, ...] = ()) -> None:
-        self.choreography = choreography
-        self.role = role
-        self.lacks = lacks
-        self.running = 0
-        self.namespace = choreography.namespace or DEFAULT_NAMESPACE
-        self.fingerprint = choreography.compiled.fingerprint
-        self.topic = places.topic(choreography.name, role, self.fingerprint)
-
-    @property
-    def implementation(self) -> Implementation:
-        return self.choreography.implementations[self.role]
-
-    @property
-    def restart(self) -> Restart:
-        return self.choreography.restarts.get(self.role) or Restart()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +83,8 @@ class Job:
         self._kept = tools.keeper.keep(item)
         self._leaving = asyncio.Event()
         self._displaced = False
+        self._delay = 0.0
+        self._moved = (0, time.monotonic())
         self._unit: Unit | None = None
         self._said = f"{assignment.name} of session {assignment.session}"
         fields = {"session": assignment.session, "role": assignment.name}
@@ -104,6 +102,44 @@ class Job:
         self._displaced = True
         await self.leave()
 
+    async def park(self) -> None:
+        """As `leave`, for a unit that cannot go on: it comes back later, and each time later still."""
+        self._delay = AGAIN * self._later * random.uniform(0.5, 1.0)
+        self._log.info("%s lets others have its place for %.1f s", self._said, self._delay)
+        await self.leave()
+
+    @property
+    def _later(self) -> int:
+        """By how much the times of a unit grow that was given up before."""
+        hold = self._unit.hold if self._unit is not None else None
+        return 1 << min(hold.taken.yielded, LATER) if hold is not None else 1
+
+    # --- whether it can go on --------------------------------------------------------------
+
+    @property
+    def age(self) -> tuple[float, str]:
+        """When its session began: units of one are next to each other."""
+        return (self._unit.began if self._unit is not None else 0.0, self._assignment.session)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether it has done nothing but wait for others for a while, and longer for one that was
+        given up before."""
+        company = self._unit.company if self._unit is not None else None
+        if company is None or self._leaving.is_set():
+            return False
+        now, progress = time.monotonic(), company.progress()
+        if progress != self._moved[0] or not company.awaited():
+            self._moved = (progress, now)
+        return now - self._moved[1] >= WAITED * self._later
+
+    async def lacks_peers(self) -> bool:
+        """Whether some of those that it waits for are played by nobody."""
+        company = self._unit.company if self._unit is not None else None
+        return company is not None and await company.lacks()
+
+    # --- from the item to its end ----------------------------------------------------------
+
     async def run(self) -> None:
         """Whatever happens is recorded, or left to the next worker; raises only cancellations."""
         try:
@@ -114,7 +150,7 @@ class Job:
                 await self._play()
         except BrokerError as error:
             # Not hearing of us, the server gives the unit to another when the lease is over.
-            self._log.warning("%s is left to others: %s", self._said, error.message)
+            self._log.warning("%s is left to others: %s", self._said, _told(error))
         finally:
             self._tools.keeper.drop(self._kept)
 
@@ -124,7 +160,7 @@ class Job:
         """Again and again, until it is at its end, or somebody else's."""
         supervisor = Supervisor(self._part.restart, time.monotonic)
         disputes = 0
-        while True:
+        while self._kept.held:
             error = await self._once()
             if self._displaced:
                 return await self._yield()
@@ -136,6 +172,8 @@ class Job:
                     return await self._finish()
                 case None | PeerFailed() | SessionFailed() | SessionCancelled():
                     return await self._finish()
+                case Overtaken():
+                    return await self._hand_over()
                 case Fenced():
                     return await self._yield()
                 case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
@@ -155,10 +193,11 @@ class Job:
                     delay = supervisor.after(error)
             if delay is None:
                 return await self._fail(error)
-            self._log.warning("%s is played again in %.1f s: %s", self._said, delay, error.message)
+            self._log.warning("%s is played again in %.1f s: %s", self._said, delay, _told(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._leaving.wait()
+        self._log.info("%s is left to others: it was not kept in time", self._said)
 
     async def _once(self) -> PavaneError | None:
         """Play the unit from its log; what ended it before its end."""
@@ -182,8 +221,9 @@ class Job:
                 raise Unfit(given.protocol, part.role, why)
             choreography = Choreography(compiled, types=choreography.types)
         return await self._tools.runtime.unit(
-            choreography, given, part.implementation, worker=self._tools.worker
-        )
+            choreography, given, part.implementation,
+            taker=Taker(self._tools.worker, (given.attempt, self._item.attempt)),
+        )  # fmt: skip
 
     # --- the end -------------------------------------------------------------------------
 
@@ -194,8 +234,11 @@ class Job:
 
     async def _hand_over(self) -> None:
         self.handed_over = True
-        if self._kept.held:
-            await self._item.again()
+        if not self._kept.held:
+            return
+        if self._unit is not None:
+            await self._unit.leave(yielding=self._delay > 0)
+        await self._item.again(self._delay)
 
     async def _yield(self) -> None:
         """Another worker has the unit. If it was never given our item, it has one of its own, and
@@ -207,26 +250,25 @@ class Job:
         """Let the session fail, so that all its roles and its starter hear of it: but for what only
         looks like a failure to a worker whose time is over."""
         if not self._kept.held or not await self._is_ours():
-            self._log.info("%s is another worker's, so that here it ended: %s", self._said, error)
+            self._log.info(
+                "%s is another worker's, so that here it ended: %s", self._said, _told(error)
+            )
             return
-        self._log.error("%s has failed: %s", self._said, error.message, exc_info=error.__cause__)
+        self._log.error("%s has failed: %s", self._said, _told(error))
         if self._unit is not None:
             await self._unit.give_up(error)
         await self._finish()
 
     async def _is_ours(self) -> bool:
         """Whether no other worker has taken the unit since this one did."""
-        unit, given = self._unit, self._assignment
-        if unit is None or not unit.incarnation:
+        unit = self._unit
+        if unit is None or unit.hold is None:
             return True
-        fence = given.place.fence(given.role, given.start)
-        last = await self._tools.runtime.broker.last(stream(given.namespace), fence)
-        word = unpack_word(last.payload) if last is not None else None
-        return isinstance(word, Taken) and word.incarnation == unit.incarnation
+        return await is_held(self._tools.runtime.broker, self._assignment, unit.hold)
 
     async def _bury(self, error: PavaneError) -> None:
         """Set the unit aside for an operator."""
-        self._log.error("%s is set aside: %s", self._said, error.message)
+        self._log.error("%s is set aside: %s", self._said, _told(error))
         if not self._kept.held:
             return
         await bury(
@@ -248,8 +290,14 @@ class Job:
         horizon = time.time() - WINDOW * limit * self._tools.keeper.lease
         fence = unit.place.fence(unit.role, unit.start)
         records = self._tools.runtime.broker.read(stream(unit.namespace), fence)
-        taken = [record async for record in records if record.time / 1e9 > horizon]
-        return len(taken) >= limit
+        words = [unpack_word(r.payload) async for r in records if r.time / 1e9 > horizon]
+        return lost(word for word in words if isinstance(word, Taken)) >= limit
+
+
+def _told(error: PavaneError) -> str:
+    """What goes into a log: the error's kind and place, and nothing that the user's code says."""
+    place = place_of(error) if isinstance(error, RoleFailed) else ""
+    return f"{told(error)} [{error.code}]{' at ' if place else ''}{place}"
 
 
 def _is_outside(error: BrokerError) -> bool:

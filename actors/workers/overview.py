@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,6 +17,7 @@ from ...broker.errors import BadSubject, StreamRefused
 from ...broker.subjects import parse
 from ..durable import names
 from ..durable.records import Cancelled, Done, Failed, Purged, Started, Taken, unpack_word
+from ..errors import of
 from .dead import DeadLetter, letters
 
 State = Literal["dead", "waiting", "running", "failed", "cancelled", "done"]
@@ -88,7 +90,7 @@ class Summary:
                 if all(unit.done for unit in self.units.values()):
                     self._end("done", "", when)
             case Failed(instance=instance, code=code, reason=reason):
-                self._end("failed", f"{instance}: {reason} [{code}]", when)
+                self._end("failed", f"{of(instance, reason)} [{code}]", when)
             case Cancelled(reason=reason):
                 self._end("cancelled", reason, when)
             case _:
@@ -183,6 +185,7 @@ def is_silent(summary: Summary, seconds: float, now: float | None = None) -> boo
     return not summary.is_over and (now or time.time()) - summary.touched > seconds
 
 
-def counts(found: Collection[Summary]) -> dict[State, int]:
-    """How many sessions are in each state."""
-    return {state: n for state in STUCK if (n := sum(s.state == state for s in found))}
+def counts(found: Iterable[Summary]) -> dict[State, int]:
+    """How many sessions are in each state, as far as there are some."""
+    states = Counter(summary.state for summary in found)
+    return {state: states[state] for state in STUCK if states[state]}

@@ -35,8 +35,11 @@ from . import places
 from .admission import guards_of
 from .announcement import Announcement, Service
 from .beacon import Beacon
-from .job import Job, Part, Tools
+from .job import Job, Tools
 from .keeping import Keeper
+from .part import Part
+from .relief import Relief
+from .room import Room
 from .shelf import Shelf
 
 CAPACITY = 1000
@@ -59,7 +62,7 @@ _log = logging.getLogger("pavane.workers")
 
 class Worker:
     """Use it once. `capacity` counts instances; a block is taken while there is any room, so that
-    the last one may exceed it. A unit of which nothing is heard for `lease` seconds goes to
+    the last one may exceed it, and so is one unit of each role, see `Room`. A unit of which nothing is heard for `lease` seconds goes to
     another worker."""
 
     def __init__(
@@ -85,7 +88,8 @@ class Worker:
         self._tools = Tools(runtime, self._keeper, Shelf(self._broker), self.name, attempts)
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._units: dict[tuple[Place, str, int], Job] = {}
-        self._room = asyncio.Event()
+        self._room = Room(capacity, self.parts)
+        self._relief = Relief(self._room, lambda: self._jobs)
         self._draining = asyncio.Event()
         self._grace = GRACE
         self._hurry = asyncio.Event()
@@ -113,7 +117,7 @@ class Worker:
     @property
     def running(self) -> int:
         """The instances that are played now."""
-        return sum(part.running for part in self.parts)
+        return self._room.running
 
     def announcement(self, namespace: str) -> Announcement:
         """What it says of itself to a namespace."""
@@ -145,6 +149,7 @@ class Worker:
         await self._open()
         began()
         takers = [asyncio.create_task(self._take(part), name=part.topic) for part in self.parts]
+        takers.append(asyncio.create_task(self._relief.run(), name="pavane-relief"))
         draining = asyncio.create_task(self._draining.wait())
         ends: list[BaseException | None] = []
         try:
@@ -184,7 +189,7 @@ class Worker:
     async def _take(self, part: Part) -> None:
         queue = places.queue(part.namespace)
         while True:
-            await self._has_room()
+            await self._room.wait(part)
             try:
                 item = await self._broker.take(queue, topic=part.topic, timeout=POLL)
                 if item is not None:
@@ -194,13 +199,8 @@ class Worker:
                 _log.warning("%s: cannot take from %s: %s", self.name, queue, error.message)
                 await asyncio.sleep(_PAUSE)
 
-    async def _has_room(self) -> None:
-        while self.running >= self.capacity:
-            self._room.clear()
-            await self._room.wait()
-
     async def _begin(self, part: Part, item: WorkItem) -> None:
-        if self.running >= self.capacity:
+        if not self._room.has(part) and not await self._relief.make_way():
             # Another role was quicker: let a worker have it that has room.
             await item.again()
             return
@@ -211,7 +211,7 @@ class Worker:
             await item.done()
             return
         job = Job(self._tools, part, unit, item)
-        part.running += job.size
+        self._room.take(part, job.size)
         before = self._units.get(job.key)
         task = asyncio.create_task(self._run(job, before), name=f"{unit.session}/{unit.name}")
         self._jobs[job] = task
@@ -231,10 +231,9 @@ class Worker:
         del self._jobs[job]
         if self._units.get(job.key) is job:
             del self._units[job.key]
-        part.running -= job.size
         self.handed_over += job.handed_over
         self.ended += not job.handed_over
-        self._room.set()
+        self._room.give(part, job.size)
         self._changed()
 
     def _changed(self) -> None:
@@ -260,16 +259,10 @@ class Worker:
         if not self._jobs or self._hurry.is_set():
             return
         hurry = asyncio.create_task(self._hurry.wait())
-        ended = asyncio.create_task(self._until_idle())
+        ended = asyncio.create_task(self._room.until_empty())
         await asyncio.wait({hurry, ended}, timeout=self._grace, return_when="FIRST_COMPLETED")
         hurry.cancel()
         ended.cancel()
-
-    async def _until_idle(self) -> bool:
-        while self._jobs:
-            self._room.clear()
-            await self._room.wait()
-        return True
 
 
 def _named() -> str:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 
 from .. import level as levels
-from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
+from ..contract import Claim, Deliver, Fence, Level, Lost, Record
 from ..errors import BrokerError, NotConnected, PayloadTooLarge, UnknownCounter
 from ..room import Room
 from ..subjects import check_pattern, check_subject, check_topic
@@ -169,7 +169,7 @@ class MemoryBroker:
 
     # work ---------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         self._check()
         self._hub.ensure_queue(queue, lease)
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from msgspec.structs import replace
 
-from ..contract import Level
+from ..contract import LEASE, Level
 from ..errors import StreamRefused
 from ..subjects import check_pattern, check_subject, joined, overlap, token
 from .log import Log
@@ -88,8 +88,9 @@ class Hub:
         self.levels[counter] = replace(level, revision=level.revision + 1)
         return self.levels[counter]
 
-    def ensure_queue(self, name: str, lease: float) -> None:
-        self.queues.setdefault(token(name), Queue(lease, self._clock)).lease = lease
+    def ensure_queue(self, name: str, lease: float | None) -> None:
+        queue = self.queues.setdefault(token(name), Queue(LEASE, self._clock))
+        queue.lease = queue.lease if lease is None else lease
 
     def queue(self, name: str) -> Queue:
         if name not in self.queues:

@@ -65,6 +65,11 @@ def putting(queue: str, topic: str) -> Allowed:
     return Allowed((f"$JS.API.STREAM.INFO.{queue}", work_subject(queue, topic)))
 
 
+def listing() -> Allowed:
+    """`streams`."""
+    return Allowed(("$JS.API.STREAM.NAMES",))
+
+
 def purging(stream: str) -> Allowed:
     return Allowed((f"$JS.API.STREAM.PURGE.{stream}",))
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from ..contract import LEASE, Claim, Deliver, Fence, Level, Lost, Record
+from ..contract import Claim, Deliver, Fence, Level, Lost, Record
 from ..errors import BrokerError, NotConnected, PayloadTooLarge, Unconfirmed
 from ..memory.connection import MAX_PAYLOAD, MemoryBroker, MemorySubscription
 from ..memory.queue import Item
@@ -293,7 +293,7 @@ class SimBroker(MemoryBroker):
 
     # --- work ----------------------------------------------------------------------------
 
-    async def ensure_queue(self, queue: str, *, lease: float = LEASE) -> None:
+    async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         await self._reach()
         await super().ensure_queue(queue, lease=lease)
 

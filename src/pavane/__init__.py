@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from .actors.composition.ring import ring
     from .actors.composition.sequence import Sequence
     from .actors.composition.stage import Accumulated, ParallelOutcome
+    from .actors.durable.errors import Departure, NoSuchSession, SessionFailed
+    from .actors.durable.handle import SessionHandle
     from .actors.endpoint import Endpoint
     from .actors.errors import (
         ActorError,
+        CallFailed,
         GuardRefused,
         InvalidGrant,
         MissingRole,
@@ -61,10 +64,11 @@ if TYPE_CHECKING:
     from .actors.simulation.runtime import SimulatedRuntime, for_simulation
     from .actors.simulation.state import SimulationState
     from .actors.telemetry.settings import Telemetry
+    from .actors.workers.errors import NobodyServes
     from .actors.workers.restart import Restart
     from .actors.workers.worker import Worker
     from .broker.codec import About, Codec, PayloadCipher
-    from .broker.errors import BrokerError
+    from .broker.errors import BrokerError, NotConnected, PayloadTooLarge, ServerUnreachable
     from .broker.sim.faults import Fault
     from .effects.budget import Budgets
     from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
@@ -98,6 +102,7 @@ if TYPE_CHECKING:
         CircuitOpen,
         ResilienceError,
         SagaFailed,
+        SagaTaken,
         TimedOut,
     )
     from .effects.resilience.outcome import SagaOutcome
@@ -136,10 +141,12 @@ _HOMES = {
     "actors.composition.ring": "ring",
     "actors.composition.sequence": "Sequence",
     "actors.composition.stage": "Accumulated ParallelOutcome",
+    "actors.durable.errors": "Departure NoSuchSession SessionFailed",
+    "actors.durable.handle": "SessionHandle",
     "actors.endpoint": "Endpoint",
     "actors.errors": (
-        "ActorError GuardRefused InvalidGrant MissingRole NoBranch PeerFailed RoleFailed "
-        "SessionAborted SessionCancelled StepTimedOut TooEarly TooLate Unfinished "
+        "ActorError CallFailed GuardRefused InvalidGrant MissingRole NoBranch PeerFailed "
+        "RoleFailed SessionAborted SessionCancelled StepTimedOut TooEarly TooLate Unfinished "
         "UnknownGrantee"
     ),
     "actors.listener": "Received",
@@ -153,10 +160,11 @@ _HOMES = {
     "actors.simulation.runtime": "SimulatedRuntime for_simulation",
     "actors.simulation.state": "SimulationState",
     "actors.telemetry.settings": "Telemetry",
+    "actors.workers.errors": "NobodyServes",
     "actors.workers.restart": "Restart",
     "actors.workers.worker": "Worker",
     "broker.codec": "About Codec PayloadCipher",
-    "broker.errors": "BrokerError",
+    "broker.errors": "BrokerError NotConnected PayloadTooLarge ServerUnreachable",
     "broker.sim.faults": "Fault",
     "effects.budget": "Budgets",
     "effects.capability": "Authority Key TokenLimits endorsed narrowed",
@@ -180,7 +188,9 @@ _HOMES = {
     "effects.resilience.breaker": "Breaker Breakers Fuse",
     "effects.resilience.bulkhead": "Bulkhead Bulkheads",
     "effects.resilience.compensation": "Compensations",
-    "effects.resilience.errors": "BulkheadFull CircuitOpen ResilienceError SagaFailed TimedOut",
+    "effects.resilience.errors": (
+        "BulkheadFull CircuitOpen ResilienceError SagaFailed SagaTaken TimedOut"
+    ),
     "effects.resilience.outcome": "SagaOutcome",
     "effects.resilience.resilient": "Resilience resilient",
     "effects.resilience.retry": "Retry",
@@ -232,6 +242,7 @@ __all__ = [
     "Bulkhead",
     "BulkheadFull",
     "Bulkheads",
+    "CallFailed",
     "CapabilityBridge",
     "CapabilityDenied",
     "CapabilityNotBridged",
@@ -242,6 +253,7 @@ __all__ = [
     "CircuitOpen",
     "Codec",
     "Compensations",
+    "Departure",
     "Diagnostic",
     "EffectError",
     "Endpoint",
@@ -261,6 +273,9 @@ __all__ = [
     "LeakageExhausted",
     "MissingRole",
     "NoBranch",
+    "NoSuchSession",
+    "NobodyServes",
+    "NotConnected",
     "Outcome",
     "Parallel",
     "ParallelFailed",
@@ -269,6 +284,7 @@ __all__ = [
     "PavaneError",
     "PayloadCipher",
     "PayloadError",
+    "PayloadTooLarge",
     "PeerFailed",
     "Performance",
     "PhaseFailed",
@@ -295,10 +311,14 @@ __all__ = [
     "Saga",
     "SagaFailed",
     "SagaOutcome",
+    "SagaTaken",
     "ScriptedHandler",
     "Sequence",
+    "ServerUnreachable",
     "SessionAborted",
     "SessionCancelled",
+    "SessionFailed",
+    "SessionHandle",
     "SessionPlan",
     "Signer",
     "SimulatedRuntime",

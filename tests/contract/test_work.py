@@ -204,3 +204,16 @@ async def test_the_lease_of_a_queue_can_be_changed(
     began = time.perf_counter()
     assert (await taken(other, queue)).attempt == 2
     assert time.perf_counter() - began < 0.45
+
+
+async def test_who_only_adds_to_a_queue_leaves_its_lease_alone(
+    broker: Broker, other: Broker, unique: str
+) -> None:
+    await broker.ensure_queue(unique, lease=0.3)
+    await other.ensure_queue(unique)
+    await other.put(unique, b"x")
+    first = await broker.take(unique, timeout=5.0)
+    second = await broker.take(unique, timeout=5.0)
+    assert first is not None and second is not None
+    assert (second.payload, second.attempt) == (b"x", 2)
+    await second.done()

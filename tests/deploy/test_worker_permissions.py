@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pavane
+from pavane.actors.durable.assignment import Assignment
+from pavane.actors.workers.dead import bury
 from pavane.actors.workers.worker import Worker
+from pavane.broker.options import ConnectOptions
 from pavane.effects.capability import Authority
 from pavane.effects.keys import Signer
 
+COMMAND = Path(sys.executable).parent / "pavane"
 DURABLE = """#[namespace = "depot"]
 protocol Parcel { roles: Sender, Hub, Van[2];
   Sender[guard_capability = "ship", flow_cost = 3, journal_facts = "shipped"] -> Hub: Parcel(int);
@@ -80,10 +87,43 @@ async def test_a52_workers_with_a_role_each_play_durable_sessions_and_get_no_fur
             handle = await starter.start(pavane.load(file), session="s1", patience=10)
             outcome = await handle.result()
         assert outcome["Sender"] == 41
+        await _the_operator_looks_after_them(starter, url, options["pavane-operator"], file)
         await _nobody_gets_further(site, url, credentials)
         for worker in workers:
             worker.drain(1)
         await asyncio.gather(*working)
+
+
+async def _the_operator_looks_after_them(
+    starter: pavane.Runtime, url: str, options: ConnectOptions, file: Path
+) -> None:
+    """By the command: what has ended, what waits for a worker, and what nobody could play."""
+    said = {
+        "PAVANE_URL": url,
+        "PAVANE_NATS_USER": str(options.user),
+        "PAVANE_NATS_PASSWORD": str(options.password),
+        "PAVANE_NATS_INBOX": options.inbox,
+    }
+
+    async def run(*arguments: str, code: int = 0) -> str:
+        process = await asyncio.create_subprocess_exec(
+            COMMAND, *arguments, env={**os.environ, **said}, stdout=PIPE, stderr=PIPE
+        )
+        out, err = await process.communicate()
+        assert process.returncode == code, err
+        return out.decode()
+
+    assert "s1" in await run("sessions", "--all")
+    unit = Assignment(
+        namespace="depot", protocol="Parcel", role="Hub", session="s1",
+        fingerprint=pavane.load(file).compiled.fingerprint,
+    )  # fmt: skip
+    await bury(
+        starter.broker, unit, topic=unit.topic, code="PV584", reason="", attempts=5, worker="w"
+    )
+    assert "Hub of session s1 is on the queue again" in await run("retry", "s1")
+    assert "is over already: done" in await run("cancel", "s1", code=3)
+    assert "done" in await run("sessions", "show", "s1")
 
 
 async def _nobody_gets_further(

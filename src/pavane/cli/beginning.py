@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsons
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -16,11 +17,11 @@ from ..language.errors import PavaneError
 from .brokers import options
 from .errors import RunFailed, UsageError
 from .loop import play
-from .operating import authority, server
+from .operating import authority, reaching, server
 from .protocols import only, refuse_strangers
 from .screen import complain, complaints, say, write_json_line
 from .signals import Terminated, ignore
-from .targets import choreography
+from .targets import choreography, is_module
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ def begin(order: Beginning) -> None:
         return None
 
     try:
-        failure = play(main)
+        with reaching():
+            failure = play(main)
     except Terminated as ended:
         if not begun:
             raise
@@ -85,9 +87,14 @@ def begin(order: Beginning) -> None:
 def _choreography(order: Beginning) -> Choreography:
     """From a file of protocols, or from a variable of a module, with its types and bindings."""
     text = order.protocol
-    if ":" in text or text.endswith(".py"):
+    if ":" in text or text.endswith(".py") or _is_module(text):
         return choreography(text)
     return Choreography(only(text, order.name))
+
+
+def _is_module(text: str) -> bool:
+    """As with `pavane worker`, unless it is a file, or called as one of ours."""
+    return is_module(text) and not text.endswith(".choreo") and not Path(text).exists()
 
 
 def _input(text: str | None) -> Any:

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..actors.workers.errors import UnknownVersion
-from ..actors.workers.overview import Summary, history, summaries
+from ..actors.workers.overview import State, Summary, counts, history, summaries
 from ..actors.workers.roll import present
 from ..actors.workers.shelf import Shelf
 from ..actors.workers.standing import Stand, stands
@@ -38,14 +38,15 @@ SHOWN = 50
 def list_all(
     url: str | None, namespace: str | None, *, ended: bool, allow_remote: bool, json: bool
 ) -> None:
-    async def ask() -> list[Summary]:
+    async def ask() -> tuple[list[Summary], dict[State, int]]:
         async with operating(url, allow_remote=allow_remote) as broker:
             spaces = await namespaces(broker, namespace)
-            found = [s for n in spaces for s in await summaries(broker, n, ended=ended)]
+            everything = [s for n in spaces for s in await summaries(broker, n, ended=True)]
+            found = [s for s in everything if ended or not s.is_over]
             await _look_for_workers(broker, found)
-            return found
+            return found, counts(s for s in everything if s.is_over)
 
-    found = play(ask)
+    found, over = play(ask)
     if json:
         write_json([as_json(summary) for summary in found])
     elif found:
@@ -54,7 +55,10 @@ def list_all(
             if why := _why(summary):
                 say(Text.assemble((summary.session, "cyan"), f": {why}"))
     else:
-        say("no sessions" if ended else "no sessions are running; --all shows those that are over")
+        say("no sessions" if ended else "no sessions are running")
+    if over and not (ended or json):
+        told = ", ".join(f"{number} {state}" for state, number in over.items())
+        say(f"those that are over are not shown ({told}): --all shows them")
 
 
 def show(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Annotated
 
 import typer
 
 from ..actors.durable.names import namespaces as having_sessions
 from ..broker.contract import Broker
+from ..broker.errors import ServerUnreachable
 from ..effects.capability import Authority
 from ..effects.history.keyfile import own_signer
 from .brokers import EMBEDDED, connected
@@ -55,11 +56,22 @@ def authority() -> Authority:
     return Authority(own_signer().derived(b"authority"))
 
 
+@contextmanager
+def reaching() -> Generator[None]:
+    """Where no server is, say which command starts one."""
+    try:
+        yield
+    except ServerUnreachable as error:
+        error.hint = "start one with `pavane server`, or give the address of another: --url"
+        raise
+
+
 @asynccontextmanager
 async def operating(url: str | None, *, allow_remote: bool) -> AsyncGenerator[Broker]:
     """A connection for looking and for telling."""
-    async with connected(server(url), None, allow_remote=allow_remote) as broker:
-        yield broker
+    with reaching():
+        async with connected(server(url), None, allow_remote=allow_remote) as broker:
+            yield broker
 
 
 async def namespaces(broker: Broker, given: str | None) -> list[str]:

@@ -7,8 +7,10 @@ from typing import Any
 from rich.text import Text
 
 from ..actors import opening
+from ..actors.durable.errors import Departure
 from ..actors.durable.replay import Replayed
 from ..broker.options import ConnectOptions
+from ..broker.payload import unpack
 from .errors import RunFailed, UsageError
 from .loop import play
 from .operating import server
@@ -52,14 +54,23 @@ def _line(one: Replayed) -> Text:
     head = Text.assemble((one.instance, "cyan"), f": {plural(one.steps, 'message')}, ")
     if one.departure is not None:
         gone = one.departure
-        return head + Text.assemble(
-            ("departs", "red"), f" at {gone.step}: the log has {gone.expected}, it did {gone.got}"
-        )
+        said = f" at {gone.step}: the log has {gone.expected}, it did {gone.got}"
+        return head + Text.assemble(("departs", "red"), said, *_payloads(gone))
     if one.error is not None:
         return head + Text.assemble(("failed", "red"), f": {one.error.message}")
     end = {"done": "to its end", "waits": "and waits, as it does in the session"}
     told = end.get(one.end, f"as far as the log goes; then it would do {one.end}")
     return head + Text.assemble(told, (f"  {one.hash[:16]}", "dim"))
+
+
+def _payloads(gone: Departure) -> list[str]:
+    """What the log has and what the code said, for the user's own eyes."""
+    if gone.payloads is None:
+        return []
+    return [
+        f"\n  {who}: {unpack(payload)!s:.500}"
+        for who, payload in zip(("log ", "code"), gone.payloads, strict=True)
+    ]
 
 
 def _as_json(one: Replayed) -> dict[str, Any]:
@@ -70,6 +81,11 @@ def _as_json(one: Replayed) -> dict[str, Any]:
         "end": one.end,
         "hash": one.hash,
         "departure": departure
-        and {"step": departure.step, "expected": departure.expected, "got": departure.got},
+        and {
+            "step": departure.step,
+            "expected": departure.expected,
+            "got": departure.got,
+            "payloads": departure.payloads and [unpack(p) for p in departure.payloads],
+        },
         "error": one.error.message if one.error is not None else None,
     }

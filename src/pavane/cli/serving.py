@@ -14,7 +14,7 @@ from ..actors.opening import open as open_runtime
 from ..actors.workers.worker import Worker
 from .brokers import options
 from .loop import run
-from .operating import authority, logged, server
+from .operating import authority, logged, reaching, server
 from .screen import complaints, plural, say, write_json_line
 from .signals import ENDING
 from .targets import targets
@@ -60,7 +60,8 @@ def serve(order: Serving) -> None:
             await worker.run(lambda: _announce(worker, where, json=order.json))
             _part(worker, json=order.json)
 
-    run(main)
+    with reaching():
+        run(main)
 
 
 def _heed(worker: Worker, order: Serving) -> None:

@@ -39,6 +39,11 @@ def load(file: str) -> Source:
     """As `read`, but bytes that are no text are a fault of the source."""
     if file == "-":
         return _decoded("<stdin>", sys.stdin.buffer.read(SIZE_LIMIT))
+    if file.endswith(".py"):
+        raise UsageError(
+            f"{file} is a Python module, and here the file of a protocol is wanted",
+            hint="name the .choreo file that the module loads",
+        )
     try:
         with open(file, "rb") as opened:
             data = opened.read(SIZE_LIMIT)

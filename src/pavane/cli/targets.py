@@ -52,6 +52,11 @@ def value(text: str) -> object:
     return cast(object, vars(module)[name])
 
 
+def is_module(text: str) -> bool:
+    """Whether a module could be called so."""
+    return all(part.isidentifier() for part in text.split("."))
+
+
 def _targets(text: str) -> list[Target]:
     place, _, name = text.partition(":")
     module = _loaded(place)
@@ -96,7 +101,7 @@ def _loaded(place: str) -> ModuleType:
     if folder not in sys.path:
         sys.path.insert(0, folder)
     name = file.stem if file is not None else place
-    if file is None and not all(part.isidentifier() for part in name.split(".")):
+    if file is None and not is_module(name):
         raise UsageError(f"{name} is no name of a module", hint=FORMS)
     try:
         module = import_module(name)

@@ -20,7 +20,9 @@ async def test_a54_sigterm_ends_what_is_short_and_hands_over_what_is_long(
     long = await starter.start(
         talk, bindings={"rounds": 25}, input={"rounds": 25, "pause": 0.1}, patience=30
     )
-    short = await starter.start(talk, bindings={"rounds": 5}, input={"rounds": 5, "pause": 0.04})
+    short = await starter.start(
+        talk, bindings={"rounds": 5}, input={"rounds": 5, "pause": 0.04}, patience=30
+    )
     await crew.until(starter, lambda found: sum(w.running for w in found) == 4)
     draining = asyncio.create_task(crew.drain("first"))
     await crew.until(starter, lambda found: all(w.leaving for w in found))

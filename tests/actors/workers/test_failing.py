@@ -48,12 +48,12 @@ async def test_what_kills_its_workers_is_set_aside_until_it_is_retried(
 ) -> None:
     crew.start("asker", "talk.Asker")
     for name in ("t1", "t2"):
-        crew.start(name, "talk.Teller", lease=0.5, attempts=2)
+        crew.start(name, "talk.Teller", lease=1.0, attempts=2)
     talk = crew.load("Talk")
     handle = await starter.start(talk, bindings=ONE, input={**ONE, "mishap": "dies"}, patience=30)
     for name in ("t1", "t2"):
         await asyncio.to_thread(crew.processes[name].wait, 90)
-    crew.start("t3", "talk.Teller", lease=0.5, attempts=2)
+    crew.start("t3", "talk.Teller", lease=1.0, attempts=2)
     async with asyncio.timeout(30):
         while not (dead := await letters(starter.broker, crew.space)):
             await asyncio.sleep(0.05)

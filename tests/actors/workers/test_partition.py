@@ -23,6 +23,7 @@ from pavane.actors.durable.handle import SessionHandle
 from pavane.actors.errors import SessionAborted
 from pavane.broker.embedded import Server
 from pavane.effects.history.reading import History
+from pavane.effects.places import HEADS
 
 from .conftest import Crew
 
@@ -147,15 +148,19 @@ def network() -> Iterator[Network]:
 
 
 async def everything(starter: pavane.Runtime, handle: SessionHandle) -> list[object]:
-    """Every record of a session, and every entry of its journals: but for the marks of taking a
-    unit in both (`taken`, `resumed`), which may come late, and with which nothing else begins."""
+    """Every record of a session, and every entry of its journals with their heads."""
     place = handle.place
     entries = History(starter.broker).entries(
         namespace=place.namespace, protocol=place.protocol, session=place.session
     )
     log = starter.broker.read(place.stream, place.everything)
-    records = [(r.sequence, r.subject, r.payload) async for r in log if ".-.0.log" not in r.subject]
-    return [*records, *[e async for e in entries if e.kind != "resumed"]]
+    heads = starter.broker.read(
+        HEADS, f"journal_heads.{place.namespace}.{place.protocol}.{place.session}.*.*"
+    )
+    records: list[object] = []
+    for found in (log, heads):
+        records += [(r.sequence, r.subject, r.payload) async for r in found]
+    return [*records, *[e async for e in entries]]
 
 
 async def parting(
@@ -173,7 +178,7 @@ async def parting(
     takeovers = 0
     for turn in range(times):
         await crew.until(starter, lambda p: len(p) == 2 and not any(w.running for w in p))
-        given = {"rounds": ROUNDS, "pause": 0.02}
+        given = {"rounds": ROUNDS, "pause": 0.1}
         handles = [
             await starter.start(talk, bindings={"rounds": ROUNDS}, input=given, patience=30)
             for _ in range(3)
