@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from .graph import Branching, Comm, Count, Fork, Join
 from .machine import Action, Counter
-from .merge import Alternative, Clash, Move, merge
+from .merge import Alternative, Clash, Move, distinct, merge
 from .taken import Taken
 from .view import OVER, Decisions, Head, Heads, Product, View
 
@@ -115,7 +115,7 @@ class Determinisation:
     def _conflict(self, heads: Heads, clash: Clash) -> None:
         """Note it, with the choices that matter; inside `parallel` these may be any."""
         choices = self._differing(self._decided.get(heads, {})) + clash.choices
-        if not choices and clash is not _SILENT:
+        if not choices and clash.own is None:
             choices = self._telling_choices()
         self.raw.conflicts.append(replace(clash, choices=choices))
         if choices and all(isinstance(head, int) for head in heads):
@@ -217,10 +217,15 @@ class Determinisation:
     def _own_choice(self, choice: int, border: int) -> Alternative:
         """The first steps of all branches, through choices that directly begin a branch."""
         if choice in self._deciding or len(self._deciding) >= SILENT_CHOICES:
-            return Alternative(clash=_SILENT)
+            return Alternative(clash=replace(_SILENT, own=choice))
         self._deciding.add(choice)
         result = self._flattened(choice, border)
         self._deciding.remove(choice)
+        twins = (move for move in distinct(result.moves) if isinstance(move, Clash))
+        clash = result.clash or next(twins, None)
+        if clash is not None and clash.own is None and not clash.choices:
+            clash = replace(clash, own=choice)
+        result.clash = clash
         return result
 
     def _flattened(self, choice: int, border: int) -> Alternative:

@@ -170,7 +170,9 @@ def _refusal(flow: Flow, who: Class, conflict: Clash, *, strict: bool) -> Diagno
     if not conflict.choices:
         message = f"{who.role} cannot follow the protocol{detail}"
         hint = conflict.hint or _LET_THEM_DIFFER
-        return Diagnostic("PV171", "error", message, flow.protocol.name_span, hint)
+        own = None if conflict.own is None else flow.nodes[conflict.own]
+        span = own.statement.span if isinstance(own, Branching) else flow.protocol.name_span
+        return Diagnostic("PV171", "error", message, span, hint)
     choice = flow.nodes[conflict.choices[0]]
     assert isinstance(choice, Branching)
     labels = ", ".join(way.label for way in choice.ways)

@@ -43,13 +43,15 @@ class Clash:
     """Why alternatives do not merge: the first two, in words.
 
     `choices` are the choices of others, by node number, that the role does not know the outcome
-    of; the outermost first. `hint` says what to do, where that is special.
+    of; the outermost first. `own` is the choice of the role itself whose branches are at fault.
+    `hint` says what to do, where that is special.
     """
 
     reason: str
     one: str = ""
     other: str = ""
     choices: tuple[int, ...] = ()
+    own: int | None = None
     hint: str = ""
 
 
@@ -77,7 +79,7 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
         return Alternative(clash=clash)
     moves: dict[Key, Move] = {}
     for alternative in alternatives:
-        for move in _distinct(alternative.moves):
+        for move in distinct(alternative.moves):
             if isinstance(move, Clash):
                 return Alternative(clash=move)
             key = move.key
@@ -90,7 +92,7 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
     return Alternative(list(moves.values()), any(a.ends for a in alternatives), interleaved)
 
 
-def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
+def distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
     """The moves, or a clash where two branches of one's own choice begin alike."""
     if len(moves) < 2 or _all_differ(moves):
         return moves
@@ -101,7 +103,10 @@ def _distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:
         if twin is not None and (twin.action, twin.target) != (move.action, move.target):
             result.append(
                 Clash(
-                    "two branches begin with the same message", str(twin.action), str(move.action)
+                    "two branches begin with the same message",
+                    text_of(twin.action),
+                    text_of(move.action),
+                    hint="begin each branch with a message of its own",
                 )
             )
         seen[move.key] = move
