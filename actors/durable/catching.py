@@ -100,6 +100,7 @@ class Catching:
         """Every now and then: has somebody waited for long, and nothing come?"""
         self._timer = self._loop.call_later(self._pace(), self._look)
         self._stage.ask_again()
+        self._stage.watching.look()
 
     def _pace(self) -> float:
         progress = sum(_progress(seat.mailbox) for seat in self._stage.seats.values())

@@ -38,6 +38,7 @@ from .recall import Recall
 from .sealing import INPUT, Sealing
 from .times import RecordedDeadlines
 from .turnstile import Turnstiles
+from .watching import Watching
 
 AT_ONCE = 64
 """How many instances' journals are taken over, or ended, together."""
@@ -137,6 +138,7 @@ class Stage:
         limit = switchboard.broker.max_payload
         self._stiles = Turnstiles(self._publish)
         self.backlog = Backlog(self._frame, self._stiles.hand_over, sink.say, limit)
+        self.watching = Watching(self.limits, unit.name, self.seats.values(), self.number_of)
         for index in everyone:
             self.seats[unit.role, index] = self._seat(parts[index], index)
 

@@ -225,3 +225,40 @@ def test_the_command_logs_where_it_is_asked_to(tmp_path: Path) -> None:
     assert sent[0]["message"].startswith("A sent Ask to B")
     quiet = subprocess.run(command[:1] + command[4:], capture_output=True, text=True, check=True)
     assert quiet.stderr == ""
+
+
+async def test_a62_a_long_history_and_a_full_mailbox_of_a_durable_session_warn(
+    broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pavane.actors.durable.watching.HISTORY", 4000)
+    monkeypatch.setattr("pavane.actors.durable.catching.FIRST", 0.05)
+    text = f"""#[namespace = "{unique}"]
+    protocol Long {{ roles: A, B; loop (count: 1900) {{ A -> B: M; }} B -> A: End; }}"""
+    events: list[Event] = []
+
+    async def fast(me: Endpoint) -> None:
+        for _ in range(1900):
+            await me.send("M")
+        await me.receive("End")
+
+    async def slow(me: Endpoint) -> None:
+        await asyncio.sleep(0.5)
+        for number in range(1900):
+            await me.receive("M")
+            if number % 10 == 0:
+                await me.now()
+        await asyncio.sleep(0.2)
+        await me.send("End")
+
+    async with pavane.open(broker_url) as runtime:
+        runtime.observe(events.append)
+        await runtime.run(pavane.load(text), A=fast, B=slow, durable=True, session="s")
+    assert "history" not in {e.limit for e in events if isinstance(e, LimitNear)}
+    events.clear()
+    monkeypatch.setattr("pavane.actors.durable.watching.HISTORY", 2500)
+    async with pavane.open(broker_url) as runtime:
+        runtime.observe(events.append)
+        await runtime.run(pavane.load(text), A=fast, B=slow, durable=True, session="t")
+    near = {e.limit: (e.name, e.allowed) for e in events if isinstance(e, LimitNear)}
+    assert near == {"history": ("B", 2500), "mailbox": ("B from A", 1024)}
+    assert sum(isinstance(e, LimitNear) for e in events) == 2
