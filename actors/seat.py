@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from ..effects.identity import Identity, SendContext
-from ..effects.pipeline import Pipeline
+from ..effects.pipeline import Passed, Pipeline
 from ..language.errors import PavaneError
+from ..language.machine import Action
 from ..language.monitor import Monitor
 from ..language.table import Step
 from .around import Around, SessionTrace
@@ -53,6 +54,10 @@ class Host(Protocol):
 Source = tuple[str, int]
 """An instance that is heard: role and index."""
 
+Ahead = Callable[[SendContext, Action, int], Awaitable[Passed | None]]
+"""Does what comes before an annotated send, but for the journal, for which the seat's frames wait. None,
+and nothing has happened, where it cannot."""
+
 Settle = Callable[[Callable[[], Source | None]], Awaitable[Source]]
 """Settles who is heard first where several may be: `await settle(who_is_ready_now)`."""
 
@@ -63,10 +68,11 @@ class Seat:
     `observe` is None when nobody watches. `chosen` is the branch that the role has announced
     and not yet begun. `deadlines` is None where the machine measures no time. `values` are the
     names that guards may use.
-    `settle` is None where who is heard first is a matter of who comes first.
+    `ahead` is None where an annotated send has to wait for its journal. `settle` is None where who is heard first is a matter of who comes first.
     """
 
     __slots__ = (
+        "ahead",
         "chosen",
         "codec",
         "context",
@@ -111,6 +117,7 @@ class Seat:
         self.context = context
         self.chosen = ""
         self.settle: Settle | None = None
+        self.ahead: Ahead | None = None
         self.values: dict[str, Any] = {}
         self.tally = Tally()
         self.deadlines: Deadlines | None = None

@@ -141,6 +141,10 @@ class Speaker:
             return None
         seat = self._seat
         copies = len(step.partners(seat.role, seat.index))
+        if seat.ahead is not None and move.retry is None:
+            passed = await seat.ahead(seat.context, step.action, copies)
+            if passed is not None:
+                return passed
 
         async def attempt() -> Passed:
             before = seat.session.pipeline.before_send

@@ -35,6 +35,7 @@ FIGURES = (
     "simulation",
     "steps",
     "durable",
+    "annotated",
     "projection",
     "subtyping",
 )

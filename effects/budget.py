@@ -8,6 +8,7 @@ one with nothing spent. A leakage budget belongs to (context, class of observers
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -127,6 +128,14 @@ class Budgets:
             ) from None
         except UnknownCounter:
             raise UnknownBudget(context, peer) from None
+
+    def take(self, context: str, peer: str, cost: int, account: str) -> Charged | None:
+        """As `charge` for an account, where that has drawn enough; None, and nothing has happened,
+        where the broker has to be asked."""
+        counter = flow_counter(context, peer)
+        lease = self._leases.opened(counter, account)
+        level = lease.take(cost, asyncio.get_running_loop().time())
+        return Charged(counter, cost, level, lease) if level is not None else None
 
     async def _once(self, counter: str, cost: int, key: str, turn: int) -> Charged:
         async def charge() -> Level:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from .command import Command, Snapshot
 from .effect import Effect
 from .entry import Entry
 from .identity import Identity, SendContext
-from .plan import Plan
+from .plan import Plan, Simple
 from .receipt import Receipt
 
 
@@ -58,6 +59,14 @@ async def always() -> None:
 
 class Driver(Protocol):
     def begin(self, snapshot: Snapshot) -> Transaction: ...
+
+    async def ahead(
+        self, snapshot: Snapshot, simple: Simple
+    ) -> tuple[Transaction, asyncio.Future[None]] | None:
+        """All that a send of a durable instance does, and what is done when the journal has it; that
+        fails with `JournalBroken`, and is shared with others. None, and nothing has happened,
+        where something else has to be waited for, or refuses it."""
+        ...
 
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
         """Raise what would refuse these sends for lack of a budget."""

@@ -77,6 +77,13 @@ class Journal(History):
             opening = self._writers[identity] = asyncio.create_task(self._resumed(identity))
         return await asyncio.shield(opening)
 
+    def opened(self, identity: Identity) -> Writer | None:
+        """The writer of one instance, if it has begun."""
+        opening = self._writers.get(identity)
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception():
+            return None
+        return opening.result()
+
     async def _resumed(self, identity: Identity) -> Writer:
         await self.open()
         writer = Writer(self._broker, self._signer, identity, self._clock)

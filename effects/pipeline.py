@@ -112,6 +112,22 @@ class Pipeline:
             withdrawal.add_done_callback(self._withdrawing.discard)
             raise
 
+    async def ahead(
+        self, context: SendContext, action: Action, copies: int
+    ) -> tuple[Passed, asyncio.Future[None]] | None:
+        """As `before_send` for a durable instance, without waiting for the journal: the message must
+        not leave before what is returned as well is done. None, and nothing has happened, where
+        `before_send` has more to wait for, or refuses."""
+        plan = self.plan(context.identity.role, action)
+        if plan.simple is None or self.observers:
+            return None
+        snapshot = Snapshot(context, action, copies, 0)
+        found = await self.driver.ahead(snapshot, plan.simple)
+        if found is None:
+            return None
+        transaction, stored = found
+        return Passed(transaction, (), lambda: self._sent(context, action)), stored
+
     async def _pass(
         self, context: SendContext, action: Action, copies: int, payload: Any
     ) -> Passed:

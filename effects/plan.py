@@ -5,17 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..language.machine import Action
+from . import handlers
 from .command import Handler
 from .effect import (
     CapabilityGuardEffect,
     Effect,
     FlowCostEffect,
+    JournalFactsEffect,
     JournalMergeEffect,
     LeakageEffect,
     StageName,
     effects_of,
 )
 from .registry import ExtensionRegistry
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """A send that takes capabilities, units and facts, and nothing else. `cost` is that of a copy."""
+
+    guards: tuple[str, ...]
+    cost: int
+    facts: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +39,8 @@ class Plan:
     observers: frozenset[str] = frozenset()
     """The classes of observers that it leaks to."""
     charges: bool = False
+    simple: Simple | None = None
+    """What it comes to, if all of it is known beforehand."""
 
     def __bool__(self) -> bool:
         return bool(self.steps)
@@ -60,6 +73,21 @@ def plan_of(registry: ExtensionRegistry, role: str, action: Action) -> Plan:
             observer for e in effects if isinstance(e, LeakageEffect) for observer, _ in e.leaks
         ),
         charges=any(isinstance(e, FlowCostEffect) and e.cost > 0 for e in effects),
+        simple=_simple(steps),
+    )
+
+
+def _simple(steps: tuple[tuple[Effect, Handler], ...]) -> Simple | None:
+    if any(
+        handler not in (handlers.guard, handlers.charge, handlers.record) for _, handler in steps
+    ):
+        return None
+    effects = [effect for effect, _ in steps]
+    facts = [fact for e in effects if isinstance(e, JournalFactsEffect) for fact in e.facts]
+    return Simple(
+        guards=tuple(e.capability for e in effects if isinstance(e, CapabilityGuardEffect)),
+        cost=sum(e.cost for e in effects if isinstance(e, FlowCostEffect)),
+        facts=tuple(dict.fromkeys(facts)),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from ..broker.errors import WrongSequence
 from ..language.machine import Action, Peer
+from .ahead import Settling, paid
 from .budget import Budgets, Charged
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
 from .driver import Still, always
@@ -16,10 +17,11 @@ from .errors import EffectDenied, UnknownBudget, UnknownLeakage
 from .identity import Identity, SendContext
 from .journal import Journal
 from .keys import Signer
-from .plan import Plan
+from .plan import Plan, Simple
 from .receipt import Receipt, ReceiptChain
 from .revocation import Revocations
 from .verifier import Verifier
+from .writer import Writer
 
 
 class BrokerDriver:
@@ -44,9 +46,27 @@ class BrokerDriver:
         self._epochs: dict[str, int] = {}
         self._taken: dict[Identity, SendContext] = {}
         self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
+        self._settling = Settling(budgets.settle)
 
     def begin(self, snapshot: Snapshot) -> BrokerTransaction:
         return BrokerTransaction(self, snapshot)
+
+    async def ahead(
+        self, snapshot: Snapshot, simple: Simple
+    ) -> tuple[BrokerTransaction, asyncio.Future[None]] | None:
+        identity = snapshot.context.identity
+        writer = self.journal.opened(identity)
+        chain = self._receipts.get(identity)
+        account = self._accounts.get(identity)
+        if writer is None or writer.is_broken or chain is None or not _is_open(account):
+            return None
+        charges = await paid(self, snapshot, simple)
+        if charges is None or writer.is_broken:
+            return None
+        transaction = BrokerTransaction(self, snapshot)
+        stored = transaction.put(charges, simple.facts, writer, chain)
+        self._settling.settle(charges, stored)
+        return transaction, stored
 
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
         if self.revocations is not None:
@@ -80,6 +100,10 @@ class BrokerDriver:
         if self._epochs.setdefault(charged.counter, epoch) != epoch:
             self._epochs[charged.counter] = epoch
             self.verifier.turn()
+
+    def account_of(self, identity: Identity) -> tuple[str, str]:
+        """The budget and the name of an account that is open."""
+        return self._accounts[identity].result()
 
     async def account(self, context: SendContext) -> str:
         """The account of a durable instance, opened with what its journal says it was charged."""
@@ -144,6 +168,10 @@ class BrokerDriver:
             # Who was killed may have drawn what nobody has asked for since.
             await self.account(taken)
         self._receipts.pop(identity, None)
+        writer = self.journal.opened(identity)
+        if writer is not None:
+            # A charge is open until it is stored, and keeps what is drawn ahead with it.
+            await writer.settled()
         opened = self._accounts.pop(identity, None)
         if opened is not None:
             where, name = await opened
@@ -171,6 +199,7 @@ class BrokerTransaction:
         self._facts: list[str] = []
         self._merges: list[Draft] = []
         self._is_left = False
+        self._stored: asyncio.Future[None] | None = None
         self.receipt: Receipt | None = None
         self.entries: tuple[Entry, ...] = ()
 
@@ -252,6 +281,19 @@ class BrokerTransaction:
         for charged in self.charges:
             self._driver.budgets.settle(charged)
 
+    def put(
+        self, charges: list[Charged], facts: Sequence[str], writer: Writer, chain: ReceiptChain
+    ) -> asyncio.Future[None]:
+        """As `commit`, at once, of what was charged elsewhere; what is returned is done when the
+        journal has it. Who charged settles."""
+        self._flow = charges
+        self._facts += facts
+        self._issue(chain)
+        self.entries, self._stored = writer.put([self._sent(), *self._fact_drafts()])
+        sends = self._driver.sends
+        sends[self._identity] = sends.get(self._identity, 0) + 1
+        return self._stored
+
     def _issue(self, chain: ReceiptChain) -> None:
         if not self._flow:
             return
@@ -294,6 +336,8 @@ class BrokerTransaction:
         """Nothing is given back unless the journal says first that it does not count: a budget may
         say more than its receipts come to, never less. All of it is tried, whatever the rest comes
         to; the first failure is raised."""
+        if self._stored is not None:
+            await asyncio.shield(self._stored)
         sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
         budgets = self._driver.budgets
         if self._snapshot.context.durable and self._is_left:
@@ -329,6 +373,10 @@ class BrokerTransaction:
             await budgets.give_back(charged)
         for charged in flow:
             budgets.settle(charged)
+
+
+def _is_open(account: asyncio.Task[tuple[str, str]] | None) -> bool:
+    return bool(account and account.done() and not account.cancelled() and not account.exception())
 
 
 def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:

@@ -26,10 +26,10 @@ PAUSE = 0.1
 HEAD_INTERVAL = 0.2
 """Seconds between two heads of a busy writer; one more is written at its end."""
 
-BATCH = 256
-"""The most entries in one record."""
+BATCH = 768
+"""The most entries in one record: some 200 KiB."""
 
-_Waiting = tuple[tuple[Entry, ...], asyncio.Future[None]]
+_Waiting = tuple[list[Entry], asyncio.Future[None]]
 
 
 class Writer:
@@ -54,6 +54,7 @@ class Writer:
         self._unsent: list[int] = []
         self._queue: list[_Waiting] = []
         self._flight: list[_Waiting] = []
+        self._open: _Waiting | None = None
         self._flushing: asyncio.Task[None] | None = None
         self._heading: asyncio.Task[None] | None = None
         self._stored = (0, self.hash)
@@ -125,12 +126,36 @@ class Writer:
         """
         if self._broken is not None:
             raise self._broken
-        added = tuple(self._chain(draft) for draft in drafts)
+        added = [self._chain(draft) for draft in drafts]
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((added, stored))
+        self._open = None
         self._start()
         await stored
-        return added
+        return tuple(added)
+
+    def put(self, drafts: Sequence[Draft]) -> tuple[tuple[Entry, ...], asyncio.Future[None]]:
+        """As `add`, without waiting. What is returned as well is done once they are stored, or fails
+        with `JournalBroken`; others may be given the same, so it is not to be cancelled."""
+        if self._broken is not None:
+            raise self._broken
+        added = tuple([self._chain(draft) for draft in drafts])
+        if self._open is None or len(self._open[0]) + len(added) > BATCH:
+            self._open = ([], asyncio.get_running_loop().create_future())
+            self._queue.append(self._open)
+            self._start()
+        self._open[0].extend(added)
+        return added, self._open[1]
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether nothing more can be added."""
+        return self._broken is not None
+
+    async def settled(self) -> None:
+        """Wait until everything added is stored, or cannot be."""
+        while self._flushing is not None:
+            await asyncio.wait([self._flushing])
 
     async def retract(self, sent: Entry, reason: str) -> None:
         """Mark a `sent` entry and its facts as not holding; returns once readers see it."""
@@ -141,8 +166,7 @@ class Writer:
 
     async def finish(self) -> None:
         """Wait for what was added and write the last head."""
-        while self._flushing is not None:
-            await asyncio.wait([self._flushing])
+        await self.settled()
         if self._heading is not None:
             self._heading.cancel()
             await asyncio.wait([self._heading])
@@ -198,6 +222,7 @@ class Writer:
             if not stored.done():
                 stored.set_exception(error)
         self._queue.clear()
+        self._open = None
 
     def _take(self) -> list[_Waiting]:
         taken, total = 0, 0
@@ -207,6 +232,8 @@ class Writer:
                 break
             taken += 1
         batch, self._queue = self._queue[:taken], self._queue[taken:]
+        if not self._queue:
+            self._open = None
         return batch
 
     async def _append(self, record: bytes, message_id: str) -> int:

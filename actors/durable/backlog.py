@@ -11,9 +11,11 @@ anything outside the session can see a result, all of it is stored.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 
 from ...broker.frame import Message
+from ..outlet import Outbox
 from .lanes import DurableOutlet
 
 HOLD = 0.01
@@ -39,6 +41,16 @@ MUCH = 64 * 1024
 Publish = Callable[[str, bytes], None]
 
 
+class Gate:
+    """What one instance has said, with the journal's word that each frame waits for."""
+
+    __slots__ = ("held", "last")
+
+    def __init__(self, last: asyncio.Future[None]) -> None:
+        self.last = last
+        self.held: deque[tuple[asyncio.Future[None], DurableOutlet, list[Message]]] = deque()
+
+
 class Backlog:
     """Owned by the stage of a unit. `hand_over(subject, frame)` puts a frame into the log, in the
     order of the calls; `say(subject, frame)` publishes one outside of it."""
@@ -60,15 +72,44 @@ class Backlog:
         self._count = self._bytes = 0
         self._straight = SETTLED
         self._timer: asyncio.TimerHandle | None = None
+        self._gates: dict[Outbox, Gate] = {}
+        self._closed = False
+
+    def gate(self, outbox: Outbox, stored: asyncio.Future[None]) -> None:
+        """Keep what `outbox` says from now on until `stored` is done, which is so later than any
+        that was given for it before."""
+        gate = self._gates.get(outbox)
+        if gate is None:
+            gate = self._gates[outbox] = Gate(stored)
+        elif gate.last is stored:
+            return
+        gate.last = stored
+        stored.add_done_callback(lambda _: self._pass(outbox, gate))
 
     def add(self, outlet: DurableOutlet, batch: list[Message]) -> None:
-        """Send one frame of `outlet`."""
+        """Send one frame of `outlet`, as soon as it may leave."""
+        gate = self._gates.get(outlet.outbox)
+        if gate is None:
+            self._send(outlet, batch)
+        else:
+            gate.held.append((gate.last, outlet, batch))
+
+    def _pass(self, outbox: Outbox, gate: Gate) -> None:
+        """Send what may leave by now. Where a journal has failed nothing does any more."""
+        held = gate.held
+        while held and _is_stored(held[0][0]):
+            _, outlet, batch = held.popleft()
+            self._send(outlet, batch)
+        if not held and _is_stored(gate.last):
+            self._gates.pop(outbox, None)
+
+    def _send(self, outlet: DurableOutlet, batch: list[Message]) -> None:
         data = self._encode(batch)
         now = self._loop.time()
         quick = now - outlet.spoke < QUICK
         outlet.spoke = now
-        if self._straight:
-            self._straight -= 1
+        if self._straight or self._closed:
+            self._straight = max(self._straight - 1, 0)
         elif quick and outlet.live and len(batch) <= FEW and len(data) <= SMALL:
             self._say(outlet.live, data)
             self._hold(outlet.subject, batch, len(data))
@@ -89,9 +130,16 @@ class Backlog:
         elif self._timer is None:
             self._timer = self._loop.call_later(HOLD, self.flush)
 
-    def settle(self) -> None:
-        """Hand over all, as somebody waits until it is stored."""
+    async def settle(self) -> None:
+        """Hand over all, as somebody waits until it is stored. Raises `JournalBroken`."""
+        for gate in list(self._gates.values()):
+            await asyncio.shield(gate.last)
         self._straight = SETTLED
+        self.flush()
+
+    def close(self) -> None:
+        """Nothing is to wait any more, but for its journal."""
+        self._closed = True
         self.flush()
 
     def flush(self) -> None:
@@ -103,3 +151,7 @@ class Backlog:
         self._count = self._bytes = 0
         for subject, messages in waiting.items():
             self._hand_over(subject, self._encode(messages))
+
+
+def _is_stored(word: asyncio.Future[None]) -> bool:
+    return word.done() and not word.cancelled() and word.exception() is None

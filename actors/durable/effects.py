@@ -8,7 +8,8 @@ recorded again, be its frame in the log or not.
 
 from __future__ import annotations
 
-from collections import deque
+import asyncio
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
@@ -70,6 +71,9 @@ class OnceOnly(Pipeline):
         self._recalls = recalls
         self._recorder = recorder
         self._broken = broken
+        self._through = Counter[int]()
+        """How many annotated messages of each instance were not refused."""
+        self._watched: asyncio.Future[None] | None = None
         self._sealing = sealing
         self._passed: dict[int, deque[tuple[Entry, ...]]] = {}
         self._admitted = {(a.role, a.sender, a.digest) for a in admitted}
@@ -98,16 +102,19 @@ class OnceOnly(Pipeline):
     ) -> Passed:
         index = context.identity.index or 0
         recall = self._recalls[index]
-        if recall.is_next(Refused):
+        if recall.refuses(self._through[index]):
             number, refused = recall.next(Refused, f"a message {action.label} refused")
             assert refused is not None
             await recall.returns(number)
             raise self._restored(context.identity, refused)
         before = self._passed.get(index)
-        if before:
-            return self._again(context, action, before.popleft())
         try:
-            return await self._base.before_send(context, action, copies, payload)
+            if before:
+                passed = self._again(context, action, before.popleft())
+            else:
+                passed = await self._base.before_send(context, action, copies, payload)
+            self._through[index] += 1
+            return passed
         except (JournalBroken, HoldTaken) as error:
             self._broken(error)
             raise
@@ -120,7 +127,7 @@ class OnceOnly(Pipeline):
     def _refused(self, who: Identity, number: int, error: EffectError) -> Refused:
         where = (who.role, who.index or 0)
         fields = self._sealing.seal(where, _refusal(number), pack(_facts(error)))
-        return Refused(where[1], number, error.code, fields)
+        return Refused(where[1], number, error.code, fields, self._through[where[1]])
 
     def _restored(self, who: Identity, refused: Refused) -> PavaneError:
         """The error as it was raised, with its facts."""
@@ -131,6 +138,26 @@ class OnceOnly(Pipeline):
         vars(error).update(fields)
         error.args = (fields.get("message", ""),)
         return error
+
+    async def ahead(
+        self, context: SendContext, action: Action, copies: int
+    ) -> tuple[Passed, asyncio.Future[None]] | None:
+        index = context.identity.index or 0
+        if self._passed.get(index) or self._recalls[index].refuses(self._through[index]):
+            return None
+        found = await self._base.ahead(context, action, copies)
+        if found is None:
+            return None
+        self._through[index] += 1
+        if found[1] is not self._watched:
+            self._watched = found[1]
+            self._watched.add_done_callback(self._is_stored)
+        return found
+
+    def _is_stored(self, stored: asyncio.Future[None]) -> None:
+        error = None if stored.cancelled() else stored.exception()
+        if isinstance(error, PavaneError):
+            self._broken(error)
 
     def _again(self, context: SendContext, action: Action, entries: tuple[Entry, ...]) -> Passed:
         sent = entries[0]

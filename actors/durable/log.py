@@ -4,7 +4,7 @@ demand."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 from ...broker.contract import Broker, Fence
@@ -35,7 +35,7 @@ class UnitLog:
         self._stream = place.stream
         self._own = place.own(role, start)
         self._fence = fence
-        self._id = f"{place.session}.{role}.{start}.{incarnation}"
+        self._id = f"{place.protocol}.{place.session}.{role}.{start}.{incarnation}"
         self._failed = failed
         self._loop = asyncio.get_running_loop()
         self._count = 0
@@ -44,7 +44,7 @@ class UnitLog:
         self._stored: asyncio.Future[None] | None = None
         self._settled: list[asyncio.Future[None]] = []
         self.failure: BrokerError | None = None
-        self.before: Callable[[], None] = lambda: None
+        self.before: Callable[[], Awaitable[None]] | None = None
         """Called before it is waited until all is stored: what else is to be handed over?"""
 
     def hand_over(self, subject: str, data: bytes) -> asyncio.Future[int] | None:
@@ -81,7 +81,8 @@ class UnitLog:
 
     async def settled(self) -> None:
         """Wait until everything handed over, and every step, is stored. Raises what refused it."""
-        self.before()
+        if self.before is not None:
+            await self.before()
         self._flush()
         while self._unstored and self.failure is None:
             future: asyncio.Future[None] = self._loop.create_future()

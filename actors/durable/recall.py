@@ -133,9 +133,11 @@ class Recall:
 
     # --- departures ----------------------------------------------------------------------
 
-    def is_next(self, kind: type[Step]) -> bool:
-        """Whether the next step was recorded as one of this kind."""
-        return isinstance(self._recorded.get(self.number + 1), kind)
+    def refuses(self, passed: int) -> bool:
+        """Whether the next step was recorded as the refusal of a message, after `passed` that were not
+        refused."""
+        step = self._recorded.get(self.number + 1)
+        return isinstance(step, Refused) and step.passed in (passed, -1)
 
     def depart(
         self, step: str, expected: str, got: str, payloads: tuple[bytes, bytes] | None = None

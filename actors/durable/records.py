@@ -146,12 +146,14 @@ class Read(_Record, frozen=True, tag="read"):
 
 class Refused(_Record, frozen=True, tag="refused"):
     """The effects refused a message; the `fields` of the error by name, as far as they pack, packed
-    and sealed."""
+    and sealed. `passed` annotated messages of the instance were not refused before; -1 where
+    that was not recorded."""
 
     index: int
     number: int
     code: str
     fields: bytes
+    passed: int = -1
 
 
 class Merged(_Record, frozen=True, tag="merged"):

@@ -11,8 +11,9 @@ from typing import Any, Protocol
 from ...broker.frame import Control, Frame, encode, framer
 from ...effects.driver import Still
 from ...effects.identity import Identity, SendContext
-from ...effects.pipeline import Pipeline
+from ...effects.pipeline import Passed, Pipeline
 from ...language.errors import PavaneError
+from ...language.machine import Action
 from ..around import Around, SessionTrace
 from ..audience import how_far
 from ..cast import Cast
@@ -156,6 +157,8 @@ class Stage:
         )  # fmt: skip
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         seat.settle = partial(self.calls.first, mailbox)
+        if self._observe is None:
+            seat.ahead = partial(self._ahead, outbox)
         if part.times:
             seat.deadlines = RecordedDeadlines(
                 seat, self._clock, lambda error: self.fail(error, seat.name),
@@ -238,6 +241,16 @@ class Stage:
         except PavaneError as error:
             self._player.fail(error, "the runtime")
             return None
+
+    async def _ahead(
+        self, outbox: DurableOutbox, context: SendContext, action: Action, copies: int
+    ) -> Passed | None:
+        found = await self.pipeline.ahead(context, action, copies)
+        if found is None:
+            return None
+        passed, stored = found
+        self.backlog.gate(outbox, stored)
+        return passed
 
     def _flush_one(self, index: int) -> None:
         self.seats[self._player.assignment.role, index].outbox.flush()
@@ -351,7 +364,7 @@ class Stage:
                 outlet.wake()
 
     def close(self) -> None:
-        self.backlog.flush()
+        self.backlog.close()
         self.post.closed = True
         for seat in self.seats.values():
             if seat.deadlines is not None:

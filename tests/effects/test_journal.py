@@ -33,13 +33,13 @@ async def read_all(journal: Journal, namespace: str) -> list[Entry]:
 async def test_what_is_added_in_one_turn_goes_in_one_record(desk: Desk) -> None:
     who = desk.identity()
     await desk.journal.add(who, [draft("first")])
-    await asyncio.gather(*(desk.journal.add(who, [draft(f"f{i}")]) for i in range(300)))
+    await asyncio.gather(*(desk.journal.add(who, [draft(f"f{i}")]) for i in range(1000)))
     found = desk.broker.read(JOURNAL, journal_subject(who))
     records = [record async for record in found]
     assert len(records) == 3
     entries = await read_all(desk.journal, desk.namespace)
-    assert [entry.number for entry in entries] == list(range(1, 302))
-    assert [entry.name for entry in entries] == ["first", *(f"f{i}" for i in range(300))]
+    assert [entry.number for entry in entries] == list(range(1, 1002))
+    assert [entry.name for entry in entries] == ["first", *(f"f{i}" for i in range(1000))]
 
 
 async def test_a_journal_is_queried_by_role_and_session_and_fact(desk: Desk) -> None:

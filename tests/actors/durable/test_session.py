@@ -134,6 +134,18 @@ async def test_a_call_that_failed_fails_the_same_way_again(
     assert calls == [1]
 
 
+async def test_sessions_of_one_name_are_apart_where_their_protocols_are(
+    runtime: pavane.Runtime, unique: str
+) -> None:
+    """Also to a stream that knows its latest records again by their ids."""
+    for name in ("First", "Second"):
+        protocol = f"{name}{unique}"
+        ask = pavane.load(ASK.replace("Ask {", f"{protocol} {{"))
+        await runtime.run(ask, A=asker, B=teller, durable=True, session=unique)
+        found = await audit(runtime.broker, Place("", protocol, unique))
+        assert (found.faults, found.messages) == ([], 2)
+
+
 async def test_a_refusal_is_the_same_when_it_is_played_again(
     runtime: pavane.Runtime, unique: str
 ) -> None:
