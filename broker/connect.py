@@ -44,5 +44,7 @@ async def _embedded(options: ConnectOptions) -> Broker:
 
     store = None if options.store is None else Path(options.store)
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(Server(port=options.port, store=store))
+        server = await stack.enter_async_context(
+            Server(port=options.port, store=store, sync=options.sync)
+        )
         return await open_nats(server.url, options, stack)

@@ -54,7 +54,9 @@ class Server:
     """One nats-server. Use it as an async context manager, or `start` and `stop` it.
 
     `store` is a directory that is kept; `port` a fixed one; `routes` makes it node `name` of a
-    cluster that listens for the others on `cluster_port`.
+    cluster that listens for the others on `cluster_port`. `sync` are the seconds between two writes of
+    what is stored to the disk, 0 for each record before it is acknowledged, and None for the
+    server's own two minutes: what a power cut may cost.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class Server:
         name: str = "pavane",
         cluster_port: int | None = None,
         routes: tuple[int, ...] = (),
+        sync: float | None = None,
         arguments: tuple[str, ...] = (),
     ) -> None:
         self._fixed_port = port
@@ -72,6 +75,7 @@ class Server:
         self._name = name
         self._cluster_port = cluster_port
         self._routes = routes
+        self._sync = sync
         self._arguments = arguments
         self._own: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -193,6 +197,12 @@ class Server:
             command += ["--cluster_name", "pavane"]
             command += ["--cluster", f"nats://{HOST}:{self._cluster_port}"]
             command += ["--routes", ",".join(f"nats://{HOST}:{port}" for port in self._routes)]
+        if self._sync is not None:
+            # There is no option for it.
+            settings = own / "server.conf"
+            interval = f"{self._sync:g}s" if self._sync else "always"
+            settings.write_text(f'jetstream {{ sync_interval: "{interval}" }}\n', encoding="ascii")
+            command += ["-c", str(settings)]
         return [*command, *self._arguments]
 
     async def _ready(self, own: Path) -> None:

@@ -49,7 +49,8 @@ class ConnectOptions:
     `replicas` is for the streams that are created: 3 where the servers are a cluster.
     `keeping` says how streams are kept that are created, by the first word of their names:
     `{"SESSIONS": Keeping(size=10 << 30)}`.
-    `store` and `port` are for `embedded`: a directory that is kept, and a fixed port.
+    `store`, `port` and `sync` are for `embedded`: a directory that is kept, a fixed port, and the
+    seconds between two writes to the disk (0: before each acknowledgement).
     """
 
     name: str = "pavane"
@@ -69,6 +70,7 @@ class ConnectOptions:
     keeping: Mapping[str, Keeping] = field(default_factory=lambda: {"SESSIONS": Keeping()})
     store: str | None = None
     port: int | None = None
+    sync: float | None = None
 
     @property
     def has_credentials(self) -> bool:

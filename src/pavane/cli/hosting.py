@@ -21,13 +21,13 @@ WATCH = 0.5
 """Seconds between two looks at whether the server is still there."""
 
 
-def host(port: int, store: Path | None, *, json: bool) -> None:
+def host(port: int, store: Path | None, sync: float | None, *, json: bool) -> None:
     """Serve until SIGTERM, which is the proper end, or Ctrl-C."""
     address(None, store)
 
     async def main() -> None:
         kept = None if store is None else store.absolute()
-        async with Server(port=port or None, store=kept) as server:
+        async with Server(port=port or None, store=kept, sync=sync) as server:
             _announce(server, kept, json=json)
             await _watch(server)
 

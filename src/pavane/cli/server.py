@@ -20,15 +20,26 @@ def server(
         int, typer.Option("--port", min=0, max=65535, help="0 takes a free one.")
     ] = 4222,
     store: Store = None,
+    sync: Annotated[
+        str | None,
+        typer.Option(
+            "--sync",
+            metavar="always|AGE",
+            help="Write to the disk so often: always, 5s. Default: 2m.",
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Run a NATS server with JetStream on loopback until Ctrl-C or SIGTERM ends it.
 
-    Without --store its streams are gone when it ends.
+    Without --store its streams are gone when it ends. With --sync always a record is on the disk
+    before it is acknowledged, so that it outlasts a power cut.
 
     [dim]Example:[/dim]
       pavane server --port 4222 --store .store
     """
+    from .ages import seconds
     from .hosting import host
 
-    host(port, store, json=json)
+    pause = 0.0 if sync == "always" else None if sync is None else seconds("--sync", sync)
+    host(port, store, pause, json=json)
