@@ -44,7 +44,9 @@ class View:
         self._nodes = flow.nodes
         self._covers = flow.instances.covers
         self._single = who.start is None
-        self._live: set[int] | None = None
+        self._live = set[int]()
+        self._before: dict[int, list[int]] = {}
+        self._lanes: dict[int, tuple[int, set[int]]] = {}
         self._known = 0
         self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
         self._concerned: dict[int, bool] = {}
@@ -166,7 +168,7 @@ class View:
             return {self._entered(start, border): {}}
         found: dict[Head, Decisions] = {}
         seen = {start}
-        waiting = list(self._onwards(start, {}, found))
+        waiting = list(self._onwards(start, {}, found, border))
         while waiting:
             number, decisions = waiting.pop()
             number = self._past_others(number)
@@ -176,7 +178,7 @@ class View:
             if number == border or self.is_head(number):
                 found.setdefault(self._entered(number, border), decisions)
             else:
-                waiting.extend(self._onwards(number, decisions, found))
+                waiting.extend(self._onwards(number, decisions, found, border))
         return found or {OVER: {}}
 
     def _past_others(self, number: int) -> int:
@@ -197,7 +199,7 @@ class View:
         return Product(number, tuple(frozenset(self.heads(e, node.join)) for e in entries))
 
     def _onwards(
-        self, number: int, decisions: Decisions, found: dict[Head, Decisions]
+        self, number: int, decisions: Decisions, found: dict[Head, Decisions], border: int
     ) -> Iterator[tuple[int, Decisions]]:
         node = self.node(number)
         if not isinstance(node, Branching):
@@ -206,37 +208,52 @@ class View:
         for branch in reversed(range(len(node.ways))):
             entry = node.ways[branch].entry
             taken = {**decisions, number: branch}
-            if self._is_live(entry):
+            if self._is_live(entry, border):
                 yield entry, taken
             else:
                 found.setdefault(OVER, taken)
 
-    def _is_live(self, number: int) -> bool:
-        """Whether some head can be reached; a silent loop without a way out has none."""
+    def _is_live(self, number: int, border: int) -> bool:
+        """Whether a head can be reached; a silent loop without a way out has none. In a branch of
+        `parallel` its join is one."""
         if not self.flow.cyclic:
             return True
-        if self._live is None:
-            self._live = self._reaching_heads()
-        return number in self._live or number >= self._known
+        if self._known < len(self._nodes):
+            self._see_what_is_new()
+        return number in self._live or (border >= 0 and number in self._before_join(border))
 
-    def _reaching_heads(self) -> set[int]:
-        before: dict[int, list[int]] = {}
-        live = set[int]()
-        # Looking at a `foreach` compiles the rounds that the class is in: the list grows.
-        for number, _ in enumerate(self.flow.nodes):
-            if self.is_head(number) or isinstance(self.node(number), Join):
-                live.add(number)
-            else:
-                for after in self.silent(number):
-                    before.setdefault(after, []).append(number)
-        self._known = len(self.flow.nodes)
-        waiting = list(live)
-        while waiting:
-            for number in before.get(waiting.pop(), ()):
-                if number not in live:
-                    live.add(number)
+    def _see_what_is_new(self) -> None:
+        """Looking at a `foreach`, or writing a round of a loop out, makes the graph grow."""
+        waiting = list[int]()
+        while self._known < len(self._nodes):
+            number = self._known
+            self._known += 1
+            if self.is_head(number):
+                waiting.append(number)
+                continue
+            for after in self.silent(number):
+                self._before.setdefault(after, []).append(number)
+                if after in self._live:
                     waiting.append(number)
-        return live
+        self._reach(waiting, self._live)
+
+    def _before_join(self, join: int) -> set[int]:
+        """The nodes inside a `parallel` from which its join can be reached; its fork is a head."""
+        found = self._lanes.get(join)
+        if found is None or found[0] < self._known:
+            found = self._lanes[join] = (self._known, set())
+            self._reach([join], found[1])
+        return found[1]
+
+    def _reach(self, ends: list[int], found: set[int]) -> None:
+        """Add to `found` all from which one of `ends` can be reached silently."""
+        found.update(ends)
+        waiting = list(ends)
+        while waiting:
+            for number in self._before.get(waiting.pop(), ()):
+                if number not in found:
+                    found.add(number)
+                    waiting.append(number)
 
     # actions ----------------------------------------------------------------------------
 
