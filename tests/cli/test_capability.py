@@ -146,7 +146,7 @@ def revoke(ids: list[str]) -> Use:
         (issue(["a"], key="pilot.token"), "holds no key"),
         (issue(["a"], key="none"), "No such file"),
         (issue(["a"], lasting="ever"), "no length of time"),
-        (issue(["a"], out="pilot.token"), "there already"),
+        (issue(["a"], out="pilot.token"), "never written over one"),
         (issue([f"capability_number_{i}" for i in range(150)]), "2048"),
         (attenuate("root.key.pub", None), "shall not allow"),
         (attenuate("root.key", "1m"), "the secret key"),

@@ -52,9 +52,9 @@ class KeyFileUnusable(UsageError):
 
     code = "PV625"
 
-    def __init__(self, place: Path, reason: str) -> None:
+    def __init__(self, place: Path, reason: str, hint: str = "") -> None:
         super().__init__(
             f"{place} cannot be used: {reason}",
-            hint="name another file, one made by `pavane capability`",
+            hint=hint or "name another file, one made by `pavane capability`",
         )
         self.place = place

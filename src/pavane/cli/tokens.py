@@ -41,6 +41,7 @@ T = TypeVar("T")
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_LIFE = 3650 * 86400
+KEPT = "name another file: keys and tokens are never written over one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ def keygen(file: Path, *, show: bool, json: bool) -> None:
         return
     public = file.with_name(f"{file.name}.pub")
     if public.exists():
-        raise KeyFileUnusable(public, "it is there already")
+        raise KeyFileUnusable(public, "it is there already", KEPT)
     _write(file, key.seed.hex() + "\n")
     public.write_text(f"{key.public.hex()} # {file.name}\n", encoding="utf-8")
     told = f"wrote {file}, which stays secret, and {public}\npublic key {key.public.hex()}"
@@ -201,7 +202,7 @@ def _write(path: Path, text: str) -> None:
     try:
         write_secret(path, text)
     except FileExistsError:
-        raise KeyFileUnusable(path, "it is there already") from None
+        raise KeyFileUnusable(path, "it is there already", KEPT) from None
     except OSError as error:
         raise KeyFileUnusable(path, error.strerror or str(error)) from None
 
