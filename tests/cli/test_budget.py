@@ -21,6 +21,7 @@ from pavane.effects.identity import Identity
 from pavane.effects.journal import Journal
 from pavane.effects.keys import Signer
 from pavane.effects.receipt import Receipt, ReceiptChain
+from pavane.language.errors import PavaneError
 
 Pavane = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -43,6 +44,12 @@ def survey(tmp_path: Path, unique: str) -> Path:
 @pytest.fixture
 def where(nats_url: str) -> budgeting.Where:
     return budgeting.Where(nats_url, None, False)
+
+
+async def leak(where: budgeting.Where, context: str, amount: int) -> None:
+    broker = await connect(str(where.url))
+    await Budgets(broker).leak(context, "external", amount)
+    await broker.close()
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> Any:
@@ -81,20 +88,31 @@ def test_a30_a_rotation_begins_the_next_epoch(
     assert [row["epoch"] for row in printed(capsys)["budgets"]] == [2, 1]
 
 
+def test_what_was_set_before_a_limit_that_is_refused_is_told(
+    survey: Path, where: budgeting.Where, unique: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def define(asker: int, leaks: int) -> None:
+        given = [f"Asker={asker}"], [f"external={leaks}"]
+        budgeting.define(str(survey), None, *given, None, where, json=True)
+
+    define(60, 3)
+    asyncio.run(leak(where, f"{unique}.Survey", 2))
+    capsys.readouterr()
+    with pytest.raises(PavaneError, match="cannot be 1, as 2 are spent"):
+        define(70, 1)
+    (told,) = printed(capsys)["budgets"]
+    assert told["limit"] == 70
+
+
 def test_a37_a_leakage_budget_has_a_window(
     survey: Path, where: budgeting.Where, unique: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     budgeting.define(str(survey), None, [], ["external=3"], "1s", where, json=True)
     assert printed(capsys)["budgets"][0]["window"] == 1.0
 
-    async def leak(amount: int) -> None:
-        broker = await connect(str(where.url))
-        await Budgets(broker).leak(f"{unique}.Survey", "external", amount)
-        await broker.close()
-
-    asyncio.run(leak(3))
+    asyncio.run(leak(where, f"{unique}.Survey", 3))
     time.sleep(1.05)
-    asyncio.run(leak(3))
+    asyncio.run(leak(where, f"{unique}.Survey", 3))
 
 
 async def forged(url: str, namespace: str, cost: int, *, again: bool) -> None:

@@ -64,18 +64,23 @@ def define(
     _refuse_unknown_observers(leaks, compiled)
     length = None if window is None else _window(window)
 
-    async def main() -> list[tuple[str, Level]]:
+    done: list[tuple[str, Level]] = []
+
+    async def main() -> None:
         async with where.connected(kept=False) as broker:
             budgets, here = Budgets(broker), context(compiled)
-            done: list[tuple[str, Level]] = []
             for role, limit in limits.items():
                 done.append((role, await budgets.define(here, role, limit, window=length)))
             for observer, limit in leaks.items():
                 level = await budgets.define_leakage(here, observer, limit, window=length)
                 done.append((f"leakage to {observer}", level))
-            return done
 
-    _tell(compiled, play(main), json=json)
+    try:
+        play(main)
+    finally:
+        # Also those that were set before one that is refused.
+        if done:
+            _tell(compiled, done, json=json)
 
 
 def rotate(file: str, name: str | None, roles: list[str], where: Where, *, json: bool) -> None:
