@@ -6,9 +6,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from ..effects.identity import Identity, SendContext
-from ..effects.pipeline import Passed, Pipeline
+from ..effects.pipeline import Passed, Pipeline, Plan
 from ..language.errors import PavaneError
-from ..language.machine import Action
 from ..language.monitor import Monitor
 from ..language.table import Step
 from .around import Around, SessionTrace
@@ -54,7 +53,7 @@ class Host(Protocol):
 Source = tuple[str, int]
 """An instance that is heard: role and index."""
 
-Ahead = Callable[[SendContext, Action, int], Awaitable[Passed | None]]
+Ahead = Callable[[SendContext, Plan, int], Awaitable[Passed | None]]
 """Does what comes before an annotated send, but for the journal, for which the seat's frames wait. None,
 and nothing has happened, where it cannot."""
 

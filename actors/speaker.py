@@ -63,7 +63,8 @@ class Speaker:
         move = self._move(route[-1])
         raw = pack_for(move)
         payload = self._seal(move.step, move.write(raw))
-        route = await self._room(lambda: self._route(label, whom))
+        known = route
+        route = await self._room(lambda: self._again(known, label, whom))
         for step in route:
             require(step, self._seat.monitor, self._seat.values)
         passed = await self._pass(route[-1], raw)
@@ -142,7 +143,7 @@ class Speaker:
         seat = self._seat
         copies = len(step.partners(seat.role, seat.index))
         if seat.ahead is not None and move.retry is None:
-            passed = await seat.ahead(seat.context, step.action, copies)
+            passed = await seat.ahead(seat.context, move.plan, copies)
             if passed is not None:
                 return passed
 

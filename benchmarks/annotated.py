@@ -1,5 +1,9 @@
-"""What annotations cost in a durable session: messages/s on one channel, each with a capability, a
-charge from a lease and two facts, against messages without any, both stored and delivered."""
+"""What annotations cost in a durable session: messages with a capability, a charge from a lease and
+two facts each, against messages without any, both stored and delivered.
+
+* a stream: messages/s on one channel, as fast as they can be sent.
+* sessions: questions/s of 64 sessions at once, where each waits for its answer.
+"""
 
 from __future__ import annotations
 
@@ -10,41 +14,75 @@ from benchmarks.measure import PAYLOAD, Figure, medians, rate
 from pavane.broker.embedded import Server
 
 MESSAGES = 5_000
+BARE = 40_000
+"""So many that they take about as long: on a busy machine a short run is favoured."""
+
+SESSIONS = 64
+ROUNDS = 20
 
 
-def protocol(name: str, annotations: str) -> pavane.Choreography:
+def protocol(name: str, annotations: str, count: int) -> pavane.Choreography:
     return pavane.load(
-        f"protocol {name} {{ roles: A, B; loop (count: {MESSAGES}) {{ A{annotations} -> B: Item(String) }} }}"
+        f"protocol {name} {{ roles: A, B; loop (count: {count}) {{ A{annotations} -> B: Item(String) }} }}"
     )
 
 
-annotated = protocol(
-    "Annotated",
-    '[guard_capability = "deliver", flow_cost = 1, journal_facts = "item_made, item_sent"]',
+ANNOTATIONS = (
+    '[guard_capability = "deliver", flow_cost = 1, journal_facts = "item_made, item_sent"]'
 )
-bare = protocol("Bare", "")
+annotated = protocol("Annotated", ANNOTATIONS, MESSAGES)
+bare = protocol("Bare", "", BARE)
 
 
-async def sender(me: pavane.Endpoint) -> None:
-    for _ in range(MESSAGES):
-        await me.send("Item", PAYLOAD)
+async def played(runtime: pavane.Runtime, choreography: pavane.Choreography, count: int) -> float:
+    async def sender(me: pavane.Endpoint) -> None:
+        for _ in range(count):
+            await me.send("Item", PAYLOAD)
+
+    async def receiver(me: pavane.Endpoint) -> None:
+        for _ in range(count):
+            await me.receive("Item")
+
+    return await rate(count, runtime.run(choreography, A=sender, B=receiver, durable=True))
 
 
-async def receiver(me: pavane.Endpoint) -> None:
-    for _ in range(MESSAGES):
-        await me.receive("Item")
+def asking(name: str, annotations: str) -> pavane.Choreography:
+    return pavane.load(
+        f"protocol {name} {{ roles: A, B; loop (count: {ROUNDS}) {{"
+        f" A{annotations} -> B: Ask(String) B -> A: Tell(String) }} }}"
+    )
 
 
-async def played(runtime: pavane.Runtime, choreography: pavane.Choreography) -> float:
-    return await rate(MESSAGES, runtime.run(choreography, A=sender, B=receiver, durable=True))
+costly_ask, bare_ask = asking("CostlyAsk", ANNOTATIONS), asking("BareAsk", "")
+
+
+async def asker(me: pavane.Endpoint) -> None:
+    for _ in range(ROUNDS):
+        await me.send("Ask", PAYLOAD)
+        await me.receive("Tell")
+
+
+async def teller(me: pavane.Endpoint) -> None:
+    for _ in range(ROUNDS):
+        await me.send("Tell", await me.receive("Ask"))
+
+
+async def asked(runtime: pavane.Runtime, choreography: pavane.Choreography) -> float:
+    sessions = [runtime.run(choreography, A=asker, B=teller, durable=True) for _ in range(SESSIONS)]
+    return await rate(SESSIONS * ROUNDS, asyncio.gather(*sessions))
 
 
 async def main() -> None:
     async with Server() as server, pavane.open(server.url) as runtime:
         ours, theirs = await medians(
-            lambda: played(runtime, annotated), lambda: played(runtime, bare)
+            lambda: played(runtime, annotated, MESSAGES), lambda: played(runtime, bare, BARE)
         )
-    Figure("annotated durable message", ours, theirs, ours / theirs, 0.5, "messages/s").show()
+        Figure("annotated durable stream", ours, theirs, ours / theirs, 0.5, "messages/s").show()
+        ours, theirs = await medians(
+            lambda: asked(runtime, costly_ask), lambda: asked(runtime, bare_ask)
+        )
+        name = f"annotated durable questions, {SESSIONS} sessions"
+        Figure(name, ours, theirs, ours / theirs, 0.5, "round trips/s").show()
 
 
 if __name__ == "__main__":

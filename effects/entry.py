@@ -11,7 +11,7 @@ left out, moved, or carried over from another journal without breaking the chain
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from typing import Literal, Protocol
 
@@ -27,8 +27,7 @@ Fields = tuple[int, int, Kind, str, int, str, str, int, bytes, bytes, int]
 """Number, time, kind, name, step, label, peer, charge, receipt, proof and count."""
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(msgspec.Struct, frozen=True, gc=False):
     """An entry before it has its place in the chain.
 
     * `sent`: a message left; `proof` is its receipt, packed, if it was charged.

@@ -17,6 +17,15 @@ class Identity:
     session: str
     role: str
     index: int | None = None
+    _hash: int = field(default=0, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Looked up many times for each annotated message.
+        names = (self.namespace, self.protocol, self.session, self.role, self.index)
+        object.__setattr__(self, "_hash", hash(names))
+
+    def __hash__(self) -> int:
+        return self._hash
 
     @property
     def instance(self) -> str:

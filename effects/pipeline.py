@@ -113,14 +113,14 @@ class Pipeline:
             raise
 
     async def ahead(
-        self, context: SendContext, action: Action, copies: int
+        self, context: SendContext, plan: Plan, copies: int
     ) -> tuple[Passed, asyncio.Future[None]] | None:
         """As `before_send` for a durable instance, without waiting for the journal: the message must
         not leave before what is returned as well is done. None, and nothing has happened, where
         `before_send` has more to wait for, or refuses."""
-        plan = self.plan(context.identity.role, action)
         if plan.simple is None or self.observers:
             return None
+        action = plan.action
         snapshot = Snapshot(context, action, copies, 0)
         found = await self.driver.ahead(snapshot, plan.simple)
         if found is None:

@@ -94,7 +94,9 @@ class ReceiptChain:
             *(context, peer, epoch, self._writer, number + 1, cost, spent, step, previous),
             self._signer.public,
         )
-        receipt = Receipt(*values, self._signer.sign(_encoder.encode(values)))
+        body = _encoder.encode(values)
+        receipt = Receipt(*values, self._signer.sign(body))
+        vars(receipt)["body"] = body
         self._last[key] = (receipt.number, receipt.hash)
         return receipt
 

@@ -12,7 +12,7 @@ from .budget import Budgets, Charged
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
 from .driver import Still, always
 from .effect import Effect
-from .entry import Draft, Entry, Kind
+from .entry import Draft, Entry
 from .errors import EffectDenied, UnknownBudget, UnknownLeakage
 from .identity import Identity, SendContext
 from .journal import Journal
@@ -269,7 +269,7 @@ class BrokerTransaction:
         writer = await self._driver.journal.writer(self._identity)
         chain = await self._driver.receipts(self._identity)
         self._issue(chain)
-        drafts = [*self._merges, self._sent(), *self._fact_drafts()]
+        drafts = [*self._merges, *self._drafts()]
         try:
             self.entries = await writer.add(drafts)
         except BaseException as error:
@@ -289,7 +289,7 @@ class BrokerTransaction:
         self._flow = charges
         self._facts += facts
         self._issue(chain)
-        self.entries, self._stored = writer.put([self._sent(), *self._fact_drafts()])
+        self.entries, self._stored = writer.put(self._drafts())
         sends = self._driver.sends
         sends[self._identity] = sends.get(self._identity, 0) + 1
         return self._stored
@@ -307,30 +307,17 @@ class BrokerTransaction:
             step=self._snapshot.action.step,
         )
 
-    def _sent(self) -> Draft:
-        proof = self.receipt.pack() if self.receipt else b""
-        return self._draft(
-            "sent", "", charge=self.charged, proof=proof, count=self._snapshot.copies
-        )
+    def _drafts(self) -> list[Draft]:
+        """The message, and its facts."""
+        action, receipt = self._snapshot.action, self.receipt
+        what = (action.step, action.label, str(action.peer))
+        last = receipt.hash if receipt else b""
+        proof = receipt.pack() if receipt else b""
+        sent = Draft("sent", "", *what, self.charged, last, proof, self._snapshot.copies)
+        return [sent, *self._fact_drafts(what, last)]
 
-    def _fact_drafts(self) -> list[Draft]:
-        return [self._draft("fact", name) for name in dict.fromkeys(self._facts)]
-
-    def _draft(
-        self, kind: Kind, name: str, *, charge: int = 0, proof: bytes = b"", count: int = 0
-    ) -> Draft:
-        action = self._snapshot.action
-        return Draft(
-            kind,
-            name,
-            action.step,
-            action.label,
-            str(action.peer),
-            charge=charge,
-            receipt=self.receipt.hash if self.receipt else b"",
-            proof=proof,
-            count=count,
-        )
+    def _fact_drafts(self, what: tuple[int, str, str], last: bytes) -> list[Draft]:
+        return [Draft("fact", name, *what, 0, last) for name in dict.fromkeys(self._facts)]
 
     async def withdraw(self, reason: str) -> None:
         """Nothing is given back unless the journal says first that it does not count: a budget may

@@ -126,7 +126,8 @@ class Writer:
         """
         if self._broken is not None:
             raise self._broken
-        added = [self._chain(draft) for draft in drafts]
+        time = self._clock()
+        added = [self._chain(draft, time) for draft in drafts]
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._queue.append((added, stored))
         self._open = None
@@ -139,7 +140,8 @@ class Writer:
         with `JournalBroken`; others may be given the same, so it is not to be cancelled."""
         if self._broken is not None:
             raise self._broken
-        added = tuple([self._chain(draft) for draft in drafts])
+        time = self._clock()
+        added = tuple([self._chain(draft, time) for draft in drafts])
         if self._open is None or len(self._open[0]) + len(added) > BATCH:
             self._open = ([], asyncio.get_running_loop().create_future())
             self._queue.append(self._open)
@@ -179,8 +181,8 @@ class Writer:
             if task is not None:
                 task.cancel()
 
-    def _chain(self, draft: Draft) -> Entry:
-        entry = entries.chained(self.identity, draft, self.count + 1, self._clock(), self.hash)
+    def _chain(self, draft: Draft, time: int) -> Entry:
+        entry = entries.chained(self.identity, draft, self.count + 1, time, self.hash)
         self.count, self.hash = entry.number, entry.hash
         return entry
 

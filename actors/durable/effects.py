@@ -140,12 +140,12 @@ class OnceOnly(Pipeline):
         return error
 
     async def ahead(
-        self, context: SendContext, action: Action, copies: int
+        self, context: SendContext, plan: Plan, copies: int
     ) -> tuple[Passed, asyncio.Future[None]] | None:
         index = context.identity.index or 0
         if self._passed.get(index) or self._recalls[index].refuses(self._through[index]):
             return None
-        found = await self._base.ahead(context, action, copies)
+        found = await self._base.ahead(context, plan, copies)
         if found is None:
             return None
         self._through[index] += 1

@@ -11,9 +11,8 @@ from typing import Any, Protocol
 from ...broker.frame import Control, Frame, encode, framer
 from ...effects.driver import Still
 from ...effects.identity import Identity, SendContext
-from ...effects.pipeline import Passed, Pipeline
+from ...effects.pipeline import Passed, Pipeline, Plan
 from ...language.errors import PavaneError
-from ...language.machine import Action
 from ..around import Around, SessionTrace
 from ..audience import how_far
 from ..cast import Cast
@@ -243,9 +242,9 @@ class Stage:
             return None
 
     async def _ahead(
-        self, outbox: DurableOutbox, context: SendContext, action: Action, copies: int
+        self, outbox: DurableOutbox, context: SendContext, plan: Plan, copies: int
     ) -> Passed | None:
-        found = await self.pipeline.ahead(context, action, copies)
+        found = await self.pipeline.ahead(context, plan, copies)
         if found is None:
             return None
         passed, stored = found

@@ -112,8 +112,8 @@ def drafting(change: Callable[[list[Any]], list[Any]]) -> Callable[[Patch], None
 
         right = BrokerTransaction._fact_drafts  # pyright: ignore[reportPrivateUsage]
 
-        def drafts(self: Any) -> list[Any]:
-            return change(right(self))
+        def drafts(self: Any, *what: Any) -> list[Any]:
+            return change(right(self, *what))
 
         patch.setattr(BrokerTransaction, "_fact_drafts", drafts)
 
@@ -125,10 +125,10 @@ def breaks_the_chain(patch: Patch) -> None:
 
     right = Writer._chain  # pyright: ignore[reportPrivateUsage]
 
-    def chain(self: Any, draft: Any) -> Any:
+    def chain(self: Any, *what: Any) -> Any:
         if self.count == 2:
             self.hash = bytes(32)
-        return right(self, draft)
+        return right(self, *what)
 
     patch.setattr(Writer, "_chain", chain)
 
