@@ -41,7 +41,11 @@ class StandIn:
         while monitor.state.sends or monitor.state.receives:
             options = monitor.sends()
             if not options:
-                await me.offer()
+                before = monitor.state
+                # Once it is told the branch, it may be its own turn.
+                await me.finish()
+                if monitor.state is before:
+                    await me.offer()
                 continue
             choices += len(options) > 1 or monitor.is_final
             hurried = choices > PATIENCE

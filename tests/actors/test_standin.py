@@ -91,3 +91,15 @@ async def test_branches_are_all_taken_by_some_seed(runtime: pavane.Runtime) -> N
     for seed in range(20):
         await runtime.run(pavane.load(text), A=StandIn(seed), B=b)
     assert taken == {"X", "Y", "Z"}
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_who_is_told_the_branch_may_have_to_speak_first(
+    runtime: pavane.Runtime, seed: int
+) -> None:
+    """Nobody else does here, as the selection alone says that it is one's turn."""
+    text = """protocol Told { roles: A, B, C, D;
+        choice A { go { A -> B: Go; parallel { C -> D: One(int) | D -> C: Two(int) } }
+                   also { A -> B: Also; parallel { C -> D: One(int) | D -> C: Two(int) } }
+                   no { A -> B: No; } } }"""
+    await play(runtime, pavane.load(text), seed)

@@ -32,8 +32,8 @@ def server(
 ) -> None:
     """Run a NATS server with JetStream on loopback until Ctrl-C or SIGTERM ends it.
 
-    Without --store its streams are gone when it ends. With --sync always a record is on the disk
-    before it is acknowledged, so that it outlasts a power cut.
+    Without --store its streams are gone when it ends. With --sync always
+    each record is on the disk before it counts as stored.
 
     [dim]Example:[/dim]
       pavane server --port 4222 --store .store
