@@ -61,6 +61,7 @@ class Determinisation:
         """How many rounds of a loop have been written out, by the loop's site."""
         self._waiting: deque[Heads] = deque()
         self._size = 0
+        self._limit = STATE_LIMIT + 2 * len(view.flow.nodes)
         self.raw = Raw()
         start = view.heads(view.flow.entry)
         self._state(frozenset(start), start)
@@ -74,8 +75,7 @@ class Determinisation:
         if number is None:
             number = self._numbers[heads] = len(self.raw.edges)
             self._size += len(heads)
-            size = max(number, self._size // HEADS_A_STATE)
-            if size >= STATE_LIMIT + 2 * len(self._view.flow.nodes):
+            if number >= self._limit or self._size >= HEADS_A_STATE * self._limit:
                 raise TooLarge
             self.raw.edges.append([])
             if len(heads) > 1:

@@ -31,6 +31,8 @@ class Times:
 
     def message(self, statement: Send, scope: Scope) -> Limits | None:
         """The times of a message: those of the blocks around it, and its own."""
+        if not (scope.bounds or scope.lane or _annotated(statement)):
+            return None
         both = timeout(statement.annotations)
         sender = timeout(statement.sender_annotations) or both
         receiver = timeout(statement.receiver_annotations) or both
@@ -45,3 +47,7 @@ class Times:
         """When the timeout branch of a choice begins to be the only one."""
         times = [branch.timeout.seconds for branch in statement.branches if branch.timeout]
         return Bound(self._clock(statement, scope), times[0]) if times else None
+
+
+def _annotated(send: Send) -> bool:
+    return bool(send.annotations or send.sender_annotations or send.receiver_annotations)
