@@ -6,13 +6,13 @@ A sender speaks to an instance on two lanes: one to it alone and one to its whol
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..broker.frame import Message
 
 if TYPE_CHECKING:
     from .audience import Audience
+    from .mailbox import Mailbox
 
 WINDOW = 1024
 """How many messages of a lane may be on their way or unread; the sender waits beyond it."""
@@ -59,26 +59,26 @@ class Lane:
         before, self.told = self.told, self.read
         self.bytes = 0
         if self.audience is None or self.audience.moves(before):
-            self.inlet.acknowledge(self)
+            self.inlet.mailbox.acknowledge(self)
 
     def tell_again(self) -> None:
         """Say what was said before; it may have been lost."""
         if self.audience is None:
             self.told = self.read
-            self.inlet.acknowledge(self)
+            self.inlet.mailbox.acknowledge(self)
         elif self.audience.is_led_by(self):
-            self.inlet.acknowledge(self)
+            self.inlet.mailbox.acknowledge(self)
 
 
 class Inlet:
-    """One sender as seen by one instance. `acknowledge` is called when a lane owes a word."""
+    """One sender as seen by one instance, the one that owns `mailbox`."""
 
     __slots__ = (
-        "acknowledge",
         "alone",
         "at",
         "index",
         "lingers",
+        "mailbox",
         "name",
         "queue",
         "role",
@@ -87,13 +87,11 @@ class Inlet:
         "weight",
     )
 
-    def __init__(
-        self, role: str, index: int, name: str, acknowledge: Callable[[Lane], None]
-    ) -> None:
+    def __init__(self, role: str, index: int, name: str, mailbox: Mailbox) -> None:
         self.role = role
         self.index = index
         self.name = name
-        self.acknowledge = acknowledge
+        self.mailbox = mailbox
         self.queue: list[Entry | None] = []
         """What has come. The first `at` have been read; there is something unread unless it is empty.
         (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""

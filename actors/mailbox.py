@@ -11,6 +11,9 @@ from .inlet import HEAVY, WINDOW, Inlet, Lane
 from .limits import LINGERING, NEAR
 from .part import Part
 
+Acknowledge = Callable[[str, int, Lane], None]
+"""Says for an instance, by role and index, how far it has read on a lane."""
+
 HIGH = int(NEAR * WINDOW)
 FULL = 2 * WINDOW
 """Unread messages of one sender; more means that it ignores its credit."""
@@ -29,7 +32,7 @@ class Mailbox:
         self,
         part: Part,
         index: int,
-        acknowledge: Callable[[Lane], None],
+        acknowledge: Acknowledge,
         flush: Callable[[], None],
     ) -> None:
         self.part = part
@@ -48,7 +51,7 @@ class Mailbox:
         found = self.inlets.get((role, index))
         if found is None and self.part.hears(role, index, self.index):
             name = self.part.instance_name(role, index)
-            found = Inlet(role, index, name, self._acknowledge)
+            found = Inlet(role, index, name, self)
             self.inlets[role, index] = found
         return found
 
@@ -121,6 +124,10 @@ class Mailbox:
             got=got,
             hint=hint,
         )
+
+    def acknowledge(self, lane: Lane) -> None:
+        """Say how far `lane` has come."""
+        self._acknowledge(self.part.role, self.index, lane)
 
     def acknowledge_all(self) -> None:
         """Say again how far every lane has come; what was said of it may have been lost."""

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import anyio
@@ -127,6 +126,7 @@ class Session:
         self._grace: asyncio.TimerHandle | None = None
         # One bound method each for all instances.
         self._lanes = (framer(cast.fingerprint), self._publish, switchboard.turn)
+        self._acknowledge = self._say_how_far
         for role in implementations:
             for part in cast.parts[role]:
                 for index in part.instances():
@@ -139,8 +139,7 @@ class Session:
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
         outbox = Outbox(*self._lanes)
-        acknowledge = partial(self._acknowledge, part.role, index)
-        mailbox = Mailbox(part, index, acknowledge, outbox.flush)
+        mailbox = Mailbox(part, index, self._acknowledge, outbox.flush)
         mailbox.slow = self.limits.mailbox
         return Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
 
@@ -334,7 +333,7 @@ class Session:
         except BrokerError as error:
             self.lost(error.message)
 
-    def _acknowledge(self, role: str, index: int, lane: Lane) -> None:
+    def _say_how_far(self, role: str, index: int, lane: Lane) -> None:
         """Say for `role[index]` how far `lane` has come."""
         inlet = lane.inlet
         who, ack, control = how_far(lane, index)

@@ -9,7 +9,7 @@ from typing import NoReturn, Protocol
 
 from ...broker.frame import Message, Parts
 from ..inlet import WINDOW, Inlet, Lane
-from ..mailbox import FULL, Mailbox
+from ..mailbox import FULL, Acknowledge, Mailbox
 from ..outlet import Outbox, Outlet, Sent
 from ..part import Part
 from ..turn import Soon
@@ -157,7 +157,7 @@ class DurableMailbox(Mailbox):
         self,
         part: Part,
         index: int,
-        acknowledge: Callable[[Lane], None],
+        acknowledge: Acknowledge,
         flush: Callable[[], None],
         missing: Callable[[], None],
         mixed: Collection[str],

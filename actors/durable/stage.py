@@ -151,7 +151,7 @@ class Stage:
             self._frame, self._stiles.hand_over, self._switchboard.turn, self.backlog.add
         )
         mailbox = DurableMailbox(
-            part, index, lambda lane: self._acknowledge(seat, lane), outbox.flush, self._missing,
+            part, index, self._acknowledge, outbox.flush, self._missing,
             [sender for sender, receiver in self._cast.mixed if receiver == part.role],
         )  # fmt: skip
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
@@ -260,11 +260,11 @@ class Stage:
 
     # --- credit ------------------------------------------------------------------------
 
-    def _acknowledge(self, seat: Seat, lane: Lane) -> None:
+    def _acknowledge(self, role: str, index: int, lane: Lane) -> None:
         inlet = lane.inlet
-        who, ack, control = how_far(lane, seat.index)
+        who, ack, control = how_far(lane, index)
         frame = Frame(self._cast.fingerprint, ack=ack, control=control)
-        self._say(self._place.live(inlet.role, inlet.index, seat.role, who), frame)
+        self._say(self._place.live(inlet.role, inlet.index, role, who), frame)
 
     def ask_again(self) -> None:
         """Ask for the credit of every lane on which somebody waits for it."""

@@ -55,7 +55,7 @@ class Wire:
         if next(self._fate, True):
             self.mailbox.accept(self.inlet.alone, decode(data).messages, len(data), lossy=True)
 
-    def _acknowledge(self, lane: Lane) -> None:
+    def _acknowledge(self, _role: str, _index: int, lane: Lane) -> None:
         if next(self._fate, True):
             self.outlet.acknowledged(0, 1, lane.last, lane.read + WINDOW)
 
