@@ -1,16 +1,19 @@
 """Records put aside while they are verified, so that what is replayed is what was verified, and
-is read from the broker once. Up to `IN_MEMORY` bytes are held, more goes to a file without a name."""
+is read from the broker once. About `IN_MEMORY` bytes are held, more goes to a file without a name."""
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from tempfile import SpooledTemporaryFile
-from typing import Self
+from tempfile import TemporaryFile
+from typing import IO, Self
 
 from ...broker.contract import Record
 
 IN_MEMORY = 4 << 20
+
+OVERHEAD = 100
+"""Bytes that a record takes in memory besides its payload, about."""
 
 _HEADER = struct.Struct("<II")
 
@@ -19,28 +22,50 @@ class Spool:
     """A context manager; the file goes with its block."""
 
     def __init__(self) -> None:
-        self._file = SpooledTemporaryFile[bytes](max_size=IN_MEMORY)
+        self._held: list[tuple[str, bytes]] = []
+        self._size = 0
+        self._file: IO[bytes] | None = None
         self._subjects: dict[str, int] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
     def clear(self) -> None:
-        self._file.seek(0)
-        self._file.truncate()
+        self._held.clear()
+        self._size = 0
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.truncate()
 
     def add(self, record: Record) -> None:
-        subject = self._subjects.setdefault(record.subject, len(self._subjects))
-        self._file.write(_HEADER.pack(subject, len(record.payload)) + record.payload)
+        payload = record.payload
+        self._held.append((record.subject, payload))
+        self._size += len(payload) + OVERHEAD
+        if self._size > IN_MEMORY:
+            self._put_aside()
+
+    def _put_aside(self) -> None:
+        file = self._file = self._file or TemporaryFile()
+        number = self._subjects
+        for subject, payload in self._held:
+            file.write(_HEADER.pack(number.setdefault(subject, len(number)), len(payload)))
+            file.write(payload)
+        self._held.clear()
+        self._size = 0
 
     def records(self) -> Iterator[tuple[str, bytes]]:
         """Subject and payload of each, in order; nothing may be added any more."""
+        if self._file is not None:
+            yield from self._filed(self._file)
+        yield from self._held
+
+    def _filed(self, file: IO[bytes]) -> Iterator[tuple[str, bytes]]:
         subjects = list(self._subjects)
-        read = self._file.read
-        self._file.seek(0)
-        while header := read(_HEADER.size):
+        file.seek(0)
+        while header := file.read(_HEADER.size):
             subject, size = _HEADER.unpack(header)
-            yield subjects[subject], read(size)
+            yield subjects[subject], file.read(size)
