@@ -12,6 +12,7 @@ import pytest
 from .conftest import COMMAND, Pavane, environment
 
 VERBS = (
+    "new",
     "check",
     "project",
     "draw",

@@ -13,6 +13,7 @@ from .. import __version__
 from .logs import LogLevel, configure
 
 VERBS = (
+    "new",
     "check",
     "format",
     "diff",
