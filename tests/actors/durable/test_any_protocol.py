@@ -24,7 +24,7 @@ Dying = Callable[..., Awaitable[Any]]
 DATA = Path(__file__).parents[2] / "data"
 ROWS = [json.loads(line) for line in (DATA / "corpus" / "protocols.jsonl").read_text().splitlines()]
 NUMBERS = itertools.count()
-ENDLESS = 150
+ENDLESS = 70
 """Writes after which a protocol counts as one without an end."""
 
 
