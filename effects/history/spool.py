@@ -49,7 +49,7 @@ class Spool:
             self._put_aside()
 
     def _put_aside(self) -> None:
-        file = self._file = self._file or TemporaryFile()
+        file = self._file = self._file or TemporaryFile()  # noqa: SIM115 (closed with the spool)
         number = self._subjects
         for subject, payload in self._held:
             file.write(_HEADER.pack(number.setdefault(subject, len(number)), len(payload)))
