@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from ..language.bindings import resolve
+from ..language.bindings import BindingError, resolve
 from ..language.compiler import Compiled, compile_text
 from ..language.errors import ChoreographyError
 from ..language.projection import Projection
@@ -85,11 +85,14 @@ class Choreography:
     def bind(self, **counts: int) -> Choreography:
         """The same choreography with sizes and bounds bound: `bind(Followers=5, threshold=3)`.
 
-        Raises `BindingError` when all counts are bound and one does not fit.
+        Others may still be open. Raises `BindingError` for one that does not fit.
         """
         merged = {**self.bindings, **counts}
-        if self.compiled.open_bounds <= merged.keys():
+        try:
             resolve(self.compiled.protocol, merged)
+        except BindingError as error:
+            if not error.is_missing:
+                raise
         return self._with(merged, self.devices)
 
     def identify(self, **families: Sequence[str]) -> Choreography:

@@ -75,7 +75,7 @@ class Report:
 
 
 class Campaign:
-    """Runs trials of one choreography. `bindings` are its counts."""
+    """Runs trials of one choreography. `bindings` are its counts; raises `BindingError`."""
 
     def __init__(
         self,
@@ -87,7 +87,9 @@ class Campaign:
         self.choreography = choreography
         self.config = config
         self._playing = playing
-        self._bindings = {**choreography.bindings, **bindings}
+        bound = choreography.bind(**bindings)
+        bound.project()  # a count that is missing is no failure of a session
+        self._bindings = bound.bindings
         self.on_trace: Callable[[str], None] | None = None
         """Called with all that happened in a session, when it is over."""
         self._kit = Kit(grants=config.grants, budgets=config.budgets, registry=config.registry)

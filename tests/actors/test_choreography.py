@@ -62,6 +62,18 @@ def test_a12_bind_gives_another_choreography_and_leaves_the_first() -> None:
         open_.bind(N=1, Z=1)
 
 
+def test_a12_counts_are_bound_one_after_the_other() -> None:
+    text = "protocol P { roles: A, V[N], W[*]; A -> V[*]: M; A -> W[0..few]: M; }"
+    open_ = pavane.load(text)
+    bound = open_.bind(N=3).bind(few=2).identify(W=["kay", "lou"])
+    assert dict(bound.bindings) == {"N": 3, "few": 2, "W": 2}
+    assert bound.project().sizes == {"A": None, "V": 3, "W": 2}
+    with pytest.raises(pavane.BindingError, match="V cannot have 0 instances"):
+        open_.bind(N=0)
+    with pytest.raises(pavane.BindingError, match="W has 2 instances, and few asks for 3"):
+        open_.bind(W=2).bind(few=3)
+
+
 @dataclass(frozen=True)
 class Order:
     item: str

@@ -105,3 +105,15 @@ def test_what_cannot_be_is_said(pavane: Pavane, wanted: list[str], says: str) ->
     assert done.returncode == 2
     assert says in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("binding", "says"),
+    [((), "the family Followers has no size"), (("--bind", "N=0"), "cannot have 0 instances")],
+)
+def test_a_count_that_is_missing_is_no_failure_of_a_seed(
+    pavane: Pavane, guide: Path, binding: tuple[str, ...], says: str
+) -> None:
+    done = pavane("simulate", guide / "006.choreo", "--seeds", "3", *binding)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert says in done.stderr
