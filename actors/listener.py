@@ -52,7 +52,8 @@ class Listener:
             self._waited = perf_counter() - began
             if self._seat.deadlines is not None:
                 await self._seat.deadlines.hear()
-            branches += inlets[0].head.branches
+            if inlets:  # none where a family of one gathers from all of itself
+                branches += inlets[0].head.branches
             if not step.selection:
                 received = self._received(step, inlets, tuple(branches))
                 await self._merge(step, inlets)

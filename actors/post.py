@@ -111,8 +111,8 @@ class Post:
                 indices = [seat.index for seat, _ in lanes]
                 Audience(min(indices), max(indices) + 1, [lane for _, lane in lanes])
             name = any_seat.part.instance_name(*sender)
-            # With nobody to hear it, the first has to say so if it is a message.
-            return Line(*sender, name, [*lanes] or [(seats[0], None)])
+            # With nobody to hear it, the first has to say so if it is a message; but not its sender.
+            return Line(*sender, name, [*lanes] or [(s, None) for s, _ in heard[:1]])
         seat = self._seats.get((route.role, route.index))
         if seat is None:
             raise LookupError(f"{route.role}[{route.index}] is not here")

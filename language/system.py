@@ -65,6 +65,7 @@ def _automaton(machine: Machine, role: str, index: int, projection: Projection) 
     if plain is None:
         raise TooManyRounds(machine.name)
     result = Automaton([{} for _ in plain.states], set(plain.finals))
+    silent = list[tuple[int, int]]()
     for transition in plain.transitions:
         action = transition.action
         steps = [
@@ -72,7 +73,11 @@ def _automaton(machine: Machine, role: str, index: int, projection: Projection) 
             for name in peers(action.peer, index)
             if name != f"{role}[{index}]"
         ]
-        _chain(result, transition.source, steps, transition.target)
+        if steps:
+            _chain(result, transition.source, steps, transition.target)
+        else:
+            silent.append((transition.source, transition.target))
+    _pass(result, silent)
     return result
 
 
@@ -89,10 +94,23 @@ def peers(peer: Peer, own: int) -> list[str]:
 
 
 def _chain(automaton: Automaton, source: int, steps: list[Step], target: int) -> None:
-    """One edge after the other; a collective of nobody is passed by taking over what follows."""
+    """One edge after the other."""
     for step in steps[:-1]:
         there = automaton.add_state()
         automaton.edges[source][step] = there
         source = there
-    assert steps, "an empty range has no transition"
     automaton.edges[source][steps[-1]] = target
+
+
+def _pass(automaton: Automaton, silent: list[tuple[int, int]]) -> None:
+    """A family of one that sends to all of itself sends to nobody: what follows is taken over."""
+    changed = bool(silent)
+    while changed:
+        changed = False
+        for source, target in reversed(silent):
+            own, after = automaton.edges[source], automaton.edges[target]
+            ends = target in automaton.finals and source not in automaton.finals
+            if ends or after.keys() - own.keys():
+                automaton.edges[source] = {**after, **own}
+                automaton.finals |= {source} if ends else set()
+                changed = True

@@ -244,3 +244,26 @@ async def test_two_thousand_instances_of_a_family(runtime: pavane.Runtime) -> No
 
     outcome = await runtime.run(consensus, Leader=leader, Followers=quick)
     assert len(outcome["Leader"]) == 2_000
+
+
+@pytest.mark.parametrize("count", [1, 3])
+async def test_a12_a_family_of_any_size_shares_with_itself(
+    runtime: pavane.Runtime, count: int
+) -> None:
+    """Of one, nobody: what it sends reaches no one, and what it gathers is empty."""
+    share = pavane.load("""#[namespace = "sharing"] protocol Share { roles: A, W[N];
+        A -> W[*]: Go; W[*] -> W[*]: Part(int); W[*] -> A: Sum(int); }""")
+
+    async def first(me: Endpoint) -> Any:
+        await me.send("Go")
+        return await me.receive("Sum")
+
+    async def worker(me: Endpoint) -> None:
+        await me.receive("Go")
+        await me.send("Part", me.index + 1)
+        others: dict[int, int] = await me.receive("Part")
+        await me.send("Sum", sum(others.values()))
+
+    outcome = await runtime.run(share, bindings={"N": count}, A=first, W=worker)
+    total = count * (count + 1) // 2
+    assert outcome["A"] == {i: total - i - 1 for i in range(count)}
