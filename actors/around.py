@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from ..broker.codec import About, Codec
 from ..broker.errors import CodecError
 from ..effects.identity import Identity
 from ..language.errors import PavaneError
 from .events import Event
+
+if TYPE_CHECKING:
+    from .runtime import Runtime
 
 
 class SessionTrace(Protocol):
@@ -62,8 +65,11 @@ class Tracer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Around:
+    """`runtime` is whose sessions they are, for roles that start others there."""
+
     codec: Codec | None = None
     tracer: Tracer | None = None
+    runtime: Runtime | None = None
 
 
 NOTHING = Around()

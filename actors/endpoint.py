@@ -23,6 +23,7 @@ from .spread import Spread
 
 if TYPE_CHECKING:
     from ..effects.programs.program import Program
+    from .runtime import Runtime
 
 T = TypeVar("T")
 
@@ -143,7 +144,9 @@ class Endpoint:
                 outlet = self._outlets[move.number]
                 if outlet is not None and outlet.room > 0 and not self._seat.chosen:
                     outlet.put(label, move.encode(values, fields), move.branches)
-                    monitor.advance(move.step)
+                    monitor.state = target = move.target
+                    if target.counter is not None:
+                        monitor.count()
                     self._tally.sent += 1
                     return
             elif self._spreads is not None:
@@ -246,7 +249,9 @@ class Endpoint:
                                 value = audience.payload(move, message)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
-                        monitor.advance(step)
+                        monitor.state = target = move.target
+                        if target.counter is not None:
+                            monitor.count()
                         self._tally.received += 1
                         return value
         return (await self._listener.offer(label, whom(sender))).payload
@@ -268,6 +273,14 @@ class Endpoint:
                 return
 
     # --- the world -----------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """What this role is played on, be it a worker's or that of who started the session: to start
+        other sessions there, inside `run`. See also `pavane.delegate`."""
+        runtime = self._seat.session.around.runtime
+        assert runtime is not None, "every session is played on one"
+        return runtime
 
     @property
     def input(self) -> Any:

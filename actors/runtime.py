@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,7 @@ class Runtime:
         self._registered: dict[str, Choreography] = {}
         self._casts = casts or Casts(pipeline)
         self._observers: list[Observer] = []
-        self._around = around
+        self._around = replace(around, runtime=self)
         if around.tracer is not None:
             self._observers.append(around.tracer.observe)
         self._playing: dict[Session, None] = {}

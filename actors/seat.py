@@ -65,7 +65,8 @@ class Seat:
     """Owned by the session, shared by the endpoint's two sides; ends with the session.
 
     `observe` is None when nobody watches. `chosen` is the branch that the role has announced
-    and not yet begun. `deadlines` is None where the machine measures no time. `values` are the
+    and not yet begun. It `rests` while it waits for a session that others play.
+    `deadlines` is None where the machine measures no time. `values` are the
     names that guards may use.
     `ahead` is None where an annotated send has to wait for its journal. `settle` is None where who is heard first is a matter of who comes first.
     """
@@ -83,6 +84,7 @@ class Seat:
         "observe",
         "outbox",
         "part",
+        "rests",
         "role",
         "session",
         "settle",
@@ -115,6 +117,7 @@ class Seat:
         self.trace = session.trace
         self.context = context
         self.chosen = ""
+        self.rests = False
         self.settle: Settle | None = None
         self.ahead: Ahead | None = None
         self.values: dict[str, Any] = {}

@@ -61,7 +61,7 @@ async def ask(runtime: pavane.Runtime, symbol: str) -> str:
             case other:
                 return f"{symbol}: none ({other.payload.why})"
 
-    outcome = await runtime.run(quotes, Client=client, Server=adapter.role(runtime))
+    outcome = await runtime.run(quotes, Client=client, Server=adapter.role())
     return str(outcome["Client"])
 
 

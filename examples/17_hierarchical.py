@@ -66,7 +66,6 @@ async def worker(me: pavane.Endpoint) -> str:
 async def main() -> None:
     async with pavane.open() as runtime:
         foreman = pavane.delegated(
-            runtime,
             "WorkerRequest",
             "WorkerResult",
             to=lambda request: pavane.SessionPlan(writing, input=request.task),

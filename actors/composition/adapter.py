@@ -213,7 +213,7 @@ class Adapter:
         declared = (one.target for one in self._results.values())
         return next(one for one in declared if one.label == label).opened(raw)
 
-    def role(self, runtime: Runtime) -> Implementation:
+    def role(self) -> Implementation:
         """Who plays the legacy protocol's server (`adapter.server`): each request that it hears
         is answered by a modern session, as often as the protocol goes round.
 
@@ -229,7 +229,7 @@ class Adapter:
                 heard = await me.offer()
                 if heard.label == self._request_label:
                     plan = self.plan(heard.payload, capabilities=self._shown)
-                    child = await delegate(me, runtime, plan)
+                    child = await delegate(me, plan)
                     label, raw = child[self.client]
                     await me.send_raw(label, raw)
 

@@ -14,7 +14,6 @@ from ..endpoint import Endpoint
 from ..errors import CallFailed
 from ..outcome import Outcome
 from ..playing import Implementation
-from ..runtime import Runtime
 from .errors import ChildFailed, said
 from .plan import SessionPlan
 from .saying import say
@@ -39,10 +38,9 @@ class Child:
         return self.value[name]
 
 
-async def delegate(
-    me: Endpoint, runtime: Runtime, child: Playable[Any] | Choreography, *, name: str = ""
-) -> Child:
-    """Play `child`, in a session named after this one and this role, and return what it came to.
+async def delegate(me: Endpoint, child: Playable[Any] | Choreography, *, name: str = "") -> Child:
+    """Play `child` on the runtime that plays this role, in a session named after this one and this
+    role, and return what it came to.
 
     It is a call that the role makes (`me.run`): a durable role that is played again gets what is
     recorded, and if the child is durable too, it goes on where it stood. When the role is cancelled
@@ -53,7 +51,12 @@ async def delegate(
     session = _session(me, name or plan.name)
 
     async def played() -> Child:
-        result = await plan.play(Stage(runtime, session), Accumulated(me.input))
+        # Asked for once more under its name, a session that workers play is waited for again.
+        me.seat.rests = isinstance(plan, SessionPlan) and plan.workers
+        try:
+            result = await plan.play(Stage(me.runtime, session), Accumulated(me.input))
+        finally:
+            me.seat.rests = False
         outcomes = list(_outcomes(result))
         return Child(
             session,
@@ -74,7 +77,6 @@ async def delegate(
 
 
 def delegated(
-    runtime: Runtime,
     request: str,
     answer: str,
     *,
@@ -85,7 +87,7 @@ def delegated(
     gives its `result` as the `answer`; as often as its protocol goes round.
 
         runtime.run(company, Desk=pavane.delegated(
-            runtime, "Order", "Receipt", to=lambda order: SessionPlan(...),
+            "Order", "Receipt", to=lambda order: SessionPlan(...),
             result=lambda child: child["Lead"],
         ))
     """
@@ -94,7 +96,7 @@ def delegated(
         while me.seat.monitor.state.receives:
             heard = await me.offer()
             if heard.label == request:
-                child = await delegate(me, runtime, to(heard.payload))
+                child = await delegate(me, to(heard.payload))
                 await say(me, answer, result(child))
 
     return play

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Mapping
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -14,21 +14,30 @@ from ..part import Part
 from ..seat import Seat
 from .assignment import Assignment
 from .lanes import DurableMailbox, DurableOutlet
+from .names import NOBODY
 
 WHO = "who"
 """The control verb of the question; its facts are the first instance of the unit that asks."""
 
 HERE = "here"
-"""That of the answer; its facts are the first instance of the unit and its end."""
+"""That of the answer; its facts are the first instance of the unit, its end, and whether it rests."""
 
 ANSWER = 0.5
 """Seconds in which whoever plays a unit answers."""
 
 _Index = Annotated[int, msgspec.Meta(ge=0, le=9_999)]
 _asked = msgspec.msgpack.Decoder(_Index)
-_answered = msgspec.msgpack.Decoder(tuple[_Index, Annotated[int, msgspec.Meta(ge=0, le=10_000)]])
+_answered = msgspec.msgpack.Decoder(
+    tuple[_Index, Annotated[int, msgspec.Meta(ge=0, le=10_000)], bool]
+)
 
 Instance = tuple[str, int]
+
+Lack = Literal["rests", "waits", "alone"]
+"""It waits for the end of another session; for somebody who does; for somebody whom nobody plays."""
+
+ANOTHER: Instance = (NOBODY, 0)
+"""Whom an instance waits for that waits for the end of another session: nobody of this one."""
 
 
 class Company:
@@ -52,13 +61,13 @@ class Company:
         self._calling = calling
         self.progress = progress
         """Counts the steps that its instances have taken."""
-        self._here: list[tuple[str, int, int]] = []
+        self._here: list[tuple[str, int, int, bool]] = []
 
     def heard(self, role: str, control: Control) -> None:
         """A question is answered, an answer noted; anything else is ignored."""
         try:
             if control.verb == WHO:
-                facts = msgspec.msgpack.encode((self._unit.start, self._unit.stop))
+                facts = msgspec.msgpack.encode((self._unit.start, self._unit.stop, self.rests))
                 self._say(role, _asked.decode(control.facts), Control(HERE, facts))
             elif control.verb == HERE:
                 self._here.append((role, *_answered.decode(control.facts)))
@@ -71,24 +80,36 @@ class Company:
         for seat in self._seats.values():
             if seat.index in self._over:
                 continue
-            waits: set[Instance] = set() if self._calling.get(seat.index) else _awaited(seat)
+            waits: set[Instance] = {ANOTHER} if seat.rests else set()
+            if not self._calling.get(seat.index):
+                waits = _awaited(seat)
             if not waits:
                 return set()
             found |= waits
         return found
 
-    async def lacks(self) -> bool:
-        """Whether some of those that it waits for are played by nobody."""
+    @property
+    def rests(self) -> bool:
+        """Whether it waits for the end of another session."""
+        return ANOTHER in self.awaited()
+
+    async def lacks(self) -> Lack | None:
+        """What keeps it from going on, if anything does for sure."""
         unit, wanted = self._unit, self.awaited()
-        self._here = [(unit.role, unit.start, unit.stop)]
+        self._here = [(unit.role, unit.start, unit.stop, False)]
         facts = msgspec.msgpack.encode(unit.start)
+        if ANOTHER in wanted:
+            return "rests"
         for role in {role for role, _ in wanted}:
             self._say(role, None, Control(WHO, facts))
         await asyncio.sleep(ANSWER)
-        return not all(
-            any(role == r and start <= index < stop for r, start, stop in self._here)
+        found = [
+            [rests for r, start, stop, rests in self._here if r == role and start <= index < stop]
             for role, index in wanted
-        )
+        ]
+        if not all(found):
+            return "alone"
+        return "waits" if any(all(answers) for answers in found) else None
 
 
 def _awaited(seat: Seat) -> set[Instance]:

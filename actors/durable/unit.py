@@ -92,8 +92,6 @@ class Unit:
         self._around = around
         self._taker = taker
         self.hold: Hold | None = None
-        self.began = 0.0
-        """When the session was started, once its log was read."""
         self._clock: Clock = clock or LoopClock()
         self._loop = asyncio.get_running_loop()
         self._scope = anyio.CancelScope()
@@ -140,7 +138,6 @@ class Unit:
 
     async def _prepare(self, history: History) -> Stage:
         """Lay out the seats, with all that the log has for them."""
-        self.began = history.started.time if history.started is not None else 0.0
         assert self._log is not None, "take() comes first"
         stage = self._stage = Stage(
             self, self._cast, self._switchboard, self._pipeline, self._log, self._log, history,

@@ -15,6 +15,7 @@ from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
+from ..durable.company import Lack
 from ..durable.errors import (
     Departure,
     LogDamaged,
@@ -77,7 +78,7 @@ class Job:
         self.handed_over = False
         self.key = (assignment.place, assignment.role, assignment.start)
         self._tools = tools
-        self._part = part
+        self.part = part
         self._assignment = assignment
         self._item = item
         self._kept = tools.keeper.keep(item)
@@ -117,11 +118,6 @@ class Job:
     # --- whether it can go on --------------------------------------------------------------
 
     @property
-    def age(self) -> tuple[float, str]:
-        """When its session began: units of one are next to each other."""
-        return (self._unit.began if self._unit is not None else 0.0, self._assignment.session)
-
-    @property
     def is_stuck(self) -> bool:
         """Whether it has done nothing but wait for others for a while, and longer for one that was
         given up before."""
@@ -133,10 +129,10 @@ class Job:
             self._moved = (progress, now)
         return now - self._moved[1] >= WAITED * self._later
 
-    async def lacks_peers(self) -> bool:
-        """Whether some of those that it waits for are played by nobody."""
+    async def lacks(self) -> Lack | None:
+        """What keeps it from going on, if anything does for sure."""
         company = self._unit.company if self._unit is not None else None
-        return company is not None and await company.lacks()
+        return await company.lacks() if company is not None else None
 
     # --- from the item to its end ----------------------------------------------------------
 
@@ -158,7 +154,7 @@ class Job:
 
     async def _play(self) -> None:
         """Again and again, until it is at its end, or somebody else's."""
-        supervisor = Supervisor(self._part.restart, time.monotonic)
+        supervisor = Supervisor(self.part.restart, time.monotonic)
         disputes = 0
         while self._kept.held:
             error = await self._once()
@@ -211,7 +207,7 @@ class Job:
 
     async def _made(self) -> Unit:
         """The unit, in the version of its session. Raises `UnknownVersion`, `Unfit`."""
-        given, part = self._assignment, self._part
+        given, part = self._assignment, self.part
         choreography = part.choreography
         if given.fingerprint != part.fingerprint:
             compiled = await self._tools.shelf.get(
@@ -274,7 +270,7 @@ class Job:
         await bury(
             self._tools.runtime.broker,
             self._assignment,
-            topic=self._part.topic,
+            topic=self.part.topic,
             code=error.code,
             reason=error.message,
             attempts=self._item.attempt,

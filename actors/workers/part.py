@@ -10,7 +10,8 @@ from .restart import Restart
 
 
 class Part:
-    """`running` counts the instances that are played; `lacks` are capabilities that its steps ask
+    """`running` counts the instances that are played, `resting` those of them that can do nothing
+    until another session is over; `lacks` are capabilities that its steps ask
     for and that the worker has not been granted."""
 
     def __init__(self, choreography: Choreography, role: str, lacks: tuple[str, ...] = ()) -> None:
@@ -18,9 +19,14 @@ class Part:
         self.role = role
         self.lacks = lacks
         self.running = 0
+        self.resting = 0
         self.namespace = choreography.namespace or DEFAULT_NAMESPACE
         self.fingerprint = choreography.compiled.fingerprint
         self.topic = places.topic(choreography.name, role, self.fingerprint)
+
+    @property
+    def active(self) -> int:
+        return self.running - self.resting
 
     @property
     def implementation(self) -> Implementation:

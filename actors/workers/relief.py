@@ -6,18 +6,22 @@ full worker looks for units that have waited for a while, asks whether those tha
 played anywhere, and lets some of the others have their places: the unit goes back to the queue
 and is played on, from its log, when its turn comes again.
 
-It does so only when there is something else to be played, and gives up the units of the sessions
-that began last, about half of them: two workers that are full of each other's peers would else go
-on exchanging them, in step.
+It does so only when there is something else to be played, and gives up about half of them, as chance
+will have it: two workers that are full of each other's peers would else go on exchanging them,
+in step.
+
+A unit that waits for the end of a session that workers play, or for one that does, keeps what it has and takes
+no place while that lasts.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 
 from .job import Job
+from .part import Part
 from .room import Room
 
 LOOK = 0.5
@@ -33,36 +37,48 @@ class Relief:
     def __init__(self, room: Room, jobs: Callable[[], Collection[Job]]) -> None:
         self._room = room
         self._jobs = jobs
-        self._stuck: list[Job] = []
+        self._spare: list[Job] = []
+        self._resting: set[Job] = set()
 
     async def run(self) -> None:
         while True:
-            await self._room.until_short()
+            if not self._resting:
+                await self._room.until_short()
             await asyncio.sleep(LOOK)
-            self._stuck = [job for job in self._stuck if job.is_stuck]
-            if not self._stuck:
-                self._stuck = _some(await _stuck(self._jobs()))
-            self._room.spare = sum(job.size for job in self._stuck)
+            for job in [job for job in self._resting if not job.is_stuck]:
+                self.wake(job)
+            alone = await self._look()
+            self._spare = [job for job in self._spare if job.is_stuck] or _half(alone)
+            self._room.spare(self._spare)
 
-    async def make_way(self) -> bool:
-        """Give up a unit for another that is there; False where none can be given up any more."""
-        while self._stuck:
-            job = self._stuck.pop(0)
-            self._room.spare -= job.size
+    async def _look(self) -> list[Job]:
+        """Let those rest that wait for other sessions; who waits for what nobody plays."""
+        stuck = [job for job in self._jobs() if job.is_stuck]
+        asked = random.sample(stuck, min(AT_ONCE, len(stuck)))
+        lacks = dict(zip(asked, await asyncio.gather(*(job.lacks() for job in asked)), strict=True))
+        for job, lack in lacks.items():
+            if lack in ("rests", "waits") and job not in self._resting and job in self._jobs():
+                self._resting.add(job)
+                self._room.rest(job.part, job.size)
+        return [job for job, lack in lacks.items() if lack == "alone"]
+
+    def wake(self, job: Job) -> None:
+        """It goes on, or is over."""
+        if job in self._resting:
+            self._resting.remove(job)
+            self._room.rest(job.part, -job.size)
+
+    async def make_way(self, part: Part) -> bool:
+        """Give up a unit for one of `part` that is there; False where none can be given up."""
+        while (place := self._room.replaceable(part)) is not None:
+            job = next(job for job in self._spare if job is place)
+            self._spare.remove(job)
             if job.is_stuck:
                 await job.park()
                 return True
         return False
 
 
-async def _stuck(jobs: Collection[Job]) -> list[Job]:
-    """Those that wait for what nobody plays, the youngest sessions first."""
-    waiting = sorted((job for job in jobs if job.is_stuck), key=lambda job: job.age, reverse=True)
-    asked = waiting[:AT_ONCE]
-    lacking = await asyncio.gather(*(job.lacks_peers() for job in asked))
-    return [job for job, lacks in zip(asked, lacking, strict=True) if lacks]
-
-
-def _some(jobs: Sequence[Job]) -> list[Job]:
-    """The first half; the odd one as a coin falls."""
-    return list(jobs[: (len(jobs) + random.getrandbits(1)) // 2])
+def _half(jobs: list[Job]) -> list[Job]:
+    """The odd one as a coin falls."""
+    return jobs[: (len(jobs) + random.getrandbits(1)) // 2]

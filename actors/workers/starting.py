@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from ...broker.contract import Broker
 from ..cast import Cast
 from ..choreography import Choreography
+from ..durable.assignment import Assignment
 from ..durable.handle import SessionHandle
 from ..durable.hosting import Hosting
 from .admission import Admission
@@ -36,8 +39,20 @@ class Starting:
         admission = Admission(self._broker, self._shelf, choreography.compiled)
         topics = await admission.admit(cast.bindings, patience)
         shares = [(role, *share) for role, size in cast.sizes.items() for share in blocks(size)]
-        _, units = await self._hosting.start(
+        new, units = await self._hosting.start(
             cast, session, given=given, devices=choreography.devices, blocks=shares
         )
-        await enqueue(self._broker, units, topics)
+        # What has been taken is on the queue, or has been; how long it knows that is bounded.
+        taken = [False] * len(units) if new else await self._taken(units)
+        waiting = [unit for unit, before in zip(units, taken, strict=True) if not before]
+        await enqueue(self._broker, waiting, topics)
         return self._hosting.handle(units[0].place)
+
+    async def _taken(self, units: Sequence[Assignment]) -> list[bool]:
+        """Which of these somebody has taken already."""
+
+        async def is_taken(unit: Assignment) -> bool:
+            fence = unit.place.fence(unit.role, unit.start)
+            return await self._broker.last(unit.place.stream, fence) is not None
+
+        return await asyncio.gather(*map(is_taken, units))

@@ -200,7 +200,7 @@ class Worker:
                 await asyncio.sleep(_PAUSE)
 
     async def _begin(self, part: Part, item: WorkItem) -> None:
-        if not self._room.has(part) and not await self._relief.make_way():
+        if not self._room.has(part) and not await self._relief.make_way(part):
             # Another role was quicker: let a worker have it that has room.
             await item.again()
             return
@@ -233,6 +233,7 @@ class Worker:
             del self._units[job.key]
         self.handed_over += job.handed_over
         self.ended += not job.handed_over
+        self._relief.wake(job)
         self._room.give(part, job.size)
         self._changed()
 

@@ -117,7 +117,7 @@ async def test_a45_legacy_callers_are_served_in_their_own_sessions(
 
     async with asyncio.timeout(20):
         outcome = await runtime.run(
-            legacy, Client=client, Server=both.role(runtime), durable=durable, session=unique
+            legacy, Client=client, Server=both.role(), durable=durable, session=unique
         )
     assert outcome["Client"] == [5, "no XXX", 5]
 
@@ -145,7 +145,7 @@ async def test_a45_a_modern_session_that_fails_is_a_failed_child(
 
     legacy, _ = protocols(unique)
     with pytest.raises(pavane.ChildFailed, match="burnt down"):
-        await runtime.run(legacy, Client=client, Server=adapter(unique).role(runtime))
+        await runtime.run(legacy, Client=client, Server=adapter(unique).role())
 
 
 async def test_a45_a_client_of_ones_own_may_do_more(runtime: pavane.Runtime, unique: str) -> None:
@@ -308,6 +308,5 @@ async def test_a45_a_legacy_protocol_that_shows_nothing_is_given_nothing() -> No
         pavane.load(text).bind(N=1), protocols("x")[1],
         request=REQUEST, results=RESULTS, bridge=bridge,
     )  # fmt: skip
-    async with pavane.for_testing() as runtime:
-        with pytest.raises(pavane.CapabilityNotBridged, match="newx:price"):
-            both.role(runtime)
+    with pytest.raises(pavane.CapabilityNotBridged, match="newx:price"):
+        both.role()

@@ -66,7 +66,6 @@ async def test_a46_a_role_is_played_by_a_session(
     events: list[Event] = []
     runtime.observe(events.append)
     desk = pavane.delegated(
-        runtime,
         "Wanted",
         "Made",
         to=lambda order: making(unique, order.n, durable=durable),
@@ -87,7 +86,7 @@ async def test_a46_what_a_child_came_to_is_known_to_its_parent(
     async def desk(me: Endpoint) -> None:
         order = await me.receive("Wanted")
         both = pavane.Parallel(left=making(unique, order.n), right=making(unique, 10))
-        children.append(await pavane.delegate(me, runtime, both))
+        children.append(await pavane.delegate(me, both))
         await me.send("Made", children[0]["left"]["Lead"] + children[0]["right"]["Lead"])
 
     outcome = await runtime.run(ordering(unique, 1), Desk=desk)
@@ -107,7 +106,7 @@ async def test_a46_a_child_that_fails_reaches_its_parent_as_such(
         raise ValueError("dropped it")
 
     desk = pavane.delegated(
-        runtime, "Wanted", "Made",
+        "Wanted", "Made",
         to=lambda order: making(unique, order.n, clumsy, durable=durable),
         result=lambda child: child["Lead"],
     )  # fmt: skip
@@ -145,7 +144,7 @@ async def test_a46_a_parent_can_answer_for_a_child_that_failed(
     async def desk(me: Endpoint) -> None:
         order = await me.receive("Wanted")
         try:
-            await pavane.delegate(me, runtime, making(unique, order.n, clumsy))
+            await pavane.delegate(me, making(unique, order.n, clumsy))
         except pavane.ChildFailed:
             await me.send("Made", -1)
 
@@ -170,7 +169,7 @@ async def test_a46_a_child_ends_with_its_parent(
         raise ValueError("changed my mind")
 
     desk = pavane.delegated(
-        runtime, "Wanted", "Made",
+        "Wanted", "Made",
         to=lambda order: making(unique, order.n, slow), result=lambda child: child["Lead"],
     )  # fmt: skip
     async with asyncio.timeout(10):
@@ -208,7 +207,6 @@ async def test_a46_the_guides_seven_roles_with_charges_facts_and_the_aggregate_o
         return int((await me.receive("WorkerRequest")).task)
 
     foreman = pavane.delegated(
-        runtime,
         "WorkerRequest",
         "WorkerResult",
         to=lambda request: making("workshop", request.task),

@@ -42,6 +42,7 @@ class Relay:
         self._gate.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._ends: list[asyncio.StreamWriter] = []
         self.held = 0
 
     @property
@@ -64,9 +65,13 @@ class Relay:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for end in self._ends:
+            # Over a wire that is down, nothing can be sent before it is closed.
+            end.transport.abort()
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._ends += [writer, up_writer]
         for source, sink, outwards in ((reader, up_writer, True), (up_reader, writer, False)):
             task = asyncio.create_task(self._pump(source, sink, outwards=outwards))
             self._tasks.add(task)
