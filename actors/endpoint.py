@@ -144,7 +144,9 @@ class Endpoint:
                 outlet = self._outlets[move.number]
                 if outlet is not None and outlet.room > 0 and not self._seat.chosen:
                     outlet.put(label, move.encode(values, fields), move.branches)
-                    monitor.advance(move.step)
+                    monitor.state = target = move.target
+                    if target.counter is not None:
+                        monitor.count()
                     self._tally.sent += 1
                     return
             elif self._spreads is not None:
@@ -247,7 +249,9 @@ class Endpoint:
                                 value = audience.payload(move, message)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
-                        monitor.advance(step)
+                        monitor.state = target = move.target
+                        if target.counter is not None:
+                            monitor.count()
                         self._tally.received += 1
                         return value
         return (await self._listener.offer(label, whom(sender))).payload

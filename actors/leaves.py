@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..broker.payload import LEAVES, leaf_reader, pack, unpack
+from ..broker.frame import REFUSALS
+from ..broker.payload import LEAVES, leaf_reader, pack, pack_leaf, unpack
 from ..language.payload import Shape
 
 Encode = Callable[[tuple[Any, ...], dict[str, Any]], bytes]
@@ -24,7 +25,10 @@ def encoding(shape: Shape) -> Encode:
 
     def encode(values: tuple[Any, ...], fields: dict[str, Any]) -> bytes:
         if len(values) == 1 and type(values[0]) in exact and not fields:
-            return pack(values[0])
+            try:
+                return pack_leaf(values[0])
+            except REFUSALS:
+                pass  # `pack` says why.
         return pack(check(values, fields))
 
     return encode

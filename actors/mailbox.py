@@ -25,7 +25,7 @@ class Mailbox:
     `failure` is set once, when the session fails; every wait then raises it.
     """
 
-    __slots__ = ("_acknowledge", "_flush", "_waiters", "failure", "index", "inlets", "name", "part",
+    __slots__ = ("_acknowledge", "_flush", "_loop", "_waiters", "failure", "index", "inlets", "name", "part",
                  "slow")  # fmt: skip
 
     def __init__(
@@ -42,6 +42,7 @@ class Mailbox:
         self.failure: Exception | None = None
         self._acknowledge = acknowledge
         self._flush = flush
+        self._loop = asyncio.get_running_loop()
         self._waiters: list[asyncio.Future[None]] = []
         self.slow: Callable[[str, Inlet], None] | None = None
         """Called when so much of one sender lies unread that it soon has to wait, or waits."""
@@ -84,7 +85,10 @@ class Mailbox:
         if unread > HIGH and not inlet.lingers:
             self._look_again(inlet)
         if self._waiters:
-            self.wake()
+            waiters, self._waiters = self._waiters, []
+            for waiter in waiters:
+                if not waiter.done():
+                    waiter.set_result(None)
 
     def _look_again(self, inlet: Inlet) -> None:
         """Say that `inlet` is nearly full if it still is in a while: a burst is nothing to speak of."""
@@ -149,7 +153,7 @@ class Mailbox:
         if self.failure is not None:
             # It was the flush that failed.
             raise self.failure
-        waiter: asyncio.Future[None] = asyncio.Future()
+        waiter = self._loop.create_future()
         self._waiters.append(waiter)
         return waiter
 

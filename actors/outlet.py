@@ -179,28 +179,30 @@ class Outbox:
         self._encode = encode
         self._publish = publish
         self._turn = turn
-        self._kinds: dict[tuple[str, bool], None] = {}
+        self._kinds: set[str] = set()
+        """The families to all of which something was said in this turn."""
         self._frames: list[tuple[Outlet, list[Message]]] = []
         self._order = 0
         self.outlets: dict[tuple[str, int | None], Outlet] = {}
 
     def open(self, outlet: Outlet) -> list[Message]:
         """Begin a frame for `outlet` in this tick."""
+        to_all = outlet.index is None
         if not self._frames:
             self._turn.call_soon(self.flush)
-        elif (outlet.role, outlet.index is not None) in self._kinds:
-            self._close_others(outlet)
-        self._kinds[outlet.role, outlet.index is None] = None
+        elif to_all or outlet.role in self._kinds:
+            self._close_others(outlet, to_all=to_all)
+        if to_all:
+            self._kinds.add(outlet.role)
         batch: list[Message] = []
         outlet.batch = batch
         outlet.size = 0
         self._frames.append((outlet, batch))
         return batch
 
-    def _close_others(self, outlet: Outlet) -> None:
+    def _close_others(self, outlet: Outlet, *, to_all: bool) -> None:
         """Close the frames of this turn to the same role that are of the other kind."""
-        to_all = outlet.index is None
-        del self._kinds[outlet.role, not to_all]
+        self._kinds.discard(outlet.role)
         for other, _ in self._frames:
             if other.role == outlet.role and (other.index is None) != to_all:
                 other.batch = None

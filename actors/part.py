@@ -35,7 +35,7 @@ class Move:
     receives and the bytes, where nothing else is to be done.
     """
 
-    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "shared", "step",
+    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "shared", "step", "target",
                  "unpack", "write")  # fmt: skip
 
     def __init__(
@@ -43,6 +43,7 @@ class Move:
     ) -> None:
         self.step = step
         self.number = step.number
+        self.target = step.target
         self.branches = step.branches
         self.shape = shape
         self.encode = encoding(shape)

@@ -79,7 +79,12 @@ class Post:
                 self._desk.refused(subject, str(error))
                 return
         try:
-            frame = self._read(line, data)
+            try:
+                frame = decode(data)
+            except FrameError as error:
+                raise self._garbage(line, data, error) from error
+            if frame.fingerprint != self._fingerprint:
+                raise self._foreign(line, frame)
             if frame.messages:
                 for seat, lane in line.lanes:
                     if lane is None:
@@ -120,27 +125,24 @@ class Post:
         name = any_seat.part.instance_name(*sender)
         return Line(*sender, name, [(seat, inlet.alone if inlet is not None else None)])
 
-    def _read(self, line: Line, data: bytes) -> Frame:
-        try:
-            frame = decode(data)
-        except FrameError as error:
-            if is_reflected(data):
-                raise Reflected from None
-            raise ProtocolViolation(
-                f"{line.name} sent bytes that are no frame: {error.message}",
-                role=line.name,
-                got="garbage",
-                hint=f"{line.name} does not speak Pavane's wire format; this session is over",
-            ) from error
-        if frame.fingerprint != self._fingerprint:
-            raise ProtocolViolation(
-                f"{line.name} follows another protocol, or another version of this one",
-                role=line.name,
-                expected=(self._fingerprint.hex(),),
-                got=frame.fingerprint.hex(),
-                hint="give all processes the same .choreo file",
-            )
-        return frame
+    def _garbage(self, line: Line, data: bytes, error: FrameError) -> Exception:
+        if is_reflected(data):
+            return Reflected()
+        return ProtocolViolation(
+            f"{line.name} sent bytes that are no frame: {error.message}",
+            role=line.name,
+            got="garbage",
+            hint=f"{line.name} does not speak Pavane's wire format; this session is over",
+        )
+
+    def _foreign(self, line: Line, frame: Frame) -> ProtocolViolation:
+        return ProtocolViolation(
+            f"{line.name} follows another protocol, or another version of this one",
+            role=line.name,
+            expected=(self._fingerprint.hex(),),
+            got=frame.fingerprint.hex(),
+            hint="give all processes the same .choreo file",
+        )
 
     def _sort(self, line: Line, frame: Frame) -> None:
         """What a frame says besides its messages."""

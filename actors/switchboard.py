@@ -26,6 +26,9 @@ FEW = 4
 SAMPLE = 4096
 """Frames after which it is looked at how many were for others."""
 
+KNOWN = 256
+"""Subjects of which it is kept who hears them, and four more for each session."""
+
 LINGER = 1.0
 """Seconds that both ways are open when sessions part. The server may still be delivering on the
 old one what was said before the new one was there."""
@@ -74,6 +77,7 @@ class Trunk:
         self._sharing: dict[str, list[Ear]] = {}
         self._shared: asyncio.Task[Subscription] | None = None
         self._spreading: asyncio.Task[None] | None = None
+        self._known: dict[str, list[Ear]] = {}
         self._crowded = False
         self._strange = 0
         self._heard = 0
@@ -139,16 +143,24 @@ class Trunk:
 
     def _sort(self, subject: str, data: bytes) -> None:
         """What the shared subscription delivers."""
-        session = subject.split(".", SESSION + 1)[SESSION]
-        ears = self._sharing.get(session)
+        ears = self._known.get(subject) or self._find(subject)
+        for ear in tuple(ears) if len(ears) > 1 else ears:
+            ear.deliver(subject, data)
         self._heard += 1
-        if ears is not None:
-            for ear in tuple(ears) if len(ears) > 1 else ears:
-                ear.deliver(subject, data)
-        elif session not in self._alone:
-            self._strange += 1
         if self._heard >= SAMPLE:
             self._look()
+
+    def _find(self, subject: str) -> list[Ear]:
+        """Who shares what comes on `subject`. That is kept; who goes leaves the list that is kept."""
+        session = subject.split(".", SESSION + 1)[SESSION]
+        ears = self._sharing.get(session)
+        if ears is None:
+            self._strange += session not in self._alone
+            return []
+        if len(self._known) > KNOWN + 4 * len(self._sharing):
+            self._known.clear()
+        self._known[subject] = ears
+        return ears
 
     def _look(self) -> None:
         """Whether most of what came was for others."""
@@ -165,6 +177,7 @@ class Trunk:
                     await self._subscribe(ear)
             await asyncio.sleep(LINGER)
             parting, self._sharing = self._sharing, {}
+            self._known.clear()
             for session, ears in parting.items():
                 self._alone.setdefault(session, []).extend(ears)
             await self._unshare()

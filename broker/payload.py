@@ -39,7 +39,7 @@ def pack(value: object) -> bytes:
     """Plain builtins as msgpack; raises `NotPackable` for anything else."""
     try:
         if type(value) in LEAVES:
-            return _leaf_encoder.encode(value)
+            return pack_leaf(value)
         packed: bytes = _packer.pack(value)
         return packed
     except REFUSALS as error:
@@ -68,7 +68,9 @@ def unpack(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Any:
 # --- what can nest nothing ---------------------------------------------------------------
 
 LEAVES: Final[frozenset[type]] = frozenset({str, bytes, int, float, bool, type(None)})
-_leaf_encoder = msgspec.msgpack.Encoder()
+pack_leaf: Callable[[Any], bytes] = msgspec.msgpack.Encoder().encode
+"""Raises one of `REFUSALS` for a text that is none, and for a number too large."""
+
 _leaf_decoder = msgspec.msgpack.Decoder()
 _UNLIKE = frozenset({str, bool, type(None)}), frozenset({bytes, bool, type(None)})
 """Types of which none is read as another."""

@@ -68,8 +68,13 @@ class Monitor:
 
     def advance(self, step: Step) -> None:
         """Take `step`, which must leave the present state."""
-        target = step.target
-        self.state = target if target.counter is None else self._settle(target, self._registers)
+        self.state = step.target
+        if self.state.counter is not None:
+            self.count()
+
+    def count(self) -> None:
+        """Pass the counters at the present state, where a step has just led."""
+        self.state = self._settle(self.state, self._registers)
 
     def _settle(self, state: State, registers: dict[int, int]) -> State:
         """Pass the counters at `state`, and count in `registers`."""

@@ -35,6 +35,7 @@ class NatsBroker:
         self._submitter = Submitter(link)
         self._counters = Counters(self._streams)
         self._owned = owned
+        self.publish = link.publish  # and not a method, which is a call more for every message
 
     @property
     def address(self) -> str:
@@ -52,9 +53,6 @@ class NatsBroker:
     ) -> LinkSubscription:
         check_pattern(subject)
         return await self._link.subscribe(subject, deliver, lost)
-
-    def publish(self, subject: str, payload: bytes) -> None:
-        self._link.publish(subject, payload)
 
     async def drained(self) -> None:
         await self._link.fence()

@@ -263,6 +263,7 @@ class Link:
     def _on_closed(self) -> None:
         """The library gave up for good, as it does for most errors that a server reports."""
         self._connected.clear()
+        self._writer.forget()
         if not self._closing and self._reopening is None:
             self._reason = str(self._client.last_error or "the server closed the connection")
             self._tell_lost(self._reason)
@@ -306,7 +307,11 @@ class Link:
             if len(self._checked) >= _CHECKED_LIMIT:
                 self._checked.clear()
             self._checked.add(subject)
-        self.send(subject, payload)
+        # As `send`, which is one call more for every message.
+        if len(payload) > self.max_payload:
+            raise PayloadTooLarge(len(payload), self.max_payload)
+        if not self._writer.publish(subject, payload):
+            self.send(subject, payload)
 
     def send(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None

@@ -41,6 +41,9 @@ class Writer:
         self._client = client
         self._straight = socket_writer(client)
 
+    # `_gathers`: something went straight in this turn, and nothing by the library since. The connection
+    # stands, as what is cut forgets.
+
     def forget(self) -> None:
         """The connection is cut: nothing of what waits is to be sent on the next one."""
         self._late.clear()
@@ -48,18 +51,27 @@ class Writer:
         self._gathers = False
 
     async def close(self) -> None:
+        self._disperse()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+
+    def publish(self, subject: str, payload: bytes) -> bool:
+        """As `send`, for all but the first message of a turn. Whether that was done."""
+        if not self._gathers:
+            return False
+        self._sent += 1
+        self._crowd.extend((f"PUB {subject} {len(payload)}\r\n".encode(), payload, _END))
+        self._size += len(payload)
+        if self._size >= CHUNK:
+            self._let_go()
+        return True
 
     def send(
         self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
     ) -> None:
         """Hand a message over; never waits. What fails is lost, as with a cut connection."""
-        if self._gathers and not reply and headers is None:
-            # Something went straight in this turn, and nothing by the library since.
-            self._sent += 1
-            self._gather(f"PUB {subject} {len(payload)}\r\n".encode(), payload)
+        if not reply and headers is None and self.publish(subject, payload):
             return
         if self._task is not None:
             self._late.append((subject, payload, reply, headers))
