@@ -24,7 +24,11 @@ async def scenario(
         crew.start(name, capacity=room, grace=0.2)
     await crew.until(starter, lambda found: len(found) == len(first))
     handle = await starter.start(crowd, bindings={"Members": size}, input="gate")
-    full = await crew.until(starter, lambda found: all(w.running >= w.capacity for w in found))
+    # Each of the five roles that they serve besides, and play nothing of, keeps a place.
+    full = await crew.until(
+        starter,
+        lambda found: len(found) == len(first) and all(w.running >= w.capacity - 5 for w in found),
+    )
     assert sum(w.running for w in full) < size + 1, "there is something left to take"
     for name in joining:
         crew.start(name, capacity=2 * size)
