@@ -19,6 +19,7 @@ from ..errors import Forbidden, NotConnected, PayloadTooLarge, ServerUnreachable
 from ..options import ConnectOptions
 from ..subjects import check_subject
 from . import address as addresses
+from .dialling import ended
 from .inbox import Inbox, NoAnswer
 from .intake import Ears, listen_in
 from .library import (
@@ -134,14 +135,14 @@ class Link:
             async with asyncio.timeout(CONNECT_TIMEOUT):
                 await asyncio.shield(dialling)
         except TimeoutError:
-            await _ended(dialling)
+            await ended(dialling)
             await self._abandon(client)
             raise self._unreachable(client.last_error or TimeoutError("no answer")) from None
         except (OSError, LibraryError) as error:
             await self._abandon(client)
             raise self._unreachable(client.last_error or error) from None
         except asyncio.CancelledError:
-            await _ended(dialling)
+            await ended(dialling)
             await self._abandon(client)
             raise
         self._client = client
@@ -397,12 +398,3 @@ class Link:
 
 def _nothing() -> None:
     """There is nothing to be undone."""
-
-
-async def _ended(dialling: asyncio.Task[None]) -> None:
-    """Cancel until it is over: the library may swallow one cancellation, and dial on."""
-    while not dialling.done():
-        dialling.cancel()
-        await asyncio.wait([dialling], timeout=0.1)
-    if not dialling.cancelled():
-        dialling.exception()  # seen, so that the loop says nothing of it
