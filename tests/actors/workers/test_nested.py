@@ -10,9 +10,7 @@ import pavane
 from pavane import Endpoint
 from pavane.actors.workers import job, relief
 
-TEXT = (
-    '#[namespace = "%s"] protocol Down { roles: A, B; A -> B: Dig(int); B -> A: Found(int) }'
-)
+TEXT = '#[namespace = "%s"] protocol Down { roles: A, B; A -> B: Dig(int); B -> A: Found(int) }'
 
 
 def down(space: str, *, durable: bool = False, workers: bool = False) -> pavane.Choreography:
