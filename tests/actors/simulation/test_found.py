@@ -10,7 +10,7 @@ from typing import cast
 import pavane
 from pavane.actors.durable.history import read, read_unit
 from pavane.actors.durable.names import Place
-from pavane.actors.durable.records import Cancelled, pack
+from pavane.actors.durable.records import Cancelled, Started, pack
 from pavane.actors.durable.start import prepare
 from pavane.actors.simulation.campaign import Campaign
 from pavane.actors.standin import StandIn
@@ -84,6 +84,8 @@ async def test_what_comes_while_a_log_is_read_is_read_later() -> None:
     place = Place("default", "Negotiation", "one")
     broker = await connect("memory://")
     await prepare(broker, "default")
+    started = pack(Started(b"12345678", {}, [("Buyer", 0, 1), ("Seller", 0, 1)]))
+    await broker.append(place.stream, place.operator, started)
     between = cast(Broker, Between(broker, place))
     history = await read_unit(between, place, "Buyer", 0, 1, new=True)
     assert history.cancelled is not None
