@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from ..effects.pipeline import Pipeline
+from ..effects.pipeline.pipeline import Pipeline
 from ..language.compiler import Compiled
 from ..language.machine import Action
 from ..language.payload import Shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
-from .endpoint import Endpoint
+from .endpoint.endpoint import Endpoint
 from .errors import WrongIdentities
 
 Devices = Mapping[str, tuple[str, ...]]

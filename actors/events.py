@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ..effects.trace import Stage
+from ..effects.pipeline.trace import Stage
 
 
 @dataclass(frozen=True, slots=True)

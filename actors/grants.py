@@ -7,8 +7,8 @@ from typing import cast
 
 from ..broker.level import LIMIT_MAX
 from ..broker.subjects import DEFAULT_NAMESPACE
-from ..effects.budget import Budgets
-from ..effects.capability import NAME
+from ..effects.capability.tokens import NAME
+from ..effects.flow.budget import Budgets
 from .cast import Cast
 from .errors import InvalidGrant
 

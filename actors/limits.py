@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..effects.budget import Charged
+from ..effects.flow.budget import Charged
 from .events import LimitNear
-from .inlet import WINDOW, Inlet
+from .mailbox.inlet import WINDOW, Inlet
 
 NEAR = 0.8
 

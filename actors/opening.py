@@ -11,17 +11,17 @@ from ..broker.cipherfile import own_cipher
 from ..broker.codec import Codec
 from ..broker.connect import connect
 from ..broker.options import ConnectOptions
-from ..effects.budget import Budgets
-from ..effects.capability import Authority, PublicKey
-from ..effects.handlers import standard_registry
-from ..effects.history.keyfile import own_signer
-from ..effects.journal import Journal
+from ..effects.capability.revocation import Revocations
+from ..effects.capability.tokens import Authority, PublicKey
+from ..effects.capability.verifier import Endorsers, Verifier
+from ..effects.flow.budget import Budgets
+from ..effects.journal.history.keyfile import own_signer
+from ..effects.journal.journal import Journal
 from ..effects.keys import Signer
-from ..effects.pipeline import Pipeline
-from ..effects.registry import ExtensionRegistry
-from ..effects.revocation import Revocations
-from ..effects.transaction import BrokerDriver
-from ..effects.verifier import Endorsers, Verifier
+from ..effects.pipeline.handlers import standard_registry
+from ..effects.pipeline.pipeline import Pipeline
+from ..effects.pipeline.registry import ExtensionRegistry
+from ..effects.pipeline.transaction import BrokerDriver
 from .around import Around, Tracer
 from .errors import NoTelemetry
 from .grants import Grants
@@ -54,7 +54,7 @@ async def open(  # the name the user knows: pavane.open
     `authority` issues the capability tokens; unless it is given, its key is made from the
     signer's, so that a session which goes on after a crash has the same.
     `signer` signs receipts and journal heads; unless it is given, it is new where they end with
-    the runtime, and else that of `PAVANE_KEY` or the user's own (`effects/history/keyfile.py`).
+    the runtime, and else that of `PAVANE_KEY` or the user's own (`effects/journal/history/keyfile.py`).
     With `tokens` by role (`pavane capability issue`) nothing is issued here: a role may do what
     its token shows to the authority with the public key `root_key`. `endorsers` are the keys of
     third parties that are believed, each with its namespaces.

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..effects.receipt import Receipt
+from ..effects.flow.receipt import Receipt
 
 
 @dataclass(slots=True)

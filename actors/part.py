@@ -9,7 +9,7 @@ from ..broker.errors import Unconfirmed
 from ..broker.payload import pack as to_bytes
 from ..broker.payload import unpack as from_bytes
 from ..broker.squeeze import squeeze, unsqueeze
-from ..effects.pipeline import Arrival, Pipeline, Plan
+from ..effects.pipeline.pipeline import Arrival, Pipeline, Plan
 from ..effects.resilience.policy import retryable
 from ..effects.resilience.retry import Retry
 from ..language.annotations import retries

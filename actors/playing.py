@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from .endpoint import Endpoint
+from .endpoint.endpoint import Endpoint
+from .endpoint.seat import Seat
 from .errors import Unfinished, Unplayable
 from .programs.roles import admit_whole
-from .seat import Seat
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
 

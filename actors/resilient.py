@@ -11,7 +11,7 @@ from ..effects.resilience.policy import Policy
 from ..effects.resilience.resilient import Resilience
 from ..effects.resilience.retry import Retry
 from .choreography import Choreography
-from .endpoint import Endpoint
+from .endpoint.endpoint import Endpoint
 from .outcome import Outcome
 from .playing import Implementation
 from .runtime import Runtime

@@ -14,12 +14,12 @@ import anyio
 from ..broker.contract import Broker
 from ..broker.errors import BrokerError
 from ..broker.surroundings import unique
-from ..effects.audit import Audit
-from ..effects.budget import Budgets
-from ..effects.capability import Authority, PublicKey
+from ..effects.capability.tokens import Authority, PublicKey
+from ..effects.flow.budget import Budgets
 from ..effects.identity import Identity
-from ..effects.journal import Journal
-from ..effects.pipeline import Pipeline
+from ..effects.journal.journal import Journal
+from ..effects.pipeline.audit import Audit
+from ..effects.pipeline.pipeline import Pipeline
 from ..language.errors import PavaneError
 from .around import NOTHING, Around
 from .cast import Cast, Casts
@@ -35,13 +35,13 @@ from .errors import (
 )
 from .events import Event, MessageReceived, MessageSent
 from .grants import Grants
+from .live.session import GRACE, PARTING, Session
 from .log import record, wants_messages
+from .mailbox.switchboard import Switchboard
 from .outcome import Outcome
 from .players import Playing, all_players, players
 from .playing import Implementation
 from .programs.admission import fitting as fitting_programs
-from .session import GRACE, PARTING, Session
-from .switchboard import Switchboard
 from .wallet import Wallet
 
 if TYPE_CHECKING:

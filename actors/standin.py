@@ -13,9 +13,9 @@ from collections.abc import Iterable
 from ..language.errors import PavaneError
 from ..language.table import State, Step, Table
 from ..language.tree import Attribute, Expr, Literal_, Name
-from .endpoint import Endpoint
-from .guard import holds
-from .seat import Seat
+from .endpoint.endpoint import Endpoint
+from .endpoint.guard import holds
+from .endpoint.seat import Seat
 
 PATIENCE = 12
 """Steps at which a choice is open that an instance takes at random; then it makes for the end."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ..broker.surroundings import now
-from ..effects.capability import Authority, PublicKey, TokenLimits, narrowed, parsed
+from ..effects.capability.files import read_token
+from ..effects.capability.tokens import Authority, PublicKey, TokenLimits, narrowed, parsed
+from ..effects.capability.verifier import BLOCK_LIMIT
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
-from ..effects.token import read_token
-from ..effects.verifier import BLOCK_LIMIT
 from .errors import InvalidGrant
 
 TOKEN_LIFE = 24 * 3600.0

@@ -5,9 +5,9 @@ from __future__ import annotations
 import statistics
 import time
 
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.verifier import Verifier
 from pavane.effects.identity import Identity
-from pavane.effects.verifier import Verifier
 
 from .measure import RUNS, Figure, main
 

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 from pavane.broker.connect import connect
 from pavane.broker.embedded import Server
-from pavane.effects.budget import Budgets
+from pavane.effects.flow.budget import Budgets
 
 from .measure import PAYLOAD, Figure, main, medians, rate
 

@@ -22,7 +22,7 @@ import nats
 
 import pavane
 from benchmarks.measure import PAYLOAD, Figure, medians, rate
-from pavane.actors.typed import RoleFunction
+from pavane.actors.endpoint.typed import RoleFunction
 from pavane.broker.connect import connect
 from pavane.broker.embedded import Server
 

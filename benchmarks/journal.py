@@ -13,9 +13,9 @@ from nats.aio.client import Client
 from pavane import Entry, Journal, Reducer, Signer
 from pavane.broker.connect import connect
 from pavane.broker.embedded import Server
-from pavane.effects.entry import Draft
 from pavane.effects.identity import Identity
-from pavane.effects.places import JOURNAL
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.places import JOURNAL
 
 from .measure import Figure, main, medians, rate
 

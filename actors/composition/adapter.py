@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...effects.capability import qualified
+from ...effects.capability.tokens import qualified
 from ...language.machine import Action
 from ...language.tree import RoleDecl
 from ..choreography import Choreography
-from ..endpoint import Endpoint
-from ..listener import Received
+from ..endpoint.endpoint import Endpoint
+from ..endpoint.listener import Received
 from ..players import Playing
 from ..playing import Implementation
 from ..runtime import Runtime

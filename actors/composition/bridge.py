@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from ...effects.capability import NAME, qualified
+from ...effects.capability.tokens import NAME, qualified
 from .errors import CapabilityNotBridged
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from ...broker.subjects import TOKEN_LIMIT
 from ...language.errors import PavaneError
 from ..choreography import Choreography
-from ..endpoint import Endpoint
+from ..endpoint.endpoint import Endpoint
 from ..errors import CallFailed
 from ..outcome import Outcome
 from ..playing import Implementation

@@ -10,10 +10,10 @@ from ...broker.errors import FrameError
 from ...language.errors import PavaneError
 from ...language.table import Step
 from ..around import opened
-from ..endpoint import Endpoint
-from ..inlet import Inlet
-from ..listener import unfit
-from ..seat import Seat
+from ..endpoint.endpoint import Endpoint
+from ..endpoint.listener import unfit
+from ..endpoint.seat import Seat
+from ..mailbox.inlet import Inlet
 
 
 async def early(

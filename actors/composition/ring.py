@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..endpoint import Endpoint
+from ..endpoint.endpoint import Endpoint
 from ..playing import Implementation
 from .saying import allowed, say
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ...language.table import Step
-from ..endpoint import Endpoint
+from ..endpoint.endpoint import Endpoint
 
 
 def allowed(me: Endpoint, label: str, *, sends: bool) -> Step | None:

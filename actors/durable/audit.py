@@ -17,8 +17,8 @@ import msgspec
 
 from ...broker.contract import Broker, Record
 from ...broker.frame import Message, decode
-from ...effects.entry import Entry
-from ...effects.history.reading import History as Journals
+from ...effects.journal.entry import Entry
+from ...effects.journal.history.reading import History as Journals
 from . import records
 from .names import NOBODY, OWN, Place
 from .records import Done, Limited, Started, Taken, Tallied

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ...broker.frame import Message
-from ..outlet import Outbox
+from ..mailbox.outlet import Outbox
 from .lanes import DurableOutlet
 
 HOLD = 0.01

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from ...effects.resilience.resilient import Resilience
-from ..calls import Call, Caller, made
-from ..clock import Clock
+from ..endpoint.calls import Call, Caller, made
+from ..endpoint.clock import Clock
+from ..endpoint.seat import Source
 from ..errors import CallFailed
-from ..mailbox import Mailbox
-from ..seat import Source
+from ..mailbox.mailbox import Mailbox
 from .recall import Recall
 from .records import Looked, Ran, Read, Slept, Step
 from .sealing import Sealing

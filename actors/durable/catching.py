@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from ...broker.contract import Broker
 from ...broker.errors import BrokerError
-from ..seat import Seat
+from ..endpoint.seat import Seat
 from .history import read
 from .lanes import DurableMailbox, DurableOutlet
 from .names import Place

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from ...broker.frame import Control
+from ..endpoint.seat import Seat
 from ..part import Part
-from ..seat import Seat
 from .assignment import Assignment
 from .lanes import DurableMailbox, DurableOutlet
 from .names import NOBODY

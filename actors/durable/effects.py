@@ -16,15 +16,15 @@ from typing import Any
 
 from ...broker.errors import HoldTaken
 from ...broker.payload import pack
-from ...effects.budget import Charged
-from ...effects.driver import Still
-from ...effects.entry import Entry
 from ...effects.errors import EffectError, JournalBroken
+from ...effects.flow.budget import Charged
+from ...effects.flow.receipt import Receipt
+from ...effects.flow.receipt import unpack as unpack_receipt
 from ...effects.identity import Identity, SendContext
-from ...effects.passed import Passed
-from ...effects.pipeline import Arrival, Pipeline, Plan
-from ...effects.receipt import Receipt
-from ...effects.receipt import unpack as unpack_receipt
+from ...effects.journal.entry import Entry
+from ...effects.pipeline.driver import Still
+from ...effects.pipeline.passed import Passed
+from ...effects.pipeline.pipeline import Arrival, Pipeline, Plan
 from ...language.errors import PavaneError
 from ...language.machine import Action
 from .calls import Recorder

@@ -11,17 +11,17 @@ from ...broker import subjects
 from ...broker.errors import Fenced, HoldTaken
 from ...broker.surroundings import unique
 from ...effects.errors import JournalBroken
-from ...effects.history.reading import History as Journals
 from ...effects.identity import Identity
-from ...effects.pipeline import Pipeline
+from ...effects.journal.history.reading import History as Journals
+from ...effects.pipeline.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import Around
 from ..cast import Cast
 from ..errors import SessionAborted, interrupted
 from ..events import Event
+from ..mailbox.switchboard import Switchboard
 from ..outcome import Outcome
 from ..playing import Implementation
-from ..switchboard import Switchboard
 from . import names
 from .assignment import Assignment
 from .fencing import Taker

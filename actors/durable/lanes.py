@@ -8,11 +8,11 @@ from hashlib import blake2b
 from typing import NoReturn, Protocol
 
 from ...broker.frame import Message, Parts
-from ..inlet import WINDOW, Inlet, Lane
-from ..mailbox import FULL, Acknowledge, Mailbox
-from ..outlet import Outbox, Outlet, Sent
+from ..mailbox.inlet import WINDOW, Inlet, Lane
+from ..mailbox.mailbox import FULL, Acknowledge, Mailbox
+from ..mailbox.outlet import Outbox, Outlet, Sent
+from ..mailbox.turn import Soon
 from ..part import Part
-from ..turn import Soon
 
 
 class Depart(Protocol):

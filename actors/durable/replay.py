@@ -14,21 +14,21 @@ from typing import Any
 import msgspec
 
 from ...broker.contract import Broker
-from ...effects.entry import Entry
-from ...effects.history.reading import History as Journals
 from ...effects.identity import Identity, SendContext
-from ...effects.passed import Passed
-from ...effects.pipeline import Pipeline
+from ...effects.journal.entry import Entry
+from ...effects.journal.history.reading import History as Journals
+from ...effects.pipeline.passed import Passed
+from ...effects.pipeline.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ...language.machine import Action
 from ..around import NOTHING, Around
-from ..calls import packed
 from ..cast import Cast
-from ..clock import LoopClock, Timer
+from ..endpoint.calls import packed
+from ..endpoint.clock import LoopClock, Timer
+from ..endpoint.seat import Seat
 from ..errors import RoleFailed
+from ..mailbox.switchboard import Switchboard
 from ..playing import Implementation, play
-from ..seat import Seat
-from ..switchboard import Switchboard
 from .assignment import Assignment
 from .errors import BeyondLog, Departure
 from .history import Channel, History, read

@@ -9,24 +9,24 @@ from functools import partial
 from typing import Any, Protocol
 
 from ...broker.frame import Control, Frame, encode, framer
-from ...effects.driver import Still
 from ...effects.identity import Identity, SendContext
-from ...effects.pipeline import Passed, Pipeline, Plan
+from ...effects.pipeline.driver import Still
+from ...effects.pipeline.pipeline import Passed, Pipeline, Plan
 from ...language.errors import PavaneError
 from ..around import Around, SessionTrace
-from ..audience import how_far
 from ..cast import Cast
-from ..clock import Clock
 from ..devices import Devices
+from ..endpoint.clock import Clock
+from ..endpoint.seat import Seat
 from ..events import Event, FrameRefused
-from ..inlet import Inlet, Lane
 from ..limits import Limits
+from ..live.post import Post
+from ..live.session import AGAIN
 from ..log import record
+from ..mailbox.audience import how_far
+from ..mailbox.inlet import Inlet, Lane
+from ..mailbox.switchboard import Switchboard
 from ..part import Part
-from ..post import Post
-from ..seat import Seat
-from ..session import AGAIN
-from ..switchboard import Switchboard
 from .assignment import Assignment
 from .backlog import Backlog
 from .calls import RecordedCalls, Recorder

@@ -10,10 +10,10 @@ from typing import Self
 
 from ...language.clocks import timing
 from ...language.table import Step
-from ..clock import Clock, Timer
-from ..deadlines import SLACK, Deadlines, TimeLimit
+from ..endpoint.clock import Clock, Timer
+from ..endpoint.deadlines import SLACK, Deadlines, TimeLimit
+from ..endpoint.seat import Seat
 from ..errors import StepTimedOut, TooEarly, TooLate
-from ..seat import Seat
 from .calls import Recorder
 from .recall import Recall
 from .records import Judged, Left, Limited, Timed

@@ -17,18 +17,18 @@ from ...broker.errors import BrokerError, Fenced
 from ...broker.surroundings import now
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
-from ...effects.pipeline import Pipeline
+from ...effects.pipeline.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import NOTHING, Around
-from ..calls import packed
 from ..cast import Cast
-from ..clock import Clock, LoopClock
+from ..endpoint.calls import packed
+from ..endpoint.clock import Clock, LoopClock
+from ..endpoint.seat import Seat
 from ..errors import PeerFailed, RoleFailed, SessionAborted, SessionCancelled
 from ..events import Event
 from ..log import told
+from ..mailbox.switchboard import Ear, Switchboard, silence
 from ..playing import Implementation, play
-from ..seat import Seat
-from ..switchboard import Ear, Switchboard, silence
 from . import fencing, records
 from .assignment import Assignment
 from .catching import Catching

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from ..inlet import Inlet
+from ..endpoint.seat import Seat
 from ..limits import NEAR, Limits
-from ..mailbox import HIGH
-from ..seat import Seat
+from ..mailbox.inlet import Inlet
+from ..mailbox.mailbox import HIGH
 
 HISTORY = 1_000_000
 """Messages and steps of a unit that the next worker can well read again. Nothing fails of more;

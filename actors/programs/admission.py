@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...effects.pipeline import Pipeline
+from ...effects.pipeline.pipeline import Pipeline
 from ...language.monitor import Monitor
 from ..cast import Cast
 from ..devices import Devices, Dispatch

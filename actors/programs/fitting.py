@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any
 
+from ...effects.pipeline.registry import ExtensionRegistry
 from ...effects.programs.conformance import conform
 from ...effects.programs.program import Program
-from ...effects.registry import ExtensionRegistry
 from ...language.monitor import Monitor
 from ...language.table import Step
 from ..part import Part

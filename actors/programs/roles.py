@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ...effects.programs.played import Played
 from ..devices import Dispatch
-from ..seat import Seat
+from ..endpoint.seat import Seat
 
 if TYPE_CHECKING:
     from ...effects.programs.program import Program

@@ -7,10 +7,10 @@ from typing import Protocol
 
 from ...broker.contract import Broker
 from ...broker.sim.network import Network
-from ...effects.accounting import accounted
-from ...effects.budget import Budgets
 from ...effects.errors import JournalBroken
-from ...effects.journal import Journal
+from ...effects.flow.accounting import accounted
+from ...effects.flow.budget import Budgets
+from ...effects.journal.journal import Journal
 from ...language.machine import Action
 from ...language.projection import Projection
 from ..choreography import Choreography

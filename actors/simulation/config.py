@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from ...broker.sim.faults import KINDS, Fault, Kind
 from ...broker.sim.network import LATENCY
-from ...effects.registry import ExtensionRegistry
+from ...effects.pipeline.registry import ExtensionRegistry
 from .state import SimulationState
 
 Check = Callable[[SimulationState], object]

@@ -6,17 +6,17 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ...broker.contract import Broker
-from ...effects.budget import Budgets
-from ...effects.capability import Authority, PublicKey
-from ...effects.handlers import standard_registry
+from ...effects.capability.revocation import Revocations
+from ...effects.capability.tokens import Authority, PublicKey
+from ...effects.capability.verifier import Verified, Verifier
+from ...effects.flow.budget import Budgets
 from ...effects.identity import Identity
-from ...effects.journal import Journal
+from ...effects.journal.journal import Journal
 from ...effects.keys import Signer, digest
-from ...effects.pipeline import Pipeline
-from ...effects.registry import ExtensionRegistry
-from ...effects.revocation import Revocations
-from ...effects.transaction import BrokerDriver
-from ...effects.verifier import Verified, Verifier
+from ...effects.pipeline.handlers import standard_registry
+from ...effects.pipeline.pipeline import Pipeline
+from ...effects.pipeline.registry import ExtensionRegistry
+from ...effects.pipeline.transaction import BrokerDriver
 from ..cast import Cast, Casts
 from ..choreography import Choreography
 from ..runtime import Runtime

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 
 from ...broker import subjects
 from ...language.compiler import Compiled
-from ..permissions import permits
+from ..deployment.permissions import permits
 
 MESSAGE = (7, 8)
 """How many names the subject of a message has, live and in a log."""

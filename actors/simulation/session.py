@@ -18,8 +18,8 @@ from ...broker.sim.faults import Fault
 from ...broker.sim.link import Link
 from ...broker.sim.loop import VirtualLoop
 from ...broker.sim.network import Network
-from ...effects.budget import flow_counter
-from ...effects.places import JOURNAL
+from ...effects.flow.budget import flow_counter
+from ...effects.journal.places import JOURNAL
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..durable.assignment import Assignment

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ...broker.contract import Broker
-from ...effects.effect import CapabilityGuardEffect, effects_of
+from ...effects.pipeline.effect import CapabilityGuardEffect, effects_of
 from ...language.compatibility import compare
 from ...language.compiler import Compiled
 from . import places

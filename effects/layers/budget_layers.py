@@ -11,7 +11,6 @@ import anyio
 from ...broker.contract import Level
 from ...language.annotations import COST_LIMIT
 from ...language.errors import PavaneError
-from ..budget import Budgets, Charged
 from ..errors import (
     BudgetExhausted,
     InvalidEffect,
@@ -20,8 +19,9 @@ from ..errors import (
     UnknownBudget,
     UnknownLeakage,
 )
+from ..flow.budget import Budgets, Charged
+from ..flow.receipt import Receipt, ReceiptChain, verify_chain
 from ..keys import Signer
-from ..receipt import Receipt, ReceiptChain, verify_chain
 from ..resilience.finished import finished
 from .errors import LayerChargeFailed, LayerExhausted
 

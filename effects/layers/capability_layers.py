@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
-from ..capability import PublicKey, narrowed
+from ..capability.tokens import PublicKey, narrowed
+from ..capability.verifier import Verifier
 from ..errors import EffectError
 from ..identity import Identity
-from ..verifier import Verifier
 from .errors import LayerDenied, LayerWidened
 from .scope import Scope
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from ..receipt import Receipt
+from ..flow.receipt import Receipt
 from .errors import NotReceived
 
 _SAID = {"CancelledError": "it was cancelled"}

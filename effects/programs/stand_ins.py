@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..receipt import Receipt
+from ..flow.receipt import Receipt
 from .errors import OffScript
 from .handler import Handler, Limit, Message
 from .program import Program

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, Union
 from msgspec import Struct
 
 from pavane import Endpoint
-from pavane.actors.typed import (
+from pavane.actors.endpoint.typed import (
     Done as Done,
     Got,
     NextT_co,

@@ -9,7 +9,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
     "typing": ("Any", "TypeAlias", "TypedDict", "Union", "Unpack"),
     "msgspec": ("Struct",),
     "pavane": ("Endpoint",),
-    "pavane.actors.typed": (
+    "pavane.actors.endpoint.typed": (
         "Done",
         "Got",
         "NextT_co",
@@ -23,7 +23,7 @@ SOURCES: dict[str, tuple[str, ...]] = {
         "role",
     ),
 }
-BLOCKS = (("collections.abc", "typing"), ("msgspec",), ("pavane", "pavane.actors.typed"))
+BLOCKS = (("collections.abc", "typing"), ("msgspec",), ("pavane", "pavane.actors.endpoint.typed"))
 
 _TEXT = re.compile(r'"""[\s\S]*?"""|"[^"\n]*"')
 _WORD = re.compile(r"[A-Za-z_]\w*")
@@ -43,7 +43,7 @@ def _line(source: str, words: set[str]) -> list[str]:
     used = [name for name in SOURCES[source] if name in words]
     if not used:
         return []
-    if source == "pavane.actors.typed":
+    if source == "pavane.actors.endpoint.typed":
         shown = ["Done as Done", *used[1:]]
         return [f"from {source} import (", *(f"    {name}," for name in shown), ")"]
     return [f"from {source} import {', '.join(used)}"]

@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from .actors.composition.stage import Accumulated, ParallelOutcome
     from .actors.durable.errors import Departure, NoSuchSession, SessionFailed
     from .actors.durable.handle import SessionHandle
-    from .actors.endpoint import Endpoint
+    from .actors.endpoint.endpoint import Endpoint
+    from .actors.endpoint.listener import Received
     from .actors.errors import (
         ActorError,
         CallFailed,
@@ -53,7 +54,6 @@ if TYPE_CHECKING:
         Unfinished,
         UnknownGrantee,
     )
-    from .actors.listener import Received
     from .actors.opening import for_production, for_testing, open
     from .actors.outcome import Outcome
     from .actors.resilient import ResilientRuntime, resilient_role
@@ -70,9 +70,9 @@ if TYPE_CHECKING:
     from .broker.codec import About, Codec, PayloadCipher
     from .broker.errors import BrokerError, NotConnected, PayloadTooLarge, ServerUnreachable
     from .broker.sim.faults import Fault
-    from .effects.budget import Budgets
-    from .effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
-    from .effects.entry import Entry
+    from .effects.capability.revocation import Revocations
+    from .effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
+    from .effects.capability.verifier import Verifier
     from .effects.errors import (
         BudgetExhausted,
         CapabilityDenied,
@@ -81,13 +81,15 @@ if TYPE_CHECKING:
         LeakageExhausted,
         TokenRefused,
     )
-    from .effects.findings import Findings
-    from .effects.history.archive import Archive
-    from .effects.history.errors import JournalDamaged
-    from .effects.history.keyfile import signer_from
-    from .effects.history.reading import History
-    from .effects.history.reducer import Reducer, reducer
-    from .effects.journal import Journal
+    from .effects.flow.budget import Budgets
+    from .effects.journal.entry import Entry
+    from .effects.journal.findings import Findings
+    from .effects.journal.history.archive import Archive
+    from .effects.journal.history.errors import JournalDamaged
+    from .effects.journal.history.keyfile import signer_from
+    from .effects.journal.history.reading import History
+    from .effects.journal.history.reducer import Reducer, reducer
+    from .effects.journal.journal import Journal
     from .effects.keys import Signer
     from .effects.programs.errors import ProgramDeparts, ProgramError, ProgramTimedOut
     from .effects.programs.performance import Performance
@@ -109,8 +111,6 @@ if TYPE_CHECKING:
     from .effects.resilience.resilient import Resilience, resilient
     from .effects.resilience.retry import Retry
     from .effects.resilience.saga import Saga, Visit
-    from .effects.revocation import Revocations
-    from .effects.verifier import Verifier
     from .language.bindings import BindingError
     from .language.errors import (
         ChoreographyError,
@@ -143,13 +143,13 @@ _HOMES = {
     "actors.composition.stage": "Accumulated ParallelOutcome",
     "actors.durable.errors": "Departure NoSuchSession SessionFailed",
     "actors.durable.handle": "SessionHandle",
-    "actors.endpoint": "Endpoint",
+    "actors.endpoint.endpoint": "Endpoint",
     "actors.errors": (
         "ActorError CallFailed GuardRefused InvalidGrant MissingRole NoBranch PeerFailed "
         "RoleFailed SessionAborted SessionCancelled StepTimedOut TooEarly TooLate Unfinished "
         "UnknownGrantee"
     ),
-    "actors.listener": "Received",
+    "actors.endpoint.listener": "Received",
     "actors.opening": "for_production for_testing open",
     "actors.outcome": "Outcome",
     "actors.resilient": "ResilientRuntime resilient_role",
@@ -166,19 +166,19 @@ _HOMES = {
     "broker.codec": "About Codec PayloadCipher",
     "broker.errors": "BrokerError NotConnected PayloadTooLarge ServerUnreachable",
     "broker.sim.faults": "Fault",
-    "effects.budget": "Budgets",
-    "effects.capability": "Authority Key TokenLimits endorsed narrowed",
-    "effects.entry": "Entry",
+    "effects.flow.budget": "Budgets",
+    "effects.capability.tokens": "Authority Key TokenLimits endorsed narrowed",
+    "effects.journal.entry": "Entry",
     "effects.errors": (
         "BudgetExhausted CapabilityDenied EffectError JournalBroken LeakageExhausted TokenRefused"
     ),
-    "effects.findings": "Findings",
-    "effects.history.archive": "Archive",
-    "effects.history.errors": "JournalDamaged",
-    "effects.history.keyfile": "signer_from",
-    "effects.history.reading": "History",
-    "effects.history.reducer": "Reducer reducer",
-    "effects.journal": "Journal",
+    "effects.journal.findings": "Findings",
+    "effects.journal.history.archive": "Archive",
+    "effects.journal.history.errors": "JournalDamaged",
+    "effects.journal.history.keyfile": "signer_from",
+    "effects.journal.history.reading": "History",
+    "effects.journal.history.reducer": "Reducer reducer",
+    "effects.journal.journal": "Journal",
     "effects.keys": "Signer",
     "effects.programs.errors": "ProgramDeparts ProgramError ProgramTimedOut",
     "effects.programs.performance": "Performance",
@@ -195,8 +195,8 @@ _HOMES = {
     "effects.resilience.resilient": "Resilience resilient",
     "effects.resilience.retry": "Retry",
     "effects.resilience.saga": "Saga Visit",
-    "effects.revocation": "Revocations",
-    "effects.verifier": "Verifier",
+    "effects.capability.revocation": "Revocations",
+    "effects.capability.verifier": "Verifier",
     "language.bindings": "BindingError",
     "language.errors": "ChoreographyError Diagnostic PavaneError PayloadError ProtocolViolation",
 }

@@ -10,10 +10,10 @@ import pytest
 import pavane
 from pavane.actors.errors import InvalidGrant, UnknownGrantee
 from pavane.actors.standin import StandIn
-from pavane.effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
+from pavane.effects.capability.files import write_token
+from pavane.effects.capability.revocation import Revocations
+from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
 from pavane.effects.identity import Identity
-from pavane.effects.revocation import Revocations
-from pavane.effects.token import write_token
 from pavane.language.machine import Action
 
 TEXT = """#[namespace = "%s"]

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pavane.actors.calls import around, made
+from pavane.actors.endpoint.calls import around, made
 from pavane.actors.errors import CallFailed
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.clock import LoopClock
+from pavane.actors.endpoint.clock import LoopClock
 from pavane.actors.standin import StandIn
 
 
@@ -54,7 +54,7 @@ async def test_days_pass_in_no_time_where_the_clock_says_so(
 ) -> None:
     monkeypatch.setattr(Jumping, "shared", [], raising=False)
     monkeypatch.setattr(Jumping, "time", 0.0)
-    monkeypatch.setattr("pavane.actors.session.LoopClock", Jumping)
+    monkeypatch.setattr("pavane.actors.live.session.LoopClock", Jumping)
     jumping = asyncio.create_task(jump(Jumping.shared))
     patient = pavane.load("""
         protocol Patient { roles: A, B;

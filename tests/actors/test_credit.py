@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.credit import Credit
-from pavane.actors.inlet import QUARTER, WINDOW
+from pavane.actors.mailbox.credit import Credit
+from pavane.actors.mailbox.inlet import QUARTER, WINDOW
 from pavane.broker.contract import Broker
 from pavane.broker.frame import decode
 

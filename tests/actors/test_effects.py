@@ -15,10 +15,10 @@ from pavane.actors.standin import StandIn
 from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, decode, encode
 from pavane.broker.payload import pack
-from pavane.effects.effect import CapabilityGuardEffect, StageName
-from pavane.effects.handlers import guard, standard_registry
-from pavane.effects.places import JOURNAL, JOURNAL_SUBJECTS
-from pavane.effects.registry import ExtensionRegistry
+from pavane.effects.journal.places import JOURNAL, JOURNAL_SUBJECTS
+from pavane.effects.pipeline.effect import CapabilityGuardEffect, StageName
+from pavane.effects.pipeline.handlers import guard, standard_registry
+from pavane.effects.pipeline.registry import ExtensionRegistry
 from pavane.language.machine import Action
 
 GUIDE = Path(__file__).parents[1] / "data" / "guide"

@@ -11,9 +11,9 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.inlet import Inlet
-from pavane.actors.mailbox import FULL
-from pavane.actors.post import Post
+from pavane.actors.live.post import Post
+from pavane.actors.mailbox.inlet import Inlet
+from pavane.actors.mailbox.mailbox import FULL
 from pavane.broker.errors import FrameError
 from pavane.broker.frame import Abort, Ack, Control, Frame, Message, Parts, encode
 from pavane.broker.payload import pack, unpack

@@ -12,8 +12,8 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import presence, recovery
 from pavane.actors.errors import Absent, SessionLost
+from pavane.actors.live import presence, recovery
 from pavane.broker.embedded import Server
 from pavane.broker.frame import decode
 

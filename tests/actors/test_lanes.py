@@ -10,22 +10,22 @@ from hypothesis import strategies as st
 
 import pavane
 from pavane.actors.events import Event, FrameRefused
-from pavane.actors.inlet import WINDOW, Lane
-from pavane.actors.mailbox import Mailbox
-from pavane.actors.outlet import Outbox, Outlet
+from pavane.actors.mailbox.inlet import WINDOW, Lane
+from pavane.actors.mailbox.mailbox import Mailbox
+from pavane.actors.mailbox.outlet import Outbox, Outlet
 from pavane.actors.part import Part
 from pavane.actors.standin import StandIn
 from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, decode, encode
 from pavane.broker.memory.hubs import join
-from pavane.effects.budget import Budgets
-from pavane.effects.capability import Authority
-from pavane.effects.handlers import standard_registry
-from pavane.effects.journal import Journal
+from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.verifier import Verifier
+from pavane.effects.flow.budget import Budgets
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
-from pavane.effects.pipeline import Pipeline
-from pavane.effects.transaction import BrokerDriver
-from pavane.effects.verifier import Verifier
+from pavane.effects.pipeline.handlers import standard_registry
+from pavane.effects.pipeline.pipeline import Pipeline
+from pavane.effects.pipeline.transaction import BrokerDriver
 from pavane.language.compiler import compile_text
 from pavane.language.payload import Shape
 

@@ -20,7 +20,7 @@ from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, Parts, encode
 from pavane.broker.options import ConnectOptions
 from pavane.broker.payload import pack
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
 
 TEXT = """#[namespace = "%s"]
 protocol Quiet { roles: A, B;
@@ -181,7 +181,7 @@ async def test_a62_a_budget_warns_once_before_it_is_exhausted(
 async def test_a62_a_mailbox_that_stays_nearly_full_warns(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pavane.actors.mailbox.LINGERING", 0.05)
+    monkeypatch.setattr("pavane.actors.mailbox.mailbox.LINGERING", 0.05)
     text = f"""#[namespace = "{unique}"]
     protocol Slow {{ roles: A, B; loop (count: 1500) {{ A -> B: M; }} B -> A: End; }}"""
     events: list[Event] = []

@@ -10,8 +10,8 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import recovery
 from pavane.actors.errors import SessionLost
+from pavane.actors.live import recovery
 from pavane.broker.embedded import Server
 
 

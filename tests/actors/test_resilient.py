@@ -9,9 +9,9 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import recovery
 from pavane.actors.errors import SessionLost
 from pavane.actors.events import SessionOpened
+from pavane.actors.live import recovery
 from pavane.broker.embedded import Server, free_ports
 from pavane.effects.resilience.breaker import Change
 from pavane.language.errors import PavaneError

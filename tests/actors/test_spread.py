@@ -11,7 +11,7 @@ import pytest
 import pavane
 from pavane import Endpoint
 from pavane.actors.events import Event
-from pavane.actors.inlet import WINDOW
+from pavane.actors.mailbox.inlet import WINDOW
 from pavane.broker.connect import connect
 from pavane.broker.frame import Message, decode
 

@@ -9,8 +9,8 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import switchboard as module
-from pavane.actors.switchboard import FEW, Ear, Switchboard, silence
+from pavane.actors.mailbox import switchboard as module
+from pavane.actors.mailbox.switchboard import FEW, Ear, Switchboard, silence
 from pavane.broker.contract import Broker, Deliver, Lost, Subscription
 
 Heard = list[tuple[str, bytes]]

@@ -17,9 +17,9 @@ from pavane.broker.contract import Broker
 from pavane.broker.errors import NotConnected, Unconfirmed
 from pavane.broker.frame import Frame, Message, decode, encode
 from pavane.broker.squeeze import PLAIN, ZLIB
-from pavane.effects.command import Command, Snapshot
-from pavane.effects.effect import StageName
-from pavane.effects.handlers import standard_registry
+from pavane.effects.pipeline.command import Command, Snapshot
+from pavane.effects.pipeline.effect import StageName
+from pavane.effects.pipeline.handlers import standard_registry
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import pavane
-from pavane.actors.typed import Done, ModuleOutdated, StateUsed
+from pavane.actors.endpoint.typed import Done, ModuleOutdated, StateUsed
 from pavane.language.compiler import compile_text
 from pavane.language.generate import generate
 

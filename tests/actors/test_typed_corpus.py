@@ -21,7 +21,7 @@ from typing import Any, cast
 import pytest
 
 import pavane
-from pavane.actors.typed import Done, Got, State
+from pavane.actors.endpoint.typed import Done, Got, State
 from pavane.language.compiler import Compiled, compile_text
 from pavane.language.generate import generate
 

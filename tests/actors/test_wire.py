@@ -11,7 +11,7 @@ from nats.aio.client import Client
 
 import pavane
 from pavane import Endpoint
-from pavane.actors.inlet import BYTES, WINDOW
+from pavane.actors.mailbox.inlet import BYTES, WINDOW
 from pavane.actors.standin import StandIn
 from pavane.broker.contract import Broker
 from pavane.broker.frame import decode

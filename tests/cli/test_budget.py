@@ -15,12 +15,12 @@ import pytest
 from pavane.broker.connect import connect
 from pavane.cli import budgeting, levels
 from pavane.cli.errors import RunFailed, UsageError
-from pavane.effects.budget import Budgets, flow_counter
-from pavane.effects.entry import Draft
+from pavane.effects.flow.budget import Budgets, flow_counter
+from pavane.effects.flow.receipt import Receipt, ReceiptChain
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
-from pavane.effects.receipt import Receipt, ReceiptChain
 from pavane.language.errors import PavaneError
 
 Pavane = Callable[..., "subprocess.CompletedProcess[str]"]

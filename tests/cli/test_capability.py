@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pavane.cli import tokens
-from pavane.effects.capability import Authority, Key, TokenLimits, endorsed
+from pavane.effects.capability.files import write_secret, write_token
+from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed
 from pavane.effects.errors import TokenRefused
-from pavane.effects.token import write_secret, write_token
 from pavane.language.errors import PavaneError
 
 Pavane = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -10,9 +10,9 @@ from pavane.broker.connect import connect
 from pavane.cli.attest import verify
 from pavane.cli.chronicle import query, replay
 from pavane.cli.journals import Book, Query, Trust
-from pavane.effects.entry import Draft
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 
 WRITER = Identity("shop", "Order", "s1", "Client")

@@ -19,10 +19,10 @@ import pytest
 
 from pavane.broker.connect import connect
 from pavane.broker.options import ConnectOptions
-from pavane.effects.entry import Draft
-from pavane.effects.history.keyfile import own_signer
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.history.keyfile import own_signer
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 
 Pavane = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -21,7 +21,7 @@ from pavane.broker.contract import Broker
 from pavane.broker.embedded import Server
 from pavane.broker.errors import Forbidden, ServerUnreachable, WrongInbox
 from pavane.broker.options import ConnectOptions
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
 from pavane.effects.keys import Signer
 
 GUIDE = Path(__file__).parents[1] / "data" / "guide" / "016.choreo"

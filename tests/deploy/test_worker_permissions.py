@@ -16,7 +16,7 @@ from pavane.actors.durable.assignment import Assignment
 from pavane.actors.workers.dead import bury
 from pavane.actors.workers.worker import Worker
 from pavane.broker.options import ConnectOptions
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
 from pavane.effects.keys import Signer
 
 COMMAND = Path(sys.executable).parent / "pavane"

@@ -7,18 +7,18 @@ from secrets import token_hex
 import pytest
 
 from pavane.broker.contract import Broker
-from pavane.effects.budget import Budgets
-from pavane.effects.capability import Authority
-from pavane.effects.entry import Entry
-from pavane.effects.handlers import standard_registry
+from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.verifier import Verifier
+from pavane.effects.flow.budget import Budgets
 from pavane.effects.identity import Identity, SendContext
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Entry
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
-from pavane.effects.pipeline import Pipeline
-from pavane.effects.registry import ExtensionRegistry
-from pavane.effects.trace import Denial, Stage
-from pavane.effects.transaction import BrokerDriver
-from pavane.effects.verifier import Verifier
+from pavane.effects.pipeline.handlers import standard_registry
+from pavane.effects.pipeline.pipeline import Pipeline
+from pavane.effects.pipeline.registry import ExtensionRegistry
+from pavane.effects.pipeline.trace import Denial, Stage
+from pavane.effects.pipeline.transaction import BrokerDriver
 from pavane.language.machine import Action, Peer
 from pavane.language.tree import Annotation, Message, Scalar
 

@@ -10,9 +10,9 @@ import pytest
 
 from pavane.broker.contract import Broker
 from pavane.broker.errors import LimitExceeded
-from pavane.effects.budget import Budgets
 from pavane.effects.errors import BudgetExhausted, ReceiptRefused, UnknownBudget
-from pavane.effects.receipt import ReceiptChain
+from pavane.effects.flow.budget import Budgets
+from pavane.effects.flow.receipt import ReceiptChain
 
 if TYPE_CHECKING:
     from .conftest import Desk

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from biscuit_auth import Biscuit, BiscuitBuilder, BlockBuilder, KeyPair
 
-from pavane.effects.biscuit import private_key, public_key
-from pavane.effects.capability import Authority, narrowed, qualified
+from pavane.effects.capability.biscuit import private_key, public_key
+from pavane.effects.capability.tokens import Authority, narrowed, qualified
+from pavane.effects.capability.verifier import BLOCK_LIMIT, SIZE_LIMIT, Verifier
 from pavane.effects.errors import CapabilityDenied, TokenRefused
 from pavane.effects.identity import Identity
-from pavane.effects.verifier import BLOCK_LIMIT, SIZE_LIMIT, Verifier
 
 ADMIN = Identity("ns", "Proto", "s1", "Admin")
 NOW = 1_800_000_000.0

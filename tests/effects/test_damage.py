@@ -10,13 +10,13 @@ import pytest
 
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
-from pavane.effects import head as heads
-from pavane.effects.entry import Draft, Entry, chained, first_hash, pack
 from pavane.effects.errors import JournalBroken
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal import head as heads
+from pavane.effects.journal.entry import Draft, Entry, chained, first_hash, pack
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import HEADS, JOURNAL, head_subject, journal_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import HEADS, JOURNAL, head_subject, journal_subject
 
 
 def draft(name: str, kind: str = "fact") -> Draft:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pavane.broker.contract import Broker
-from pavane.effects.capability import Authority, Key, TokenLimits, endorsed, narrowed
+from pavane.effects.capability.files import read_key, read_public_key, read_token, write_token
+from pavane.effects.capability.revocation import REVOCATIONS, SUBJECT, Revocations
+from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
+from pavane.effects.capability.verifier import Verifier
 from pavane.effects.errors import CapabilityDenied, InvalidName, TokenRefused
 from pavane.effects.identity import Identity
-from pavane.effects.revocation import REVOCATIONS, SUBJECT, Revocations
-from pavane.effects.token import read_key, read_public_key, read_token, write_token
-from pavane.effects.verifier import Verifier
 
 NOW = 1_800_000_000.0
 ADMIN = Identity("ns", "Proto", "s1", "Admin")

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pavane.effects.effect import (
+from pavane.effects.errors import InvalidEffect
+from pavane.effects.pipeline.effect import (
     CapabilityGuardEffect,
     Effect,
     FlowCostEffect,
@@ -16,7 +17,6 @@ from pavane.effects.effect import (
     effects_of,
     leaks_of,
 )
-from pavane.effects.errors import InvalidEffect
 from pavane.language.compiler import compile_text
 from pavane.language.machine import Action
 from pavane.language.tree import Scalar

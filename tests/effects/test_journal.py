@@ -9,13 +9,13 @@ import pytest
 
 from pavane.broker.contract import Broker
 from pavane.broker.errors import BrokerError, NotConnected
-from pavane.effects import head as heads
-from pavane.effects.entry import Draft, Entry
 from pavane.effects.errors import JournalBroken
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal import head as heads
+from pavane.effects.journal.entry import Draft, Entry
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import HEADS, JOURNAL, head_subject, journal_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import HEADS, JOURNAL, head_subject, journal_subject
 from pavane.language.machine import Action
 
 if TYPE_CHECKING:

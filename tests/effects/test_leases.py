@@ -16,9 +16,9 @@ from pavane.broker.connect import connect
 from pavane.broker.contract import Broker, Level
 from pavane.broker.errors import HoldTaken
 from pavane.broker.level import SHARE
-from pavane.effects.budget import Budgets, flow_counter
 from pavane.effects.errors import BudgetExhausted
-from pavane.effects.lease import IDLE, STREAK
+from pavane.effects.flow.budget import Budgets, flow_counter
+from pavane.effects.flow.lease import IDLE, STREAK
 
 ROLE = "Admin"
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pavane.effects.entry import Draft, Entry, chained
 from pavane.effects.identity import Identity
-from pavane.effects.merge import FactSet, view_of
+from pavane.effects.journal.entry import Draft, Entry, chained
+from pavane.effects.journal.merge import FactSet, view_of
 from pavane.language.machine import Action
 
 if TYPE_CHECKING:

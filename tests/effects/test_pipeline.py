@@ -8,9 +8,6 @@ from typing import TYPE_CHECKING, ClassVar
 import pytest
 
 from pavane.broker.errors import NotConnected
-from pavane.effects.budget import Budgets, Charged
-from pavane.effects.command import Command, Deny, Snapshot
-from pavane.effects.effect import StageName
 from pavane.effects.errors import (
     BudgetExhausted,
     CapabilityDenied,
@@ -19,13 +16,16 @@ from pavane.effects.errors import (
     UnknownBudget,
     UnknownLeakage,
 )
-from pavane.effects.handlers import standard_registry
-from pavane.effects.pipeline import Pipeline
-from pavane.effects.receipt import unpack, verify_chain
-from pavane.effects.registry import ExtensionRegistry
-from pavane.effects.trace import Denial, Stage
-from pavane.effects.transaction import BrokerDriver
-from pavane.effects.writer import Writer
+from pavane.effects.flow.budget import Budgets, Charged
+from pavane.effects.flow.receipt import unpack, verify_chain
+from pavane.effects.journal.writer import Writer
+from pavane.effects.pipeline.command import Command, Deny, Snapshot
+from pavane.effects.pipeline.effect import StageName
+from pavane.effects.pipeline.handlers import standard_registry
+from pavane.effects.pipeline.pipeline import Pipeline
+from pavane.effects.pipeline.registry import ExtensionRegistry
+from pavane.effects.pipeline.trace import Denial, Stage
+from pavane.effects.pipeline.transaction import BrokerDriver
 from pavane.language.machine import Action, Peer
 
 if TYPE_CHECKING:

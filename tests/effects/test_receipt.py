@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pavane.effects.errors import ReceiptRefused
+from pavane.effects.flow.receipt import Receipt, ReceiptChain, unpack, verify_chain
 from pavane.effects.keys import Signer
-from pavane.effects.receipt import Receipt, ReceiptChain, unpack, verify_chain
 
 SIGNER = Signer(b"r" * 32)
 CONTEXT, PEER, WRITER = "ns.Proto", "Admin", "ns.Proto.s1.Admin.0"

@@ -6,12 +6,12 @@ from typing import ClassVar
 
 import pytest
 
-from pavane.effects.command import Command, Record, Snapshot
-from pavane.effects.effect import CapabilityGuardEffect, StageName
 from pavane.effects.errors import DuplicateEffect, InvalidEffect, UnregisteredEffect
-from pavane.effects.handlers import guard, standard_registry
-from pavane.effects.plan import plan_of
-from pavane.effects.registry import ExtensionRegistry
+from pavane.effects.pipeline.command import Command, Record, Snapshot
+from pavane.effects.pipeline.effect import CapabilityGuardEffect, StageName
+from pavane.effects.pipeline.handlers import guard, standard_registry
+from pavane.effects.pipeline.plan import plan_of
+from pavane.effects.pipeline.registry import ExtensionRegistry
 from pavane.language.machine import Action
 
 

@@ -18,18 +18,18 @@ from pavane.broker.contract import Broker, Claim, Level
 from pavane.broker.errors import BrokerError, HoldTaken, NotConnected, Unconfirmed
 from pavane.broker.memory import hubs
 from pavane.broker.memory.connection import MemoryBroker
-from pavane.effects.budget import Budgets, flow_counter, leakage_counter
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.verifier import Verifier
 from pavane.effects.errors import EffectError, JournalBroken
-from pavane.effects.handlers import standard_registry
+from pavane.effects.flow.budget import Budgets, flow_counter, leakage_counter
+from pavane.effects.flow.leases import notices
 from pavane.effects.identity import Identity, SendContext
-from pavane.effects.journal import Journal
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
-from pavane.effects.leases import notices
-from pavane.effects.passed import Passed
-from pavane.effects.pipeline import Pipeline
-from pavane.effects.transaction import BrokerDriver
-from pavane.effects.verifier import Verifier
+from pavane.effects.pipeline.handlers import standard_registry
+from pavane.effects.pipeline.passed import Passed
+from pavane.effects.pipeline.pipeline import Pipeline
+from pavane.effects.pipeline.transaction import BrokerDriver
 from pavane.language.machine import Action, Peer
 from pavane.language.tree import Annotation, Message
 
@@ -183,8 +183,8 @@ class StaleWorkers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patience = (
-            patch("pavane.effects.writer.PATIENCE", 0.0),
-            patch("pavane.effects.writer.PAUSE", 0.0),
+            patch("pavane.effects.journal.writer.PATIENCE", 0.0),
+            patch("pavane.effects.journal.writer.PAUSE", 0.0),
         )
         for each in self.patience:
             each.start()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pavane.broker.errors import HoldTaken
-from pavane.effects.budget import Budgets
 from pavane.effects.errors import JournalBroken
-from pavane.effects.handlers import standard_registry
-from pavane.effects.journal import Journal
+from pavane.effects.flow.budget import Budgets
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
-from pavane.effects.pipeline import Pipeline
-from pavane.effects.transaction import BrokerDriver
+from pavane.effects.pipeline.handlers import standard_registry
+from pavane.effects.pipeline.pipeline import Pipeline
+from pavane.effects.pipeline.transaction import BrokerDriver
 from pavane.language.machine import Action
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.text import Text
 
-from ..effects.findings import Findings
+from ..effects.journal.findings import Findings
 from .errors import RunFailed
 from .journals import Book, Query, Trust, nothing
 from .screen import complaints, plural, say, write_json

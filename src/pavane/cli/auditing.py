@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 from ..actors.durable.audit import Audit, audit
 from ..actors.durable.names import Place
-from ..effects.journal import Journal
+from ..effects.journal.journal import Journal
 from ..effects.keys import Signer
 from .errors import RunFailed
 from .inspecting import find

@@ -11,10 +11,10 @@ from typing import Any
 from rich.text import Text
 
 from ..broker.contract import Broker, Level
-from ..effects.accounting import Accounting, accounted
-from ..effects.budget import Budgets
-from ..effects.history.keyfile import public_keys
-from ..effects.journal import Journal
+from ..effects.flow.accounting import Accounting, accounted
+from ..effects.flow.budget import Budgets
+from ..effects.journal.history.keyfile import public_keys
+from ..effects.journal.journal import Journal
 from ..effects.keys import Signer
 from ..language.compiler import Compiled
 from .brokers import address, connected, kept_address

@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from ..effects.entry import Entry
-from ..effects.places import journal_subject
+from ..effects.journal.entry import Entry
+from ..effects.journal.places import journal_subject
 from .attest import refuse_damage
 from .journals import Book, Query, nothing
 from .live import Account, Accounts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from ..effects.effect import CapabilityGuardEffect, Effect, LeakageEffect, effects_of
+from ..effects.pipeline.effect import CapabilityGuardEffect, Effect, LeakageEffect, effects_of
 from ..language.projection import Projection
 from .errors import UsageError
 

@@ -10,11 +10,11 @@ from typing import Any
 
 from biscuit_auth import UnverifiedBiscuit
 
-from ..effects.capability import PublicKey, parsed
+from ..effects.capability.files import write_token
+from ..effects.capability.tokens import PublicKey, parsed
+from ..effects.capability.verifier import SIZE_LIMIT, Verifier
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
-from ..effects.token import write_token
-from ..effects.verifier import SIZE_LIMIT, Verifier
 
 ANYBODY = Identity("any", "Any", "any", "Any")
 _RIGHT = re.compile(r'capability\("([^"]*)"\)')
@@ -128,7 +128,7 @@ def _refusal(token: bytes, root: PublicKey) -> str:
 
 
 def _parties(token: bytes, root: PublicKey) -> list[str]:
-    from ..effects.biscuit import external_key
+    from ..effects.capability.biscuit import external_key
 
     biscuit = parsed(token, root)
     keys = [external_key(biscuit, index) for index in range(biscuit.block_count())]

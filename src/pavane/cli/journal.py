@@ -365,7 +365,7 @@ def key() -> None:
     [dim]Example:[/dim]
       pavane journal key >> auditors.keys
     """
-    from ..effects.history.keyfile import own_signer
+    from ..effects.journal.history.keyfile import own_signer
     from .screen import say
 
     say(own_signer().public.hex())

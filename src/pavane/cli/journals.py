@@ -11,13 +11,19 @@ from pathlib import Path
 
 from ..broker.connect import connect
 from ..broker.contract import Broker
-from ..effects.findings import Survey
-from ..effects.history.archive import Archive
-from ..effects.history.errors import KeyUnusable
-from ..effects.history.keyfile import KNOWN, KnownJournals, own_signer, public_keys, state_folder
-from ..effects.history.reading import History
-from ..effects.history.selection import Filter, Moment, Writers
-from ..effects.journal import Journal
+from ..effects.journal.findings import Survey
+from ..effects.journal.history.archive import Archive
+from ..effects.journal.history.errors import KeyUnusable
+from ..effects.journal.history.keyfile import (
+    KNOWN,
+    KnownJournals,
+    own_signer,
+    public_keys,
+    state_folder,
+)
+from ..effects.journal.history.reading import History
+from ..effects.journal.history.selection import Filter, Moment, Writers
+from ..effects.journal.journal import Journal
 from .brokers import JETSTREAM, address, kept_address, options
 from .errors import UsageError
 from .loop import play

@@ -10,7 +10,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from ..broker.contract import Level
-from ..effects.budget import Budgets
+from ..effects.flow.budget import Budgets
 from ..effects.identity import Identity
 from ..language.compiler import Compiled
 from .brokers import connected, kept_address

@@ -19,7 +19,7 @@ from ..actors.events import (
     SessionEnded,
     SessionOpened,
 )
-from ..effects.trace import Stage
+from ..effects.pipeline.trace import Stage
 
 NARROW = 72
 """Columns for what effects did, so that with their indent they fit into 80."""

@@ -12,8 +12,8 @@ import typer
 from ..actors.durable.names import namespaces as having_sessions
 from ..broker.contract import Broker
 from ..broker.errors import ServerUnreachable
-from ..effects.capability import Authority
-from ..effects.history.keyfile import own_signer
+from ..effects.capability.tokens import Authority
+from ..effects.journal.history.keyfile import own_signer
 from .brokers import EMBEDDED, connected
 from .errors import UsageError
 from .logs import LogLevel, configure

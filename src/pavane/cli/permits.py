@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..actors.permissions import Permit, permits
-from ..actors.prepare import prepare
+from ..actors.deployment.permissions import Permit, permits
+from ..actors.deployment.prepare import prepare
 from ..broker.connect import connect
 from ..broker.nats import configuration, credentials
 from ..broker.nats.allowed import Allowed

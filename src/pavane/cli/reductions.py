@@ -10,10 +10,10 @@ from typing import Any, TypeGuard, cast
 
 import msgspec
 
-from ..effects.entry import Entry
-from ..effects.history.errors import JournalDamaged
-from ..effects.history.rebuilding import Rebuilt
-from ..effects.history.reducer import Reducer
+from ..effects.journal.entry import Entry
+from ..effects.journal.history.errors import JournalDamaged
+from ..effects.journal.history.rebuilding import Rebuilt
+from ..effects.journal.history.reducer import Reducer
 from .attest import refuse_damage
 from .errors import UsageError
 from .journals import Book, Query

@@ -14,8 +14,8 @@ from ..actors.choreography import Choreography
 from ..actors.grants import PLENTY
 from ..actors.opening import open as open_runtime
 from ..actors.standin import StandIn
-from ..effects.budget import Budgets
 from ..effects.errors import EffectError
+from ..effects.flow.budget import Budgets
 from ..language.compiler import Compiled
 from ..language.errors import PavaneError
 from ..language.projection import Projection

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ..effects.capability import (
+from ..effects.capability.files import (
+    LONGEST,
+    read_key,
+    read_public_key,
+    read_token,
+    write_secret,
+    write_token,
+)
+from ..effects.capability.revocation import Revocations
+from ..effects.capability.tokens import (
     Authority,
     Key,
     PublicKey,
@@ -20,17 +29,8 @@ from ..effects.capability import (
     parsed,
     qualified,
 )
+from ..effects.capability.verifier import SIZE_LIMIT
 from ..effects.errors import TokenRefused
-from ..effects.revocation import Revocations
-from ..effects.token import (
-    LONGEST,
-    read_key,
-    read_public_key,
-    read_token,
-    write_secret,
-    write_token,
-)
-from ..effects.verifier import SIZE_LIMIT
 from .brokers import connected, kept_address
 from .errors import KeyFileUnusable, UsageError
 from .inspection import Inspection, inspected

@@ -12,10 +12,10 @@ from typing import Any, BinaryIO, TextIO
 
 from rich.text import Text
 
-from ..effects.history import archive, tables
-from ..effects.history.comparison import Comparison, Relation
-from ..effects.history.selection import pattern
-from ..effects.history.union import Joined
+from ..effects.journal.history import archive, tables
+from ..effects.journal.history.comparison import Comparison, Relation
+from ..effects.journal.history.selection import pattern
+from ..effects.journal.history.union import Joined
 from .attest import refuse_damage
 from .errors import RunFailed, UsageError
 from .journals import Book, Place, Query, opened

@@ -117,7 +117,7 @@ def dying(hub: Broker, unique: str, monkeypatch: pytest.MonkeyPatch) -> Dying:
             return mortal
 
         monkeypatch.setattr("pavane.actors.opening.connect", connect)
-        monkeypatch.setattr("pavane.effects.writer.PATIENCE", 0.0)
+        monkeypatch.setattr("pavane.effects.journal.writer.PATIENCE", 0.0)
         signer = Signer(b"a key that is kept for all tests")
         try:
             url = f"memory://{unique}"

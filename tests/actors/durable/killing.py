@@ -23,7 +23,7 @@ from pavane.actors.durable.audit import Audit, audit
 from pavane.actors.durable.names import Place
 from pavane.broker.connect import connect
 from pavane.broker.errors import Fenced
-from pavane.effects.journal import Journal
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 
 ORDERS = """

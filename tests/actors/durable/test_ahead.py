@@ -17,7 +17,7 @@ from pavane.broker.contract import Broker
 from pavane.broker.errors import WrongSequence
 from pavane.effects.errors import BudgetExhausted, JournalBroken
 from pavane.effects.identity import Identity
-from pavane.effects.places import JOURNAL
+from pavane.effects.journal.places import JOURNAL
 
 COUNT = 200
 STREAM = f"""

@@ -14,12 +14,12 @@ from pavane.actors.durable.names import captured, stream
 from pavane.actors.durable.records import Taken, unpack_word
 from pavane.broker.contract import Broker
 from pavane.broker.errors import Fenced
-from pavane.effects.entry import Draft
-from pavane.effects.history.reading import History
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.history.reading import History
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import HEADS, head_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import HEADS, head_subject
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 import pavane
 from pavane.actors.durable.audit import audit
 from pavane.actors.durable.names import Place
-from pavane.actors.switchboard import Switchboard
+from pavane.actors.mailbox.switchboard import Switchboard
 from pavane.broker.contract import Broker, Fence
 from pavane.broker.memory import hubs
 from pavane.broker.memory.connection import MemoryBroker

@@ -10,7 +10,7 @@ import pytest
 import pavane
 from pavane.actors.events import Event, MessageSent
 from pavane.effects.errors import UnregisteredEffect
-from pavane.effects.handlers import standard_registry
+from pavane.effects.pipeline.handlers import standard_registry
 
 Program = pavane.Program
 

@@ -83,7 +83,7 @@ def spends_beyond(patch: Patch) -> None:
 
 
 def charges_twice(patch: Patch) -> None:
-    from pavane.effects.budget import Budgets
+    from pavane.effects.flow.budget import Budgets
 
     right = Budgets.charge
 
@@ -96,7 +96,7 @@ def charges_twice(patch: Patch) -> None:
 
 def keeps_what_is_left(patch: Patch) -> None:
     """A lease forgets to give back what it has drawn ahead."""
-    from pavane.effects.lease import Lease
+    from pavane.effects.flow.lease import Lease
 
     async def release(self: Any, *, recalled: bool = False) -> None:
         self.held = False
@@ -108,7 +108,7 @@ def drafting(change: Callable[[list[Any]], list[Any]]) -> Callable[[Patch], None
     """Other facts than the step has."""
 
     def plant(patch: Patch) -> None:
-        from pavane.effects.transaction import BrokerTransaction
+        from pavane.effects.pipeline.transaction import BrokerTransaction
 
         right = BrokerTransaction._fact_drafts  # pyright: ignore[reportPrivateUsage]
 
@@ -121,7 +121,7 @@ def drafting(change: Callable[[list[Any]], list[Any]]) -> Callable[[Patch], None
 
 
 def breaks_the_chain(patch: Patch) -> None:
-    from pavane.effects.writer import Writer
+    from pavane.effects.journal.writer import Writer
 
     right = Writer._chain  # pyright: ignore[reportPrivateUsage]
 
@@ -134,7 +134,7 @@ def breaks_the_chain(patch: Patch) -> None:
 
 
 def writes_no_head(patch: Patch) -> None:
-    from pavane.effects.writer import Writer
+    from pavane.effects.journal.writer import Writer
 
     async def nothing(self: Any) -> None:
         return
@@ -143,7 +143,7 @@ def writes_no_head(patch: Patch) -> None:
 
 
 def gives_receipts_for_less(patch: Patch) -> None:
-    from pavane.effects.receipt import ReceiptChain
+    from pavane.effects.flow.receipt import ReceiptChain
 
     right = ReceiptChain.issue
 
@@ -154,7 +154,7 @@ def gives_receipts_for_less(patch: Patch) -> None:
 
 
 def believes_everybody(patch: Patch) -> None:
-    from pavane.effects.transaction import BrokerDriver
+    from pavane.effects.pipeline.transaction import BrokerDriver
 
     patch.setattr(BrokerDriver, "require", nothing_at_all)
 

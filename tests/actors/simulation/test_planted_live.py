@@ -118,7 +118,7 @@ def never_back(machine: Any) -> Any:
 
 
 def keeps_duplicates(patch: Patch) -> None:
-    from pavane.actors.mailbox import Mailbox
+    from pavane.actors.mailbox.mailbox import Mailbox
 
     def accept(self: Any, lane: Any, messages: Any, size: int, *, lossy: bool) -> None:
         for message in messages:
@@ -130,7 +130,7 @@ def keeps_duplicates(patch: Patch) -> None:
 
 
 def passes_over_gaps(patch: Patch) -> None:
-    from pavane.actors.mailbox import Mailbox
+    from pavane.actors.mailbox.mailbox import Mailbox
 
     right = Mailbox.accept
 
@@ -161,11 +161,11 @@ def acknowledges_too_much(patch: Patch) -> None:
     def ack(received: int, credit: int) -> Ack:
         return Ack(received + 1, credit)
 
-    patch.setattr("pavane.actors.audience.Ack", ack)
+    patch.setattr("pavane.actors.mailbox.audience.Ack", ack)
 
 
 def numbers_stand_still(patch: Patch) -> None:
-    from pavane.actors.outlet import Outlet
+    from pavane.actors.mailbox.outlet import Outlet
 
     right = Outlet.put
 
@@ -178,7 +178,7 @@ def numbers_stand_still(patch: Patch) -> None:
 
 
 def reads_the_newest(patch: Patch) -> None:
-    from pavane.actors.inlet import Inlet
+    from pavane.actors.mailbox.inlet import Inlet
 
     right = Inlet.take
 
@@ -194,7 +194,7 @@ def reads_the_newest(patch: Patch) -> None:
 def forgets_lives(patch: Patch) -> None:
     """A process that comes back passes for the one that was killed."""
 
-    from pavane.actors.presence import Presence
+    from pavane.actors.live.presence import Presence
 
     right = Presence.__init__
 
@@ -242,12 +242,12 @@ BUGS = (
     Bug("duplicates kept", keeps_duplicates, kinds=("duplicate", "replay", "loss")),
     Bug("gaps passed over", passes_over_gaps, kinds=("reorder",), text=SPREAD),
     Bug("too much acknowledged", acknowledges_too_much, kinds=("loss", "partition")),
-    Bug("nothing sent again", silenced("pavane.actors.outlet.Outbox", "send_again"),
+    Bug("nothing sent again", silenced("pavane.actors.mailbox.outlet.Outbox", "send_again"),
         kinds=("loss", "partition")),
-    Bug("losses not noticed", silenced("pavane.actors.session.Session", "lost"), kinds=("loss",)),
-    Bug("others not asked again", silenced("pavane.actors.session.Session", "heard"),
+    Bug("losses not noticed", silenced("pavane.actors.live.session.Session", "lost"), kinds=("loss",)),
+    Bug("others not asked again", silenced("pavane.actors.live.session.Session", "heard"),
         kinds=("loss",)),
-    Bug("the dead not noticed", silenced("pavane.actors.presence.Presence", "_watch"),
+    Bug("the dead not noticed", silenced("pavane.actors.live.presence.Presence", "_watch"),
         kinds=("crash", "silence")),
     Bug("a new life not noticed", forgets_lives, kinds=("crash",)),
     Bug("numbers that stand still", numbers_stand_still),

@@ -25,7 +25,7 @@ from pavane.actors.workers.overview import summaries
 from pavane.actors.workers.queueing import enqueue
 from pavane.actors.workers.shelf import Shelf
 from pavane.broker.contract import Broker
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
 from pavane.language.compiler import compile_text
 
 OLD = """#[namespace = "SPACE"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pavane
 from pavane.actors.durable.audit import audit
 from pavane.broker.embedded import Server
-from pavane.effects.history.reading import History
+from pavane.effects.journal.history.reading import History
 
 from .conftest import Crew
 

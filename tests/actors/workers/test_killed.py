@@ -11,7 +11,7 @@ import pavane
 from pavane.actors.durable.audit import audit
 from pavane.actors.durable.handle import SessionHandle
 from pavane.actors.workers.overview import summaries
-from pavane.effects.history.reading import History
+from pavane.effects.journal.history.reading import History
 
 from .conftest import Crew
 

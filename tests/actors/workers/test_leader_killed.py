@@ -18,7 +18,7 @@ from pavane.actors.durable.names import stream
 from pavane.actors.errors import SessionAborted, SessionLost
 from pavane.broker.embedded import Server, cluster
 from pavane.broker.options import ConnectOptions
-from pavane.effects.history.reading import History
+from pavane.effects.journal.history.reading import History
 
 from .conftest import Crew
 

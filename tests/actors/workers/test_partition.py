@@ -17,13 +17,13 @@ import pytest
 
 import pavane
 from pavane import Endpoint
-from pavane.actors import presence
 from pavane.actors.durable.audit import audit
 from pavane.actors.durable.handle import SessionHandle
 from pavane.actors.errors import SessionAborted
+from pavane.actors.live import presence
 from pavane.broker.embedded import Server
-from pavane.effects.history.reading import History
-from pavane.effects.places import HEADS
+from pavane.effects.journal.history.reading import History
+from pavane.effects.journal.places import HEADS
 
 from .conftest import Crew
 

@@ -11,7 +11,7 @@ import pytest
 
 import pavane
 from pavane.actors.durable.audit import audit
-from pavane.effects.history.reading import History
+from pavane.effects.journal.history.reading import History
 
 from .conftest import Crew
 

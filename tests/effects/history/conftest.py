@@ -8,9 +8,9 @@ from secrets import token_hex
 import pytest
 
 from pavane.broker.contract import Broker
-from pavane.effects.entry import Draft
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 
 

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
-from pavane.effects.entry import Draft
-from pavane.effects.history.archive import Archive, write
-from pavane.effects.history.errors import ArchiveRefused, JournalDamaged
-from pavane.effects.history.reading import History
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.history.archive import Archive, write
+from pavane.effects.journal.history.errors import ArchiveRefused, JournalDamaged
+from pavane.effects.journal.history.reading import History
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import HEADS, JOURNAL, head_subject, journal_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import HEADS, JOURNAL, head_subject, journal_subject
 
 if TYPE_CHECKING:
     from .conftest import Desk

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pavane.effects.entry import Draft
 from pavane.effects.errors import JournalBroken
-from pavane.effects.head import signed
-from pavane.effects.history.errors import KeyUnusable
-from pavane.effects.history.keyfile import KnownJournals, own_signer, public_keys
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.head import signed
+from pavane.effects.journal.history.errors import KeyUnusable
+from pavane.effects.journal.history.keyfile import KnownJournals, own_signer, public_keys
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import HEADS, head_subject, journal_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import HEADS, head_subject, journal_subject
 
 if TYPE_CHECKING:
     from .conftest import Desk

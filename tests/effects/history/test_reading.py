@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pavane.effects.entry import Draft, Entry
 from pavane.effects.errors import JournalBroken
-from pavane.effects.history.records import end_of, since
-from pavane.effects.journal import Journal
-from pavane.effects.places import JOURNAL, journal_subject
+from pavane.effects.journal.entry import Draft, Entry
+from pavane.effects.journal.history.records import end_of, since
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import JOURNAL, journal_subject
 
 if TYPE_CHECKING:
     from .conftest import Desk

@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from pavane.effects.entry import Draft, Entry
-from pavane.effects.history import snapshot as snapshots
-from pavane.effects.history.errors import JournalDamaged, ReducerFailed, StateUnpackable
-from pavane.effects.history.rebuilding import Rebuilt
-from pavane.effects.history.reducer import Reducer, reducer
-from pavane.effects.history.snapshot import subject_of
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft, Entry
+from pavane.effects.journal.history import snapshot as snapshots
+from pavane.effects.journal.history.errors import JournalDamaged, ReducerFailed, StateUnpackable
+from pavane.effects.journal.history.rebuilding import Rebuilt
+from pavane.effects.journal.history.reducer import Reducer, reducer
+from pavane.effects.journal.history.snapshot import subject_of
+from pavane.effects.journal.journal import Journal
+from pavane.effects.journal.places import JOURNAL, SNAPSHOTS, journal_subject
 from pavane.effects.keys import Signer
-from pavane.effects.places import JOURNAL, SNAPSHOTS, journal_subject
 
 if TYPE_CHECKING:
     from .conftest import Desk

@@ -15,13 +15,13 @@ import pytest
 
 from pavane.broker.connect import connect
 from pavane.broker.embedded import Server
-from pavane.effects.entry import Draft, Entry
-from pavane.effects.history.archive import Archive, write
-from pavane.effects.history.reading import History
-from pavane.effects.history.reducer import Reducer
-from pavane.effects.history.spool import IN_MEMORY
 from pavane.effects.identity import Identity
-from pavane.effects.journal import Journal
+from pavane.effects.journal.entry import Draft, Entry
+from pavane.effects.journal.history.archive import Archive, write
+from pavane.effects.journal.history.reading import History
+from pavane.effects.journal.history.reducer import Reducer
+from pavane.effects.journal.history.spool import IN_MEMORY
+from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 
 FACTS = 50_000

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker, Level
 from pavane.broker.errors import NotConnected
-from pavane.effects.budget import Budgets
 from pavane.effects.errors import BudgetExhausted, InvalidEffect, UnknownLeakage
+from pavane.effects.flow.budget import Budgets
+from pavane.effects.flow.receipt import Receipt
 from pavane.effects.keys import Signer
 from pavane.effects.layers.budget_layers import BudgetLayer, BudgetLayers, LayerCharge
 from pavane.effects.layers.errors import LayerChargeFailed, LayerExhausted
-from pavane.effects.receipt import Receipt
 
 SIGNER = Signer()
 

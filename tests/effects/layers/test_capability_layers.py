@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pavane.effects.capability import Authority
+from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.verifier import Verifier
 from pavane.effects.identity import Identity
 from pavane.effects.layers.capability_layers import (
     CapabilityLayer,
@@ -21,7 +22,6 @@ from pavane.effects.layers.capability_layers import (
 )
 from pavane.effects.layers.errors import LayerDenied, LayerWidened
 from pavane.effects.layers.scope import Scope
-from pavane.effects.verifier import Verifier
 
 WHO = Identity("bank", "Transfer", "s1", "Payer")
 PAY = "bank:pay"

@@ -1,0 +1,159 @@
+"""One instance's place in a session: where it stands, what it has received, what it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol
+
+from ...effects.identity import Identity, SendContext
+from ...effects.pipeline.pipeline import Passed, Pipeline, Plan
+from ...language.errors import PavaneError
+from ...language.monitor import Monitor
+from ...language.table import Step
+from ..around import Around, SessionTrace
+from ..events import Event
+from ..limits import Limits
+from ..mailbox.mailbox import Mailbox
+from ..mailbox.outlet import Outbox, Outlet
+from ..outcome import Tally
+from ..part import Part
+from .calls import Calls
+from .clock import Clock
+from .deadlines import Deadlines
+from .guard import names_in
+
+
+class Host(Protocol):
+    """What a seat needs of its session."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def pipeline(self) -> Pipeline: ...
+    @property
+    def devices(self) -> Mapping[str, tuple[str, ...]]: ...
+    @property
+    def around(self) -> Around: ...
+    @property
+    def trace(self) -> SessionTrace | None: ...
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def calls(self) -> Calls: ...
+    @property
+    def input(self) -> Any: ...
+
+    def fail(self, error: PavaneError, culprit: str) -> None: ...
+
+    def outlet(self, seat: Seat, role: str, index: int | None) -> Outlet:
+        """The lane from `seat` to one instance of `role`, or to all with None."""
+        ...
+
+
+Source = tuple[str, int]
+"""An instance that is heard: role and index."""
+
+Ahead = Callable[[SendContext, Plan, int], Awaitable[Passed | None]]
+"""Does what comes before an annotated send, but for the journal, for which the seat's frames wait. None,
+and nothing has happened, where it cannot."""
+
+Settle = Callable[[Callable[[], Source | None]], Awaitable[Source]]
+"""Settles who is heard first where several may be: `await settle(who_is_ready_now)`."""
+
+
+class Seat:
+    """Owned by the session, shared by the endpoint's two sides; ends with the session.
+
+    `observe` is None when nobody watches. `chosen` is the branch that the role has announced
+    and not yet begun. It `rests` while it waits for a session that others play.
+    `deadlines` is None where the machine measures no time. `values` are the
+    names that guards may use.
+    `ahead` is None where an annotated send has to wait for its journal. `settle` is None where who is heard first is a matter of who comes first.
+    """
+
+    __slots__ = (
+        "ahead",
+        "chosen",
+        "codec",
+        "context",
+        "deadlines",
+        "index",
+        "mailbox",
+        "monitor",
+        "name",
+        "observe",
+        "outbox",
+        "part",
+        "rests",
+        "role",
+        "session",
+        "settle",
+        "tally",
+        "trace",
+        "values",
+    )
+
+    def __init__(
+        self,
+        session: Host,
+        part: Part,
+        index: int,
+        mailbox: Mailbox,
+        outbox: Outbox,
+        context: SendContext,
+        observe: Callable[[Event], None] | None,
+        clock: Clock,
+    ) -> None:
+        self.session = session
+        self.part = part
+        self.role = part.role
+        self.index = index
+        self.name = part.name_of(index)
+        self.mailbox = mailbox
+        self.outbox = outbox
+        self.monitor = Monitor(part.table, index if part.is_family else None)
+        self.observe = observe
+        self.codec = session.around.codec
+        self.trace = session.trace
+        self.context = context
+        self.chosen = ""
+        self.rests = False
+        self.settle: Settle | None = None
+        self.ahead: Ahead | None = None
+        self.values: dict[str, Any] = {}
+        self.tally = Tally()
+        self.deadlines: Deadlines | None = None
+        if part.times:
+            self.deadlines = Deadlines(
+                session.id, self.name, self.monitor, mailbox, clock,
+                lambda error: session.fail(error, self.name), part.times,
+            )  # fmt: skip
+
+    def check(self) -> None:
+        """Raise the session's failure, if it has failed."""
+        if self.mailbox.failure is not None:
+            raise self.mailbox.failure
+
+    def advance(self, step: Step) -> None:
+        """Take `step`; the branch announced for it is begun with its first message."""
+        self.monitor.advance(step)
+        if self.deadlines is not None:
+            self.deadlines.advance(step)
+        if self.chosen and not step.selection:
+            self.chosen = ""
+
+    async def check_time(self, step: Step) -> None:
+        """Raise `TooLate` or `TooEarly` where a timeout forbids the branch that `step` begins."""
+        if self.deadlines is not None:
+            await self.deadlines.judge(step)
+
+    def note(self, label: str, payload: object) -> None:
+        """Remember a payload for the guards: its fields by name, and itself by its label."""
+        if self.part.guarded:
+            self.values.update(names_in(payload))
+            self.values[label] = payload
+
+    def identity_of(self, role: str, index: int) -> Identity:
+        """A peer in this session."""
+        family = self.part.sizes.get(role) is not None
+        return self.context.identity.peer(role, index if family else None)

@@ -1,0 +1,160 @@
+"""The receiving end of a channel: what one sender has said to one instance, in order.
+
+A sender speaks to an instance on two lanes: one to it alone and one to its whole family
+(`all`). Each is numbered by itself; what arrives on either goes into one queue.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ...broker.frame import Message
+
+if TYPE_CHECKING:
+    from .audience import Audience
+    from .mailbox import Mailbox
+
+WINDOW = 1024
+"""How many messages of a lane may be on their way or unread; the sender waits beyond it."""
+
+QUARTER = WINDOW // 4
+
+BYTES = 16 << 20
+"""How many bytes of a lane may be on their way or unread. Passed by at most one message."""
+
+MUCH = BYTES // 16
+"""Bytes read after which the sender is told, however few messages they were."""
+
+HEAVY = 3 * BYTES
+"""Bytes of unread frames beyond which a sender ignores its credit."""
+
+Entry = tuple["Lane", Message]
+
+
+class Lane:
+    """How far the numbering of one lane has come: arrived, read, and told to the sender.
+
+    `audience` has those here who hear the same; None for a lane to one instance alone.
+    """
+
+    __slots__ = ("audience", "bytes", "inlet", "last", "read", "told")
+
+    def __init__(self, inlet: Inlet) -> None:
+        self.inlet = inlet
+        self.audience: Audience | None = None
+        self.last = 0
+        self.read = 0
+        self.told = 0
+        self.bytes = 0
+
+    def has_read(self, message: Message) -> None:
+        """Count a message as read: room for the sender to send another."""
+        self.read = message.sequence
+        self.bytes += len(message.payload)
+        if self.read - self.told >= QUARTER or self.bytes >= MUCH:
+            self.tell()
+
+    def tell(self) -> None:
+        """Let the sender know how far this instance has read, if it makes a difference to it."""
+        before, self.told = self.told, self.read
+        self.bytes = 0
+        if self.audience is None or self.audience.moves(before):
+            self.inlet.mailbox.acknowledge(self)
+
+    def tell_again(self) -> None:
+        """Say what was said before; it may have been lost."""
+        if self.audience is None:
+            self.told = self.read
+            self.inlet.mailbox.acknowledge(self)
+        elif self.audience.is_led_by(self):
+            self.inlet.mailbox.acknowledge(self)
+
+
+class Inlet:
+    """One sender as seen by one instance, the one that owns `mailbox`."""
+
+    __slots__ = (
+        "alone",
+        "at",
+        "index",
+        "lingers",
+        "mailbox",
+        "name",
+        "queue",
+        "role",
+        "to_all",
+        "token",
+        "weight",
+    )
+
+    def __init__(self, role: str, index: int, name: str, mailbox: Mailbox) -> None:
+        self.role = role
+        self.index = index
+        self.name = name
+        self.mailbox = mailbox
+        self.queue: list[Entry | None] = []
+        """What has come. The first `at` have been read; there is something unread unless it is empty.
+        (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""
+        self.at = 0
+        self.lingers = False
+        self.alone = Lane(self)
+        self.to_all: Lane | None = None
+        """Made with the first message to the whole family: few roles get any."""
+        self.token: bytes | None = None
+        """The capability token that the sender last showed."""
+        self.weight = 0
+        """Bytes of the frames that came since it was last weighed; at least what is unread."""
+
+    @property
+    def lanes(self) -> list[Lane]:
+        return [self.alone] if self.to_all is None else [self.alone, self.to_all]
+
+    def with_all(self) -> Lane:
+        """The lane to the whole family."""
+        if self.to_all is None:
+            self.to_all = Lane(self)
+        return self.to_all
+
+    @property
+    def unread(self) -> int:
+        """How many messages wait to be read."""
+        return len(self.queue) - self.at
+
+    @property
+    def head(self) -> Message:
+        """The oldest message; there must be one."""
+        entry = self.queue[self.at]
+        assert entry is not None, "read already"
+        return entry[1]
+
+    def forget(self) -> None:
+        """Have nothing to be read any more."""
+        self.queue.clear()
+        self.at = 0
+
+    def is_overweight(self) -> bool:
+        """Weigh what is unread anew, which is done when `weight` has passed `HEAVY`: whether it
+        is out of bounds."""
+        self.weight = sum(len(entry[1].payload) for entry in self.queue if entry is not None)
+        return self.weight > HEAVY
+
+    def take(self) -> Message:
+        """The oldest message, which counts as read."""
+        queue, at = self.queue, self.at
+        entry = queue[at]
+        assert entry is not None, "read already"
+        queue[at] = None
+        self.at = at = at + 1
+        if at == len(queue):
+            queue.clear()
+            self.at = 0
+        elif at == WINDOW:
+            del queue[:at]
+            self.at = 0
+        lane, message = entry
+        # As `Lane.has_read`, without the call: this is done for every message.
+        number = lane.read = message.sequence
+        lane.bytes = unsaid = lane.bytes + len(message.payload)
+        if number - lane.told >= QUARTER or unsaid >= MUCH:
+            lane.tell()
+        return message

@@ -1,0 +1,1 @@
+"""Who may say what: Biscuit tokens issued, attenuated, verified and revoked."""

@@ -1,0 +1,1 @@
+"""What messages cost: budgets shared by all processes, leases, and receipts of the charges."""

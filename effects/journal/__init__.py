@@ -1,0 +1,1 @@
+"""What was sent and what holds because of it: chained entries, their heads, their union."""

@@ -1,0 +1,204 @@
+"""Whether the journal is whole: every fault found, with its place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+
+from ...broker.contract import Record
+from . import entry as entries
+from . import head as heads
+from .chain import Chain, FaultKind
+from .head import Head
+from .history.records import Records, breathing
+from .places import HEADS, JOURNAL, as_heads, as_journal, head_subject, writer_of
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One fault. `number` is the entry's, `sequence` the stream record's; 0 where there is none."""
+
+    kind: FaultKind
+    subject: str
+    number: int
+    sequence: int
+    message: str
+
+    def __str__(self) -> str:
+        _, namespace, protocol, session, role, index = self.subject.split(".")
+        who = f"{namespace}.{protocol}, session {session}, {role}[{index}]"
+        where = f", entry {self.number}" if self.number else ""
+        return f"{who}{where}: {self.message}"
+
+
+@dataclass(slots=True)
+class Findings:
+    """What `verify` found. `signers` are the public keys that signed the heads, `trusted` those
+    that it was told to trust; None where it trusted each chain's first."""
+
+    faults: list[Finding] = field(default_factory=list[Finding])
+    entries: int = 0
+    writers: int = 0
+    signers: set[bytes] = field(default_factory=set[bytes])
+    trusted: frozenset[bytes] | None = None
+
+    @property
+    def ok(self) -> bool:
+        return not self.faults
+
+    @property
+    def may_have_just_begun(self) -> bool:
+        """Nothing is wrong but that some writers have no head yet."""
+        return bool(self.faults) and all(fault.kind == "headless" for fault in self.faults)
+
+
+@dataclass(slots=True)
+class Survey:
+    """One pass over a journal: what is wrong, and how far it goes.
+
+    `chains` are the ends of all chains by subject, `withdrawn` the numbers of `sent` entries
+    that do not hold. `position` is the sequence of the last record, `tip` its last hash;
+    `head_position` the sequence of the last head.
+    """
+
+    findings: Findings
+    chains: dict[str, Chain]
+    withdrawn: dict[str, set[int]]
+    position: int = 0
+    tip: bytes = b""
+    head_position: int = 0
+
+
+async def survey(
+    records: Records,
+    pattern: str,
+    *,
+    trusted: Collection[bytes] | None = None,
+    start: int = 1,
+    head_start: int = 1,
+    chains: Mapping[str, Chain] | None = None,
+    seen: Callable[[Record], None] | None = None,
+) -> Survey:
+    """Walk over all journals on `pattern`, from the sequences `start` and `head_start` on, where
+    `chains` had come to.
+
+    Holds one chain for each writer, no entries. With `trusted`, heads must be signed by one of
+    these public keys; without, the first key that signed for a chain is trusted, and reported.
+    `seen` is given every record.
+    """
+    findings = Findings(trusted=None if trusted is None else frozenset(trusted))
+    found = Survey(findings, dict(chains or {}), {}, head_position=head_start - 1)
+    walk = _Walk(found, await _heads(records, pattern, found, head_start))
+    walk.compare_ends()
+    async for record in breathing(records.read(JOURNAL, pattern, start=start)):
+        walk.record(record)
+        if seen is not None:
+            seen(record)
+    await walk.end(records)
+    return walk.survey
+
+
+async def _heads(records: Records, pattern: str, survey: Survey, start: int) -> dict[str, Head]:
+    """The furthest head of each journal subject; it is the last one unless someone meddled."""
+    known: dict[str, Head] = {}
+    findings = survey.findings
+    async for record in breathing(records.read(HEADS, as_heads(pattern), start=start)):
+        survey.head_position = record.sequence
+        subject = as_journal(record.subject)
+        try:
+            head = heads.unpack(subject, record.payload)
+        except ValueError as error:
+            findings.faults.append(Finding("head", subject, 0, record.sequence, str(error)))
+            continue
+        before = known.get(subject)
+        fault = _distrusted(head, before, record.sequence, findings.trusted)
+        if fault is not None:
+            findings.faults.append(fault)
+            continue
+        findings.signers.add(head.signer)
+        if before is None or head.count >= before.count:
+            known[subject] = head
+    return known
+
+
+def _distrusted(
+    head: Head, before: Head | None, sequence: int, trusted: frozenset[bytes] | None
+) -> Finding | None:
+    if not head.is_signed:
+        reason = "its head's signature does not fit"
+        return Finding("head", head.subject, head.count, sequence, reason)
+    if trusted is not None and head.signer not in trusted:
+        reason = f"its head is signed by a key that is not trusted: {head.signer.hex()}"
+        return Finding("key", head.subject, head.count, sequence, reason)
+    if trusted is None and before is not None and head.signer != before.signer:
+        changed = f"from {before.signer.hex()[:16]} to {head.signer.hex()[:16]}"
+        reason = f"the key that signs its heads changes {changed}"
+        return Finding("key", head.subject, head.count, sequence, reason)
+    return None
+
+
+class _Walk:
+    """One pass over the records, all writers at once."""
+
+    def __init__(self, survey: Survey, known: dict[str, Head]) -> None:
+        self.survey = survey
+        self._findings = survey.findings
+        self._heads = known
+
+    def compare_ends(self) -> None:
+        """What was walked before, against the heads that say as much."""
+        for subject, chain in self.survey.chains.items():
+            head = self._heads.get(subject)
+            if head is not None and head.count == chain.count and head.hash != chain.hash:
+                reason = "it is not the entry that the head says"
+                self._fault("altered", subject, chain.count, 0, reason)
+
+    def record(self, record: Record) -> None:
+        subject, sequence = record.subject, record.sequence
+        chain = self.survey.chains.get(subject)
+        if chain is None:
+            chain = self.survey.chains[subject] = Chain.of(subject)
+        head = self._heads.get(subject)
+        headed = head.count if head is not None else 0
+        self.survey.position = sequence
+        try:
+            found = entries.seen(record.payload)
+        except ValueError as error:
+            self._fault("unreadable", subject, chain.count + 1, sequence, str(error))
+            return
+        self._findings.entries += len(found)
+        self.survey.tip = found[-1].hash
+        for entry in found:
+            fault = chain.follow(entry)
+            if fault is not None:
+                self._fault(fault.kind, subject, fault.number, sequence, fault.message)
+            if entry.kind == "unsent":
+                self.survey.withdrawn.setdefault(subject, set()).add(entry.count)
+            if entry.number == headed and head is not None and head.hash != entry.hash:
+                reason = "it is not the entry that the head says"
+                self._fault("altered", subject, headed, sequence, reason)
+
+    async def end(self, records: Records) -> None:
+        """The ends of all journals against their heads."""
+        chains = self.survey.chains
+        self._findings.writers = len(chains | self._heads)
+        for subject, head in self._heads.items():
+            chain = chains.get(subject)
+            count = chain.count if chain else 0
+            if count < head.count:
+                reason = f"the journal ends at entry {count}, but its head says {head.count}"
+                self._fault("truncated", subject, count + 1, 0, reason)
+        for subject in chains.keys() - self._heads.keys():
+            # The first head of a writer that has just begun may have come since.
+            if not await _has_head(records, subject):
+                self._fault("headless", subject, 0, 0, "the journal has no head")
+
+    def _fault(
+        self, kind: FaultKind, subject: str, number: int, sequence: int, message: str
+    ) -> None:
+        self._findings.faults.append(Finding(kind, subject, number, sequence, message))
+
+
+async def _has_head(records: Records, subject: str) -> bool:
+    record = await records.last(HEADS, head_subject(writer_of(subject)))
+    return record is not None

@@ -1,0 +1,76 @@
+"""What handlers decide: commands, yielded over a snapshot and executed by a driver.
+
+A handler is a pure generator. It sees what is known before anything happens, and says
+what must be done; so the same guard runs in testing, production and simulation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from ...language.machine import Action
+from ..identity import SendContext
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What is known when a message is about to leave.
+
+    `copies` is the number of receivers. `time` is in ns since 1970. `payload` is what the
+    sender gave, already checked; handlers must not change it.
+    """
+
+    context: SendContext
+    action: Action
+    copies: int
+    time: int
+    payload: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequireCapability:
+    """Refuse the message unless the sender's token shows the capability."""
+
+    capability: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Take `amount` from the sender's flow budget."""
+
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Take `amount` from what one class of observers may learn."""
+
+    observer: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Put facts into the sender's journal, together with the message."""
+
+    facts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Merge:
+    """Join the peer's journal into the sender's own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """Refuse the message."""
+
+    reason: str
+
+
+Command = RequireCapability | Charge | Leak | Record | Merge | Deny
+
+Handler = Callable[[Any, Snapshot], Iterator[Command]]
+"""`handle(effect, snapshot)` yields commands, in the order they are executed."""

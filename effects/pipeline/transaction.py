@@ -1,0 +1,379 @@
+"""The driver over a broker: real tokens, budgets and journals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from ...broker.errors import WrongSequence
+from ...language.machine import Action, Peer
+from ..capability.revocation import Revocations
+from ..capability.verifier import Verifier
+from ..errors import EffectDenied, UnknownBudget, UnknownLeakage
+from ..flow.budget import Budgets, Charged
+from ..flow.receipt import Receipt, ReceiptChain
+from ..identity import Identity, SendContext
+from ..journal.entry import Draft, Entry
+from ..journal.journal import Journal
+from ..journal.writer import Writer
+from ..keys import Signer
+from .ahead import Settling, paid
+from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
+from .driver import Still, always
+from .effect import Effect
+from .plan import Plan, Simple
+
+
+class BrokerDriver:
+    """Owned by a pipeline. `signer` signs the receipts; the driver closes what it is given."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        budgets: Budgets,
+        journal: Journal,
+        signer: Signer,
+        revocations: Revocations | None = None,
+    ) -> None:
+        self.verifier = verifier
+        self.revocations = revocations
+        self.budgets = budgets
+        self.journal = journal
+        self.signer = signer
+        self._receipts: dict[Identity, ReceiptChain] = {}
+        self.sends: dict[Identity, int] = {}
+        """How many messages the journal of an instance has, withdrawn ones too."""
+        self._epochs: dict[str, int] = {}
+        self._taken: dict[Identity, SendContext] = {}
+        self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
+        self._settling = Settling(budgets.settle)
+
+    def begin(self, snapshot: Snapshot) -> BrokerTransaction:
+        return BrokerTransaction(self, snapshot)
+
+    async def ahead(
+        self, snapshot: Snapshot, simple: Simple
+    ) -> tuple[BrokerTransaction, asyncio.Future[None]] | None:
+        identity = snapshot.context.identity
+        writer = self.journal.opened(identity)
+        chain = self._receipts.get(identity)
+        account = self._accounts.get(identity)
+        if writer is None or writer.is_broken or chain is None or not _is_open(account):
+            return None
+        charges = await paid(self, snapshot, simple)
+        if charges is None or writer.is_broken:
+            return None
+        transaction = BrokerTransaction(self, snapshot)
+        stored = transaction.put(charges, simple.facts, writer, chain)
+        self._settling.settle(charges, stored)
+        return transaction, stored
+
+    async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
+        if self.revocations is not None:
+            await self.revocations.watch(self.verifier)
+        where = context.budget_context
+        role = context.identity.role
+        if any(plan.charges for plan in plans) and await self.budgets.level(where, role) is None:
+            raise UnknownBudget(where, role)
+        for observer in sorted({name for plan in plans for name in plan.observers}):
+            if await self.budgets.leakage(where, observer) is None:
+                raise UnknownLeakage(where, observer)
+
+    def require(self, holder: Identity, token: bytes, capability: str) -> None:
+        self.verifier.require(holder, token, capability)
+
+    async def receipts(self, identity: Identity) -> ReceiptChain:
+        """The chain of one instance, which goes on after the last receipt in its journal."""
+        chain = self._receipts.get(identity)
+        if chain is not None:
+            return chain
+        chain = ReceiptChain(self.signer, ".".join(identity.tokens()))
+        if (await self.journal.writer(identity)).count:
+            issued, _ = await self.journal.receipts(identity)
+            chain.resume(issued)
+        # Another send of the instance may have been quicker meanwhile.
+        return self._receipts.setdefault(identity, chain)
+
+    def in_epoch(self, charged: Charged) -> None:
+        """Have every token verified anew where an epoch has begun."""
+        epoch = charged.level.epoch
+        if self._epochs.setdefault(charged.counter, epoch) != epoch:
+            self._epochs[charged.counter] = epoch
+            self.verifier.turn()
+
+    def account_of(self, identity: Identity) -> tuple[str, str]:
+        """The budget and the name of an account that is open."""
+        return self._accounts[identity].result()
+
+    async def account(self, context: SendContext) -> str:
+        """The account of a durable instance, opened with what its journal says it was charged."""
+        identity, where = context.identity, context.budget_context
+        opening = self._accounts.get(identity)
+        if opening is None or (opening.done() and opening.exception()):
+            opening = asyncio.create_task(self._open_account(identity, where, context.turn))
+            self._accounts[identity] = opening
+        return (await asyncio.shield(opening))[1]
+
+    async def _open_account(self, identity: Identity, where: str, turn: int) -> tuple[str, str]:
+        issued, void = await self.journal.receipts(identity)
+        mine = [r for r in issued if (r.context, r.peer) == (where, identity.role)]
+        epoch = max((r.epoch for r in mine), default=0)
+        used = sum(r.cost for r in mine if r.epoch == epoch and r.hash not in void)
+        name = ".".join(identity.tokens())
+        self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch, turn=turn)
+        return where, name
+
+    async def take_over(
+        self, context: SendContext, worker: str, still: Still = always
+    ) -> tuple[Entry, ...]:
+        identity = context.identity
+        self._receipts.pop(identity, None)
+        self._accounts.pop(identity, None)
+        if context.turn == 1 and not (await self.journal.writer(identity)).count:
+            # Nobody has written, and if somebody does from now on, this writer is fenced.
+            self.sends[identity] = 0
+            return ()
+        await self.journal.take_over(identity, worker, still)
+        role = f"{identity.role}[{identity.index or 0}]"
+        namespace, protocol, session, _, _ = identity.tokens()
+        found = self.journal.entries(
+            namespace=namespace, protocol=protocol, session=session, role=role
+        )
+        entries = tuple([entry async for entry in found])
+        self.sends[identity] = sum(entry.kind == "sent" for entry in entries)
+        if len(entries) > 1 or context.turn > 1:
+            self._taken[identity] = context
+        return entries
+
+    async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
+        drafts = [await self.merged(action, peer)]
+        await self.journal.add(context.identity, [d for d in drafts if d.count])
+
+    async def merged(self, action: Action, peer: Identity) -> Draft:
+        """The entry that joins the journal of `peer` as far as it is stored now."""
+        count, last = await self.journal.end_of(peer)
+        return Draft("merge", "", action.step, action.label, peer.instance, proof=last, count=count)
+
+    async def leave(self, identity: Identity) -> None:
+        self._receipts.pop(identity, None)
+        self._accounts.pop(identity, None)
+        self._taken.pop(identity, None)
+        self.sends.pop(identity, None)
+        await self.journal.leave(identity)
+
+    async def finish(self, identity: Identity) -> None:
+        self.sends.pop(identity, None)
+        taken = self._taken.pop(identity, None)
+        if taken is not None:
+            # Who was killed may have drawn what nobody has asked for since.
+            await self.account(taken)
+        self._receipts.pop(identity, None)
+        writer = self.journal.opened(identity)
+        if writer is not None:
+            # A charge is open until it is stored, and keeps what is drawn ahead with it.
+            await writer.settled()
+        opened = self._accounts.pop(identity, None)
+        if opened is not None:
+            where, name = await opened
+            await self.budgets.close_account(where, identity.role, name)
+        await self.journal.finish(identity)
+
+    async def close(self) -> None:
+        try:
+            if self.revocations is not None:
+                await self.revocations.close()
+            await self.budgets.close()
+        finally:
+            await self.journal.close()
+
+
+class BrokerTransaction:
+    """One message. Charges are taken as they are asked for; the journal comes at the end."""
+
+    def __init__(self, driver: BrokerDriver, snapshot: Snapshot) -> None:
+        self._driver = driver
+        self._snapshot = snapshot
+        self._identity = snapshot.context.identity
+        self._flow: list[Charged] = []
+        self._leaks: list[Charged] = []
+        self._facts: list[str] = []
+        self._merges: list[Draft] = []
+        self._is_left = False
+        self._stored: asyncio.Future[None] | None = None
+        self.receipt: Receipt | None = None
+        self.entries: tuple[Entry, ...] = ()
+
+    @property
+    def charged(self) -> int:
+        return sum(charged.amount for charged in self._flow)
+
+    @property
+    def charges(self) -> tuple[Charged, ...]:
+        return (*self._flow, *self._leaks)
+
+    async def execute(self, effect: Effect, command: Command) -> str:
+        match command:
+            case RequireCapability(capability):
+                token = self._snapshot.context.token
+                self._driver.require(self._identity, token, capability)
+                return capability
+            case Charge(amount):
+                return await self._charge(amount)
+            case Leak(observer, amount):
+                return await self._leak(observer, amount)
+            case Record(facts):
+                self._facts += facts
+                return ", ".join(facts)
+            case Merge():
+                return await self._merge()
+            case Deny(reason):
+                raise EffectDenied(type(effect).__name__, self._identity.instance, reason)
+
+    async def _charge(self, amount: int) -> str:
+        if not amount:
+            return "0"
+        context, role = self._snapshot.context.budget_context, self._identity.role
+        account = ""
+        if self._snapshot.context.durable:
+            account = await self._driver.account(self._snapshot.context)
+        charged = await self._driver.budgets.charge(context, role, amount, account=account)
+        self._flow.append(charged)
+        self._driver.in_epoch(charged)
+        return f"{amount} ({charged.level.spent} of {charged.level.limit})"
+
+    async def _leak(self, observer: str, amount: int) -> str:
+        context = self._snapshot.context.budget_context
+        key = ""
+        if self._snapshot.context.durable:
+            # Its successor, should this process be killed now, sends the message of this number.
+            number = self._driver.sends.get(self._identity, 0) + 1
+            key = f"{'.'.join(self._identity.tokens())}.{number}"
+        turn = self._snapshot.context.turn
+        charged = await self._driver.budgets.leak(context, observer, amount, key=key, turn=turn)
+        self._leaks.append(charged)
+        return f"{observer} {amount} ({charged.level.spent} of {charged.level.limit})"
+
+    async def _merge(self) -> str:
+        """Take what the receivers have in their journals; their number is the copies'."""
+        peer = self._snapshot.action.peer
+        for index in _indices(peer, self._identity.index, self._snapshot.copies):
+            identity = self._identity.peer(peer.role, index)
+            draft = await self._driver.merged(self._snapshot.action, identity)
+            if draft.count:
+                self._merges.append(draft)
+        return f"merge {peer}"
+
+    async def commit(self) -> None:
+        # Receipt and entries take their places in their chains without an await between
+        # them, so that a receipt is issued if and only if a `sent` entry carries it.
+        writer = await self._driver.journal.writer(self._identity)
+        chain = await self._driver.receipts(self._identity)
+        self._issue(chain)
+        drafts = [*self._merges, *self._drafts()]
+        try:
+            self.entries = await writer.add(drafts)
+        except BaseException as error:
+            # What is not known to be refused may be stored after all.
+            self._is_left = not isinstance(error.__cause__, WrongSequence)
+            raise
+        sends = self._driver.sends
+        sends[self._identity] = sends.get(self._identity, 0) + 1
+        for charged in self.charges:
+            self._driver.budgets.settle(charged)
+
+    def put(
+        self, charges: list[Charged], facts: Sequence[str], writer: Writer, chain: ReceiptChain
+    ) -> asyncio.Future[None]:
+        """As `commit`, at once, of what was charged elsewhere; what is returned is done when the
+        journal has it. Who charged settles."""
+        self._flow = charges
+        self._facts += facts
+        self._issue(chain)
+        self.entries, self._stored = writer.put(self._drafts())
+        sends = self._driver.sends
+        sends[self._identity] = sends.get(self._identity, 0) + 1
+        return self._stored
+
+    def _issue(self, chain: ReceiptChain) -> None:
+        if not self._flow:
+            return
+        level = self._flow[-1].level
+        self.receipt = chain.issue(
+            self._snapshot.context.budget_context,
+            self._identity.role,
+            level.epoch,
+            cost=self.charged,
+            spent=level.spent,
+            step=self._snapshot.action.step,
+        )
+
+    def _drafts(self) -> list[Draft]:
+        """The message, and its facts."""
+        action, receipt = self._snapshot.action, self.receipt
+        what = (action.step, action.label, str(action.peer))
+        last = receipt.hash if receipt else b""
+        proof = receipt.pack() if receipt else b""
+        sent = Draft("sent", "", *what, self.charged, last, proof, self._snapshot.copies)
+        return [sent, *self._fact_drafts(what, last)]
+
+    def _fact_drafts(self, what: tuple[int, str, str], last: bytes) -> list[Draft]:
+        return [Draft("fact", name, *what, 0, last) for name in dict.fromkeys(self._facts)]
+
+    async def withdraw(self, reason: str) -> None:
+        """Nothing is given back unless the journal says first that it does not count: a budget may
+        say more than its receipts come to, never less. All of it is tried, whatever the rest comes
+        to; the first failure is raised."""
+        if self._stored is not None:
+            await asyncio.shield(self._stored)
+        sent = next((entry for entry in self.entries if entry.kind == "sent"), None)
+        budgets = self._driver.budgets
+        if self._snapshot.context.durable and self._is_left:
+            # Open as it is, the charge waits for whoever knows what the journal has.
+            return
+        if self._snapshot.context.durable and sent is not None:
+            await self._take_back(sent, reason)
+            return
+        if sent is not None:
+            writer = await self._driver.journal.writer(self._identity)
+            await writer.retract(sent, reason)
+        undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
+        flow = () if self.entries else tuple(self._flow)
+        self._flow, self._leaks = [], []
+        results = await asyncio.gather(*undoing, return_exceptions=True)
+        for charged in flow:
+            budgets.settle(charged)
+        failed = next((r for r in results if isinstance(r, BaseException)), None)
+        if failed is not None:
+            raise failed
+
+    async def _take_back(self, sent: Entry, reason: str) -> None:
+        """Of a durable instance the journal says what was charged, to whichever worker comes next:
+        so it is told first, and nothing is given back where it does not take that any more."""
+        budgets = self._driver.budgets
+        flow, leaks = self._flow, self._leaks
+        for charged in flow:
+            await budgets.reopen(charged)
+        writer = await self._driver.journal.writer(self._identity)
+        await writer.retract(sent, reason)
+        self._flow, self._leaks = [], []
+        for charged in (*flow, *leaks):
+            await budgets.give_back(charged)
+        for charged in flow:
+            budgets.settle(charged)
+
+
+def _is_open(account: asyncio.Task[tuple[str, str]] | None) -> bool:
+    return bool(account and account.done() and not account.cancelled() and not account.exception())
+
+
+def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:
+    """The instances that `peer` means, all bounds being integers."""
+    if peer.start is None and not peer.is_collective:
+        return [None]
+    start = peer.start if isinstance(peer.start, int) else 0
+    if peer.relative:
+        return [(own or 0) + start]
+    if not peer.is_collective:
+        return [start]
+    stop = peer.stop if isinstance(peer.stop, int) else start + copies
+    return list(range(start, stop))
