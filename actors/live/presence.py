@@ -168,7 +168,10 @@ class Presence:
             )
         if self._lives.setdefault(role, life) != life:
             # What it had received is gone with the process before, and nobody sends it again.
-            self._gone(role, "its process was killed, and started again")
+            self._gone(
+                role,
+                f"its process was killed and started again, or another process plays {role} too",
+            )
             return
         self._heard[role] = self._loop.time()
         if control.verb == "bye":
