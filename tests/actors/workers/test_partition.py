@@ -189,6 +189,8 @@ async def parting(
             for _ in range(3)
         ]
         await crew.until(starter, lambda p: any(w.name == "far" and w.running for w in p))
+        # What it has taken it has also marked by then, and none of it is over: a session takes 3 s.
+        await asyncio.sleep(0.5)
         cut()
         if turn % 2:
             await asyncio.sleep(rng.uniform(0.7, 2.0))
