@@ -116,7 +116,7 @@ async def test_a_charge_is_given_back_exactly(broker: Broker, context: str) -> N
 SENDERS = """
 import asyncio, sys
 from pavane.broker.connect import connect
-from pavane.effects.budget import Budgets
+from pavane.effects.flow.budget import Budgets
 from pavane.effects.errors import BudgetExhausted
 
 async def main() -> None:

@@ -193,7 +193,7 @@ async def test_an_account_goes_on_in_another_process_and_loses_nothing(
 SENDERS = """
 import asyncio, random, sys
 from pavane.broker.connect import connect
-from pavane.effects.budget import Budgets
+from pavane.effects.flow.budget import Budgets
 from pavane.effects.errors import BudgetExhausted
 
 async def main() -> None:
