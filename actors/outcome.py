@@ -22,7 +22,7 @@ class Tally:
     receipts: list[Receipt] = field(default_factory=list[Receipt])
 
     def count(self, charge: int, facts: Iterable[str], receipt: Receipt | None) -> None:
-        """Add what one annotated message came to."""
+        """Add what annotated messages came to: one, or a series with one receipt."""
         self.charged += charge
         self.facts.extend(facts)
         if receipt is not None:

@@ -35,8 +35,8 @@ class Move:
     receives and the bytes, where nothing else is to be done.
     """
 
-    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "shape", "shared", "step", "target",
-                 "unpack", "write")  # fmt: skip
+    __slots__ = ("arrival", "bare", "branches", "decode", "encode", "number", "pack", "plain", "plan", "read", "retry", "serial", "shape", "shared", "step",
+                 "target", "unpack", "write")  # fmt: skip
 
     def __init__(
         self, step: Step, shape: Shape, plan: Plan | None, arrival: Arrival | None
@@ -58,20 +58,27 @@ class Move:
         self.write: Callable[[object], bytes] = squeeze if squeezed else to_bytes
         self.read: Callable[[bytes], Any] = unsqueeze if squeezed else from_bytes
         self.retry = _retry(asked["retry"]) if plan and "retry" in asked else None
-        around = plan or arrival or squeezed or step.action.guards
-        self.bare = not (around or step.selection or step.register)
+        clear = not (squeezed or step.action.guards or step.selection or step.register)
+        self.bare = clear and not (plan or arrival)
         """Whether nothing stands between a checked payload and the wire, ..."""
         several = step.collective or (step.sends and step.action.broadcast)
         self.plain = self.bare and not several
         """... nor more than one instance on the other side."""
+        self.serial = clear and not several and not self.plain and self._is_serial()
+        """Whether it would be plain, if what is done around it were done once for many."""
+
+    def _is_serial(self) -> bool:
+        if self.plan is not None:
+            return self.plan.simple is not None and self.retry is None
+        return self.arrival is not None and not self.arrival.merges
 
 
 class Part:
     """A class of instances of `role` in one choreography under one set of bindings.
 
     `sizes` has the number of instances of each family, None for a plain role. `decisions` is what
-    the messages of its cast decide. `sends` and `receives` are the plain moves by number of the
-    state and by label, where the label tells which.
+    the messages of its cast decide. `sends` and `receives` are the plain moves, and the serial ones, by
+    number of the state and by label, where the label tells which.
     """
 
     __slots__ = (
@@ -106,8 +113,8 @@ class Part:
         self.moves = tuple(
             _move(step, shape_of(step.action), machine.role, pipeline) for step in self.table.steps
         )
-        self.sends = tuple(self._plain(state.sends) for state in self.table.states)
-        self.receives = tuple(self._plain(state.receives) for state in self.table.states)
+        self.sends = tuple(self._short(state.sends) for state in self.table.states)
+        self.receives = tuple(self._short(state.receives) for state in self.table.states)
         self.guarded = any(step.action.guards for step in self.table.steps)
         self.times = Times(self.table)
         self.decisions: Callable[[], Decided] = dict
@@ -115,9 +122,10 @@ class Part:
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)
 
-    def _plain(self, side: dict[str, tuple[Step, ...]]) -> dict[str, Move]:
+    def _short(self, side: dict[str, tuple[Step, ...]]) -> dict[str, Move]:
         moves = {label: self.moves[steps[0].number] for label, steps in side.items()}
-        return {label: m for label, m in moves.items() if m.plain and len(side[label]) == 1}
+        short = {label: m for label, m in moves.items() if m.plain or m.serial}
+        return {label: m for label, m in short.items() if len(side[label]) == 1}
 
     def instances(self) -> range:
         return range(self.start, self.stop)

@@ -13,10 +13,7 @@ import pavane
 from benchmarks.measure import PAYLOAD, Figure, medians, rate
 from pavane.broker.embedded import Server
 
-MESSAGES = 5_000
-BARE = 40_000
-"""So many that they take about as long: on a busy machine a short run is favoured."""
-
+MESSAGES = 40_000
 SESSIONS = 64
 ROUNDS = 20
 
@@ -31,7 +28,7 @@ ANNOTATIONS = (
     '[guard_capability = "deliver", flow_cost = 1, journal_facts = "item_made, item_sent"]'
 )
 annotated = protocol("Annotated", ANNOTATIONS, MESSAGES)
-bare = protocol("Bare", "", BARE)
+bare = protocol("Bare", "", MESSAGES)
 
 
 async def played(runtime: pavane.Runtime, choreography: pavane.Choreography, count: int) -> float:
@@ -75,7 +72,7 @@ async def asked(runtime: pavane.Runtime, choreography: pavane.Choreography) -> f
 async def main() -> None:
     async with Server() as server, pavane.open(server.url) as runtime:
         ours, theirs = await medians(
-            lambda: played(runtime, annotated, MESSAGES), lambda: played(runtime, bare, BARE)
+            lambda: played(runtime, annotated, MESSAGES), lambda: played(runtime, bare, MESSAGES)
         )
         Figure("annotated durable stream", ours, theirs, ours / theirs, 0.5, "messages/s").show()
         ours, theirs = await medians(

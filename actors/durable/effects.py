@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -25,6 +26,7 @@ from ...effects.journal.entry import Entry
 from ...effects.pipeline.driver import Still
 from ...effects.pipeline.passed import Passed
 from ...effects.pipeline.pipeline import Arrival, Pipeline, Plan
+from ...effects.pipeline.series import Series
 from ...language.errors import PavaneError
 from ...language.machine import Action
 from .calls import Recorder
@@ -72,7 +74,8 @@ class OnceOnly(Pipeline):
         self._recorder = recorder
         self._broken = broken
         self._through = Counter[int]()
-        """How many annotated messages of each instance were not refused."""
+        """How many annotated messages of each instance were not refused, but for an open series."""
+        self._series: dict[int, Series] = {}
         self._watched: asyncio.Future[None] | None = None
         self._sealing = sealing
         self._passed: dict[int, deque[tuple[Entry, ...]]] = {}
@@ -102,7 +105,7 @@ class OnceOnly(Pipeline):
     ) -> Passed:
         index = context.identity.index or 0
         recall = self._recalls[index]
-        if recall.refuses(self._through[index]):
+        if recall.refuses(self._count_through(index)):
             number, refused = recall.next(Refused, f"a message {action.label} refused")
             assert refused is not None
             await recall.returns(number)
@@ -127,7 +130,7 @@ class OnceOnly(Pipeline):
     def _refused(self, who: Identity, number: int, error: EffectError) -> Refused:
         where = (who.role, who.index or 0)
         fields = self._sealing.seal(where, _refusal(number), pack(_facts(error)))
-        return Refused(where[1], number, error.code, fields, self._through[where[1]])
+        return Refused(where[1], number, error.code, fields, self._count_through(where[1]))
 
     def _restored(self, who: Identity, refused: Refused) -> PavaneError:
         """The error as it was raised, with its facts."""
@@ -143,16 +146,42 @@ class OnceOnly(Pipeline):
         self, context: SendContext, plan: Plan, copies: int
     ) -> tuple[Passed, asyncio.Future[None]] | None:
         index = context.identity.index or 0
-        if self._passed.get(index) or self._recalls[index].refuses(self._through[index]):
+        if self._passed.get(index) or self._recalls[index].refuses(self._count_through(index)):
             return None
         found = await self._base.ahead(context, plan, copies)
         if found is None:
             return None
         self._through[index] += 1
-        if found[1] is not self._watched:
-            self._watched = found[1]
-            self._watched.add_done_callback(self._is_stored)
+        self._watch(found[1])
         return found
+
+    def series(self, context: SendContext, plan: Plan) -> Series | None:
+        index = context.identity.index or 0
+        if self._passed.get(index) or not self._recalls[index].is_over:
+            return None
+        series = self._base.series(context, plan)
+        if series is not None:
+            self._series[index] = series
+            series.closing.append(partial(self._closed, index))
+        return series
+
+    def _closed(self, index: int, series: Series) -> None:
+        self._series.pop(index, None)
+        if series.stored is not None:
+            self._through[index] += series.sent
+            self._watch(series.stored)
+
+    def _count_through(self, index: int) -> int:
+        """How many annotated messages of an instance were not refused until now."""
+        series = self._series.get(index)
+        if series is not None:
+            series.close()
+        return self._through[index]
+
+    def _watch(self, stored: asyncio.Future[None]) -> None:
+        if stored is not self._watched:
+            self._watched = stored
+            stored.add_done_callback(self._is_stored)
 
     def _is_stored(self, stored: asyncio.Future[None]) -> None:
         error = None if stored.cancelled() else stored.exception()
@@ -177,12 +206,15 @@ class OnceOnly(Pipeline):
         guards = self.arrival(action).guards
         if not guards:
             return
-        digest = blake2b(token + "\0".join(sorted(guards)).encode(), digest_size=8).digest()
-        key = (sender.role, sender.index or 0, digest)
+        key = _shown(guards, token, sender)
         if key not in self._admitted:
             self._base.check_arrival(action, token, sender)
             self._admitted.add(key)
             self._recorder.note(Admitted(0, 0, *key))
+
+    def admits(self, action: Action, token: bytes, sender: Identity) -> bool:
+        guards = self.arrival(action).guards
+        return not guards or _shown(guards, token, sender) in self._admitted
 
     async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
         if not self.arrival(action).merges:
@@ -200,6 +232,12 @@ class OnceOnly(Pipeline):
     async def leave(self, context: SendContext) -> None:
         """Forget what is known of an instance, and write nothing more for it."""
         await self.driver.leave(context.identity)
+
+
+def _shown(guards: Iterable[str], token: bytes, sender: Identity) -> tuple[str, int, bytes]:
+    """What of a sender was admitted with a token."""
+    digest = blake2b(token + "\0".join(sorted(guards)).encode(), digest_size=8).digest()
+    return (sender.role, sender.index or 0, digest)
 
 
 def _by_message(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:

@@ -107,9 +107,10 @@ class DurableOutlet(Outlet):
 
 
 class DurableOutbox(Outbox):
-    """An outbox of durable outlets; `speak` sends a frame of one of them."""
+    """An outbox of durable outlets; `speak` sends a frame of one of them. `closing` is called
+    before anything of the turn is sent: whoever counts what is sent puts it into the journal."""
 
-    __slots__ = ("_speak",)
+    __slots__ = ("_speak", "closing")
 
     def __init__(
         self,
@@ -120,10 +121,18 @@ class DurableOutbox(Outbox):
     ) -> None:
         super().__init__(encode, publish, turn)
         self._speak = speak
+        self.closing: Callable[[], None] | None = None
+
+    def close_series(self) -> None:
+        """What was sent in this turn and counted is put into the journal."""
+        closing, self.closing = self.closing, None
+        if closing is not None:
+            closing()
 
     def flush(self) -> None:
         if not self._frames:
             return
+        self.close_series()
         frames, self._frames = self._frames, []
         self._kinds.clear()
         for outlet, batch in frames:

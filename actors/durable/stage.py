@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from ...broker.frame import Control, Frame, encode, framer
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline.driver import Still
-from ...effects.pipeline.pipeline import Passed, Pipeline, Plan
+from ...effects.pipeline.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import Around, SessionTrace
 from ..cast import Cast
@@ -27,6 +27,7 @@ from ..mailbox.audience import how_far
 from ..mailbox.inlet import Inlet, Lane
 from ..mailbox.switchboard import Switchboard
 from ..part import Part
+from .ahead import Ahead
 from .assignment import Assignment
 from .backlog import Backlog
 from .calls import RecordedCalls, Recorder
@@ -157,7 +158,7 @@ class Stage:
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
         seat.settle = partial(self.calls.first, mailbox)
         if self._observe is None:
-            seat.ahead = partial(self._ahead, outbox)
+            seat.ahead = Ahead(self.pipeline, self.backlog, outbox, self._switchboard.turn)
         if part.times:
             seat.deadlines = RecordedDeadlines(
                 seat, self._clock, lambda error: self.fail(error, seat.name),
@@ -240,16 +241,6 @@ class Stage:
         except PavaneError as error:
             self._player.fail(error, "the runtime")
             return None
-
-    async def _ahead(
-        self, outbox: DurableOutbox, context: SendContext, plan: Plan, copies: int
-    ) -> Passed | None:
-        found = await self.pipeline.ahead(context, plan, copies)
-        if found is None:
-            return None
-        passed, stored = found
-        self.backlog.gate(outbox, stored)
-        return passed
 
     def _flush_one(self, index: int) -> None:
         self.seats[self._player.assignment.role, index].outbox.flush()
@@ -335,6 +326,7 @@ class Stage:
 
     def finish(self, seat: Seat) -> None:
         """The function of `seat` has returned. Raises `Departure` where its log has more."""
+        seat.count_all()
         self._recalls[seat.index].finish()
         for outlet in seat.outbox.outlets.values():
             if isinstance(outlet, DurableOutlet):
@@ -358,6 +350,7 @@ class Stage:
             if seat.deadlines is not None:
                 seat.deadlines.end()
             seat.mailbox.fail(error if seat.name == culprit else for_others)
+            seat.count_all()
             for outlet in seat.outbox.outlets.values():
                 outlet.room = 0
                 outlet.wake()

@@ -10,8 +10,6 @@ from ...effects.resilience.retry import Retry
 from ...language.errors import PavaneError
 from ...language.monitor import Whom
 from ...language.table import Step
-from ..mailbox.inlet import Inlet
-from ..mailbox.outlet import Outlet
 from ..outcome import Tally
 from ..part import Move
 from . import calls
@@ -20,6 +18,7 @@ from .listener import Listener, Received, unfit
 from .seat import Seat
 from .speaker import Speaker, whom
 from .spread import Spread
+from .ways import Ways
 
 if TYPE_CHECKING:
     from ...effects.programs.program import Program
@@ -36,8 +35,8 @@ class Endpoint:
     When the session fails elsewhere, the next use raises why.
     """
 
-    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_outlets", "_random", "_receives",
-                 "_seat", "_sends", "_speaker", "_spreads", "_tally")  # fmt: skip
+    __slots__ = ("_has_series", "_inlets", "_listener", "_mailbox", "_monitor", "_outlets", "_random",
+                 "_receives", "_seat", "_sends", "_speaker", "_spreads", "_tally", "_ways")  # fmt: skip
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
@@ -49,27 +48,16 @@ class Endpoint:
         self._random: Random | None = None
         self._speaker = Speaker(seat)
         self._listener = Listener(seat)
-        self._outlets: list[Outlet | None] = [None] * len(seat.part.moves)
-        self._inlets: list[Inlet | None] = [None] * len(seat.part.moves)
+        self._ways = Ways(seat)
+        self._outlets = self._ways.outlets
+        self._inlets = self._ways.inlets
         self._spreads: dict[int, Spread | None] | None = None
-        watched = seat.observe is not None or seat.trace is not None
-        if not (watched or seat.codec is not None or seat.part.guarded or seat.part.times):
-            self._find_short_ways()
-
-    def _find_short_ways(self) -> None:
-        """Lay out the lanes of the steps that need nothing but a check of the payload."""
-        seat = self._seat
-        for move in seat.part.moves:
-            step = move.step
-            if not move.plain:
-                if self._spreads is None and move.bare and step.sends:
-                    self._spreads = {}
-                continue
-            index = step.partners(seat.role, seat.index)[0]
-            if step.sends:
-                self._outlets[step.number] = seat.session.outlet(seat, step.peer_role, index)
-            else:
-                self._inlets[step.number] = seat.mailbox.inlet(step.peer_role, index)
+        is_short = Ways.are_open(seat)
+        self._has_series = is_short and seat.ahead is not None
+        if is_short:
+            self._ways.lay_out()
+            if any(m.bare and not m.plain and m.step.sends for m in seat.part.moves):
+                self._spreads = {}
 
     @property
     def seat(self) -> Seat:
@@ -99,6 +87,7 @@ class Endpoint:
     @property
     def tally(self) -> Tally:
         """What this instance came to so far: messages, charges, facts, receipts, denials."""
+        self._seat.count_all()
         return self._tally
 
     def size(self, role: str) -> int:
@@ -153,7 +142,19 @@ class Endpoint:
                 step = monitor.sending(label)
                 if step is not None and self._spread(step, values, fields):
                     return
+            if move is not None and move.serial:
+                await self._send_serial(move, values, fields)
+                return
         await self._send_the_long_way(label, whom(to), values, fields)
+
+    async def _send_serial(
+        self, move: Move, values: tuple[Any, ...], fields: dict[str, Any]
+    ) -> None:
+        """Send an annotated message; where the same may follow it, what follows need only be counted."""
+        label = move.step.label
+        await self._send_the_long_way(label, None, values, fields)
+        if self._has_series and self._sends[self._monitor.state.number].get(label) is move:
+            self._ways.begin_series(move)
 
     async def _send_the_long_way(
         self, label: str, to: Whom | None, values: tuple[Any, ...], fields: dict[str, Any]
@@ -254,6 +255,10 @@ class Endpoint:
                             monitor.count()
                         self._tally.received += 1
                         return value
+                payload = (await self._listener.offer(label, None)).payload
+                if move.serial and self._has_series:
+                    self._ways.admit(move)
+                return payload
         return (await self._listener.offer(label, whom(sender))).payload
 
     async def offer(self) -> Received:

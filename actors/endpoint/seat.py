@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline.pipeline import Passed, Pipeline, Plan
+from ...effects.pipeline.series import Series
 from ...language.errors import PavaneError
 from ...language.monitor import Monitor
 from ...language.table import Step
@@ -53,9 +54,22 @@ class Host(Protocol):
 Source = tuple[str, int]
 """An instance that is heard: role and index."""
 
-Ahead = Callable[[SendContext, Plan, int], Awaitable[Passed | None]]
-"""Does what comes before an annotated send, but for the journal, for which the seat's frames wait. None,
-and nothing has happened, where it cannot."""
+
+class Ahead(Protocol):
+    """Does what comes before an annotated send, but for the journal, for which the seat's frames wait."""
+
+    async def passes(self, context: SendContext, plan: Plan, copies: int) -> Passed | None:
+        """None, and nothing has happened, where it cannot."""
+        ...
+
+    def series(self, context: SendContext, plan: Plan) -> Series | None:
+        """Begin a series of messages like the one that was just sent; None where there can be none."""
+        ...
+
+    def close_series(self) -> None:
+        """End the series of this turn, if there is one."""
+        ...
+
 
 Settle = Callable[[Callable[[], Source | None]], Awaitable[Source]]
 """Settles who is heard first where several may be: `await settle(who_is_ready_now)`."""
@@ -133,6 +147,11 @@ class Seat:
         """Raise the session's failure, if it has failed."""
         if self.mailbox.failure is not None:
             raise self.mailbox.failure
+
+    def count_all(self) -> None:
+        """Have all that was sent in the tally: a series counts what it came to when it ends."""
+        if self.ahead is not None:
+            self.ahead.close_series()
 
     def advance(self, step: Step) -> None:
         """Take `step`; the branch announced for it is begun with its first message."""

@@ -143,7 +143,7 @@ class Speaker:
         seat = self._seat
         copies = len(step.partners(seat.role, seat.index))
         if seat.ahead is not None and move.retry is None:
-            passed = await seat.ahead(seat.context, move.plan, copies)
+            passed = await seat.ahead.passes(seat.context, move.plan, copies)
             if passed is not None:
                 return passed
 

@@ -26,7 +26,7 @@ class Mailbox:
     """
 
     __slots__ = ("_acknowledge", "_flush", "_loop", "_waiters", "failure", "index", "inlets", "name", "part",
-                 "slow")  # fmt: skip
+                 "shown", "slow")  # fmt: skip
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class Mailbox:
         self._flush = flush
         self._loop = asyncio.get_running_loop()
         self._waiters: list[asyncio.Future[None]] = []
+        self.shown: Callable[[Inlet], None] | None = None
+        """Called when a sender has shown another token than before."""
         self.slow: Callable[[str, Inlet], None] | None = None
         """Called when so much of one sender lies unread that it soon has to wait, or waits."""
 
@@ -108,8 +110,10 @@ class Mailbox:
         """
         parts = message.parts
         assert parts is not None
-        if parts.token is not None:
+        if parts.token is not None and parts.token != lane.inlet.token:
             lane.inlet.token = parts.token
+            if self.shown is not None:
+                self.shown(lane.inlet)
         start, stop = parts.start, parts.stop
         if start is None or stop is None or start <= self.index < stop:
             return True

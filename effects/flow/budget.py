@@ -137,6 +137,10 @@ class Budgets:
         level = lease.take(cost, asyncio.get_running_loop().time())
         return Charged(counter, cost, level, lease) if level is not None else None
 
+    def opened(self, context: str, peer: str, account: str) -> Lease:
+        """The lease of an account that was opened."""
+        return self._leases.opened(flow_counter(context, peer), account)
+
     async def _once(self, counter: str, cost: int, key: str, turn: int) -> Charged:
         async def charge() -> Level:
             return await self._keyed.charge(counter, cost, key, turn)

@@ -86,6 +86,28 @@ class Lease:
         self.open_charges += self.lasting
         return self._after()
 
+    def take_many(self, cost: int, most: int, now: float) -> int:
+        """Charge locally for as many as `most` messages at once: for how many, so many being drawn.
+        They are one open charge; what is not needed of it is given back with `untake`."""
+        if self._level is None or now > self._fresh_until:
+            return 0
+        many = min(most, (self.drawn - self.used) // cost)
+        if many:
+            self._last = now
+            self.used += many * cost
+            self.open_charges += self.lasting
+        return many
+
+    def untake(self, amount: int, epoch: int) -> None:
+        """Undo a part of what was just taken, which nobody has been told of."""
+        if epoch == self.epoch:
+            self.used -= amount
+
+    @property
+    def level(self) -> Level:
+        """The level after all that was charged here; something was."""
+        return self._after()
+
     def _after(self) -> Level:
         """The level as this process knows it, without what it has drawn and not used."""
         assert self._level is not None, "what was reserved is known"

@@ -43,13 +43,13 @@ class Chain:
         goes on behind it, so that each is found where it is."""
         place = self.count + 1
         if link.number == place and link.previous == self.hash and link.is_genuine:
-            self.count, self.hash = place, link.hash
+            self.count, self.hash = link.last, link.hash
             return None
         fault = self._fault(link)
         if fault.kind == "missing":
-            self.count, self.hash = link.number, link.hash
+            self.count, self.hash = link.last, link.hash
         elif fault.kind == "altered":
-            self.count, self.hash = place, link.hash
+            self.count, self.hash = place + link.last - link.number, link.hash
         return fault
 
     def _fault(self, entry: Link) -> Fault:

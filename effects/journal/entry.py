@@ -21,10 +21,13 @@ from ..identity import Identity
 from ..keys import digest
 
 VERSION = 1
-Kind = Literal["sent", "fact", "merge", "unsent", "resumed"]
+Kind = Literal["sent", "fact", "merge", "unsent", "resumed", "series"]
 
 Fields = tuple[int, int, Kind, str, int, str, str, int, bytes, bytes, int]
 """Number, time, kind, name, step, label, peer, charge, receipt, proof and count."""
+
+SERIES_LIMIT = 1 << 16
+"""The most messages that one `series` stands for."""
 
 
 class Draft(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +40,9 @@ class Draft(msgspec.Struct, frozen=True, gc=False):
       message could not be published; `name` says why.
     * `resumed`: from here on another worker, `name`, plays the instance; what one before it
       would still add is refused.
+    * `series`: `count` like messages left, one right after the other, each with the facts in `name`, a
+      line each. `charge` is that of each, `proof` the receipt of all. It takes as many numbers as
+      the `sent` entries and facts would that it stands for, see `series.expanded`.
     """
 
     kind: Kind
@@ -94,6 +100,11 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
         return self.writer.index or 0
 
     @property
+    def last(self) -> int:
+        """The number of the last entry that it stands for: its own, but for a `series`."""
+        return last_number(self.number, self.kind, self.name, self.count)
+
+    @property
     def is_genuine(self) -> bool:
         """Whether the hash is that of what stands here; where it belongs the chain says."""
         return entry_hash(self.writer, self.previous, self.fields()) == self.hash
@@ -104,6 +115,14 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
             self.number, self.time, self.kind, self.name, self.step, self.label, self.peer,
             self.charge, self.receipt, self.proof, self.count,
         )  # fmt: skip
+
+
+def last_number(number: int, kind: Kind, name: str, count: int) -> int:
+    """Of what an entry stands for."""
+    if kind != "series":
+        return number
+    facts = name.count("\n") + 1 if name else 0
+    return number + count * (1 + facts) - 1
 
 
 def entry_hash(writer: Identity, previous: bytes, fields: Fields) -> bytes:
@@ -133,7 +152,7 @@ def pack(entries: Iterable[Entry]) -> bytes:
 
 
 def unpack(writer: Identity, data: bytes) -> tuple[Entry, ...]:
-    """The entries of a record, as stored: their hashes are not checked here.
+    """The entries of a record, as stored: a `series` is one, and hashes are not checked here.
 
     `writer` is as its subject says, a plain role as instance 0. Raises `ValueError` whatever the
     bytes are.
@@ -145,9 +164,15 @@ def unpack(writer: Identity, data: bytes) -> tuple[Entry, ...]:
         writer = _plain(writer)
     entries: list[Entry] = []
     for fields, last in rows:
+        _check_series(fields)
         entries.append(Entry(writer, *fields, previous, last))
         previous = last
     return tuple(entries)
+
+
+def _check_series(fields: Fields) -> None:
+    if fields[2] == "series" and not 0 < fields[10] <= SERIES_LIMIT:
+        raise ValueError("a series of no length, or too long")
 
 
 @lru_cache(maxsize=4096)
@@ -160,6 +185,11 @@ class Link(Protocol):
 
     @property
     def number(self) -> int: ...
+    @property
+    def last(self) -> int:
+        """The number of the last entry that it stands for."""
+        ...
+
     @property
     def previous(self) -> bytes: ...
     @property
@@ -174,6 +204,7 @@ class Seen(msgspec.Struct, frozen=True, gc=False):
     """As much of an entry as is needed to verify it: three times faster to read than all."""
 
     number: int
+    last: int
     kind: Kind
     count: int
     previous: bytes
@@ -195,8 +226,10 @@ def seen(data: bytes) -> list[Seen]:
     found: list[Seen] = []
     for raw, last in rows:
         fields = _fields.decode(raw)
+        _check_series(fields)
+        end = last_number(fields[0], fields[2], fields[3], fields[10])
         genuine = digest(b"".join((previous, start, raw))) == last
-        found.append(Seen(fields[0], fields[2], fields[10], previous, last, genuine))
+        found.append(Seen(fields[0], end, fields[2], fields[10], previous, last, genuine))
         previous = last
     return found
 

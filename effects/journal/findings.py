@@ -166,7 +166,7 @@ class _Walk:
         except ValueError as error:
             self._fault("unreadable", subject, chain.count + 1, sequence, str(error))
             return
-        self._findings.entries += len(found)
+        self._findings.entries += sum([entry.last - entry.number + 1 for entry in found])
         self.survey.tip = found[-1].hash
         for entry in found:
             fault = chain.follow(entry)
@@ -174,7 +174,7 @@ class _Walk:
                 self._fault(fault.kind, subject, fault.number, sequence, fault.message)
             if entry.kind == "unsent":
                 self.survey.withdrawn.setdefault(subject, set()).add(entry.count)
-            if entry.number == headed and head is not None and head.hash != entry.hash:
+            if entry.last == headed and head is not None and head.hash != entry.hash:
                 reason = "it is not the entry that the head says"
                 self._fault("altered", subject, headed, sequence, reason)
 

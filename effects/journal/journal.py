@@ -149,7 +149,7 @@ class Journal(History):
             end = entries.unpack(identity, last.payload)[-1]
         except ValueError as error:
             raise JournalBroken(identity.instance, str(error)) from None
-        return (end.number, end.hash)
+        return (end.last, end.hash)
 
     # keeping --------------------------------------------------------------------------
 

@@ -62,6 +62,8 @@ class Writer:
         self._head_sequence = 0
         self._head_lock = asyncio.Lock()
         self._broken: JournalBroken | None = None
+        self.before: Callable[[], None] | None = None
+        """Called once, before anything else is added: somebody counts what has its place here."""
 
     async def resume(self) -> None:
         """Go on after what this instance wrote before, whichever process did.
@@ -73,7 +75,7 @@ class Writer:
         head = await self._last_head()
         last = await self._broker.last(JOURNAL, self.subject)
         end = self._end_of(last)
-        count = end.number if end else 0
+        count = end.last if end else 0
         if head is not None and head.count > count:
             self._refuse(f"it ends at entry {count}, but its head says {head.count}")
         self._unsent = list(head.unsent) if head else []
@@ -82,8 +84,8 @@ class Writer:
                 await self._behind_head(head)
             elif head.hash != end.hash:
                 self._refuse(f"entry {count} is not the one that its head says")
-            self.count, self.hash, self._sequence = end.number, end.hash, last.sequence
-            self._stored = (end.number, end.hash)
+            self.count, self.hash, self._sequence = end.last, end.hash, last.sequence
+            self._stored = (end.last, end.hash)
         self._headed = head.count if head else 0
 
     async def _last_head(self) -> Head | None:
@@ -124,6 +126,7 @@ class Writer:
 
         Their place in the chain is taken before the first await. Raises `JournalBroken`.
         """
+        self._close()
         if self._broken is not None:
             raise self._broken
         time = self._clock()
@@ -138,6 +141,7 @@ class Writer:
     def put(self, drafts: Sequence[Draft]) -> tuple[tuple[Entry, ...], asyncio.Future[None]]:
         """As `add`, without waiting. What is returned as well is done once they are stored, or fails
         with `JournalBroken`; others may be given the same, so it is not to be cancelled."""
+        self._close()
         if self._broken is not None:
             raise self._broken
         time = self._clock()
@@ -156,6 +160,7 @@ class Writer:
 
     async def settled(self) -> None:
         """Wait until everything added is stored, or cannot be."""
+        self._close()
         while self._flushing is not None:
             await asyncio.wait([self._flushing])
 
@@ -181,9 +186,14 @@ class Writer:
             if task is not None:
                 task.cancel()
 
+    def _close(self) -> None:
+        before, self.before = self.before, None
+        if before is not None:
+            before()
+
     def _chain(self, draft: Draft, time: int) -> Entry:
         entry = entries.chained(self.identity, draft, self.count + 1, time, self.hash)
-        self.count, self.hash = entry.number, entry.hash
+        self.count, self.hash = entry.last, entry.hash
         return entry
 
     def _start(self) -> None:
@@ -199,7 +209,7 @@ class Writer:
             record = entries.pack(entry for added, _ in self._flight for entry in added)
             end = self._flight[-1][0][-1]
             self._sequence = await self._append(record, end.hash.hex())
-            self._stored = (end.number, end.hash)
+            self._stored = (end.last, end.hash)
             for _, stored in self._flight:
                 if not stored.done():
                     stored.set_result(None)

@@ -10,6 +10,7 @@ from typing import Protocol
 from ..errors import EffectError
 from ..flow.budget import Budgets, Charged
 from ..identity import Identity
+from .accounts import Accounts
 from .command import Snapshot
 from .plan import Simple
 
@@ -18,12 +19,10 @@ class Payer(Protocol):
     """A driver whose durable instances have accounts."""
 
     budgets: Budgets
+    accounts: Accounts
 
     def require(self, holder: Identity, token: bytes, capability: str) -> None: ...
     def in_epoch(self, charged: Charged) -> None: ...
-    def account_of(self, identity: Identity) -> tuple[str, str]:
-        """The budget and the name of an account that is open."""
-        ...
 
 
 async def paid(payer: Payer, snapshot: Snapshot, simple: Simple) -> list[Charged] | None:
@@ -37,7 +36,9 @@ async def paid(payer: Payer, snapshot: Snapshot, simple: Simple) -> list[Charged
             payer.require(identity, context.token, capability)
         if not cost:
             return []
-        where, name = payer.account_of(identity)
+        account = payer.accounts.opened(identity)
+        assert account is not None, "it has begun"
+        where, name = account
         charged = payer.budgets.take(where, identity.role, cost, name)
         if charged is None:
             charged = await payer.budgets.charge(where, identity.role, cost, account=name)

@@ -14,6 +14,7 @@ from ..journal.entry import Entry
 from .command import Command, Snapshot
 from .effect import Effect
 from .plan import Plan, Simple
+from .series import Series
 
 
 class Transaction(Protocol):
@@ -66,6 +67,11 @@ class Driver(Protocol):
         """All that a send of a durable instance does, and what is done when the journal has it; that
         fails with `JournalBroken`, and is shared with others. None, and nothing has happened,
         where something else has to be waited for, or refuses it."""
+        ...
+
+    def series(self, context: SendContext, plan: Plan, simple: Simple) -> Series | None:
+        """Begin a series of such messages of a durable instance, the capabilities having been shown
+        in this turn. None, and nothing has happened, where something has to be waited for."""
         ...
 
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:

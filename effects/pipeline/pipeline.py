@@ -29,6 +29,7 @@ from .effect import STAGES, Effect, StageName
 from .passed import Passed
 from .plan import Arrival, Plan, arrival_of, plan_of
 from .registry import ExtensionRegistry
+from .series import Series
 from .trace import Denial, Observer, Stage
 
 _log = logging.getLogger("pavane.effects")
@@ -128,6 +129,13 @@ class Pipeline:
         transaction, stored = found
         return Passed(transaction, (), lambda: self._sent(context, action)), stored
 
+    def series(self, context: SendContext, plan: Plan) -> Series | None:
+        """Begin a series of messages like one that `ahead` has let pass in this turn, each to one
+        receiver. None, and nothing has happened, where each has to go by itself."""
+        if plan.simple is None or self.observers:
+            return None
+        return self.driver.series(context, plan, plan.simple)
+
     async def _pass(
         self, context: SendContext, action: Action, copies: int, payload: Any
     ) -> Passed:
@@ -195,6 +203,10 @@ class Pipeline:
         guards = self.arrival(action).guards
         if guards:
             self._check(SendContext(sender, token), action, guards, token, arriving=True)
+
+    def admits(self, action: Action, token: bytes, sender: Identity) -> bool:
+        """Whether `check_arrival` has let this pass, and always will in this session."""
+        return not self.arrival(action)
 
     async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
         """Join the sender's journal into that of `context`'s instance, where the step says so."""

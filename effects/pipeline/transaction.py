@@ -17,11 +17,13 @@ from ..journal.entry import Draft, Entry
 from ..journal.journal import Journal
 from ..journal.writer import Writer
 from ..keys import Signer
+from .accounts import Accounts
 from .ahead import Settling, paid
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
 from .driver import Still, always
 from .effect import Effect
 from .plan import Plan, Simple
+from .series import Series
 
 
 class BrokerDriver:
@@ -45,7 +47,7 @@ class BrokerDriver:
         """How many messages the journal of an instance has, withdrawn ones too."""
         self._epochs: dict[str, int] = {}
         self._taken: dict[Identity, SendContext] = {}
-        self._accounts: dict[Identity, asyncio.Task[tuple[str, str]]] = {}
+        self.accounts = Accounts(budgets, journal)
         self._settling = Settling(budgets.settle)
 
     def begin(self, snapshot: Snapshot) -> BrokerTransaction:
@@ -54,12 +56,10 @@ class BrokerDriver:
     async def ahead(
         self, snapshot: Snapshot, simple: Simple
     ) -> tuple[BrokerTransaction, asyncio.Future[None]] | None:
-        identity = snapshot.context.identity
-        writer = self.journal.opened(identity)
-        chain = self._receipts.get(identity)
-        account = self._accounts.get(identity)
-        if writer is None or writer.is_broken or chain is None or not _is_open(account):
+        found = self._begun(snapshot.context.identity, simple)
+        if found is None:
             return None
+        writer, chain = found
         charges = await paid(self, snapshot, simple)
         if charges is None or writer.is_broken:
             return None
@@ -67,6 +67,40 @@ class BrokerDriver:
         stored = transaction.put(charges, simple.facts, writer, chain)
         self._settling.settle(charges, stored)
         return transaction, stored
+
+    def _begun(self, identity: Identity, simple: Simple) -> tuple[Writer, ReceiptChain] | None:
+        """The journal and the receipts of an instance, where they have begun, and its account, if it
+        needs one."""
+        writer, chain = self.journal.opened(identity), self._receipts.get(identity)
+        if writer is None or writer.is_broken or chain is None:
+            return None
+        if simple.cost and self.accounts.opened(identity) is None:
+            return None
+        return writer, chain
+
+    def series(self, context: SendContext, plan: Plan, simple: Simple) -> Series | None:
+        identity = context.identity
+        found = self._begun(identity, simple)
+        if found is None:
+            return None
+        lease = None
+        account = self.accounts.opened(identity) if simple.cost else None
+        if account is not None:
+            lease = self.budgets.opened(account[0], identity.role, account[1])
+        series = Series(context, plan, simple, *found, lease)
+        if not series.most:
+            return None
+        series.closing.append(self._count)
+        return series
+
+    def _count(self, series: Series) -> None:
+        """A series has ended: its messages are in the journal, and its charge is settled with it."""
+        if series.stored is None:
+            return
+        identity = series.identity
+        self.sends[identity] = self.sends.get(identity, 0) + series.sent
+        if series.charged is not None:
+            self._settling.settle([series.charged], series.stored)
 
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
         if self.revocations is not None:
@@ -101,34 +135,12 @@ class BrokerDriver:
             self._epochs[charged.counter] = epoch
             self.verifier.turn()
 
-    def account_of(self, identity: Identity) -> tuple[str, str]:
-        """The budget and the name of an account that is open."""
-        return self._accounts[identity].result()
-
-    async def account(self, context: SendContext) -> str:
-        """The account of a durable instance, opened with what its journal says it was charged."""
-        identity, where = context.identity, context.budget_context
-        opening = self._accounts.get(identity)
-        if opening is None or (opening.done() and opening.exception()):
-            opening = asyncio.create_task(self._open_account(identity, where, context.turn))
-            self._accounts[identity] = opening
-        return (await asyncio.shield(opening))[1]
-
-    async def _open_account(self, identity: Identity, where: str, turn: int) -> tuple[str, str]:
-        issued, void = await self.journal.receipts(identity)
-        mine = [r for r in issued if (r.context, r.peer) == (where, identity.role)]
-        epoch = max((r.epoch for r in mine), default=0)
-        used = sum(r.cost for r in mine if r.epoch == epoch and r.hash not in void)
-        name = ".".join(identity.tokens())
-        self.budgets.open_account(where, identity.role, name, used=used, epoch=epoch, turn=turn)
-        return where, name
-
     async def take_over(
         self, context: SendContext, worker: str, still: Still = always
     ) -> tuple[Entry, ...]:
         identity = context.identity
         self._receipts.pop(identity, None)
-        self._accounts.pop(identity, None)
+        self.accounts.forget(identity)
         if context.turn == 1 and not (await self.journal.writer(identity)).count:
             # Nobody has written, and if somebody does from now on, this writer is fenced.
             self.sends[identity] = 0
@@ -156,7 +168,7 @@ class BrokerDriver:
 
     async def leave(self, identity: Identity) -> None:
         self._receipts.pop(identity, None)
-        self._accounts.pop(identity, None)
+        self.accounts.forget(identity)
         self._taken.pop(identity, None)
         self.sends.pop(identity, None)
         await self.journal.leave(identity)
@@ -166,16 +178,13 @@ class BrokerDriver:
         taken = self._taken.pop(identity, None)
         if taken is not None:
             # Who was killed may have drawn what nobody has asked for since.
-            await self.account(taken)
+            await self.accounts.of(taken)
         self._receipts.pop(identity, None)
         writer = self.journal.opened(identity)
         if writer is not None:
             # A charge is open until it is stored, and keeps what is drawn ahead with it.
             await writer.settled()
-        opened = self._accounts.pop(identity, None)
-        if opened is not None:
-            where, name = await opened
-            await self.budgets.close_account(where, identity.role, name)
+        await self.accounts.close(identity)
         await self.journal.finish(identity)
 
     async def close(self) -> None:
@@ -235,7 +244,7 @@ class BrokerTransaction:
         context, role = self._snapshot.context.budget_context, self._identity.role
         account = ""
         if self._snapshot.context.durable:
-            account = await self._driver.account(self._snapshot.context)
+            account = await self._driver.accounts.of(self._snapshot.context)
         charged = await self._driver.budgets.charge(context, role, amount, account=account)
         self._flow.append(charged)
         self._driver.in_epoch(charged)
@@ -360,10 +369,6 @@ class BrokerTransaction:
             await budgets.give_back(charged)
         for charged in flow:
             budgets.settle(charged)
-
-
-def _is_open(account: asyncio.Task[tuple[str, str]] | None) -> bool:
-    return bool(account and account.done() and not account.cancelled() and not account.exception())
 
 
 def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:

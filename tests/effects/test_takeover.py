@@ -71,7 +71,7 @@ async def test_a_durable_instance_is_charged_once_for_what_its_journal_has(
             passed = await workers[-1].before_send(context, action(flow_cost=cost))
             if cost == 20:
                 await passed.abandon("not connected")
-        account = await driver.account(context)
+        account = await driver.accounts.of(context)
         await budgets.charge(context.budget_context, "Admin", 500, account=account)
     assert await desk.spent() > 3 * 190
     last = Pipeline(standard_registry(), desk.pipeline.driver)

@@ -98,7 +98,7 @@ async def write(file: BinaryIO, records: Records, pattern: str) -> int:
     async for record in breathing(records.read(JOURNAL, pattern)):
         for entry in entries.unpack(writer_of(record.subject), record.payload):
             file.write(_encode(_entry_line(entry)) + b"\n")
-            count += 1
+            count += entry.last - entry.number + 1
     return count
 
 

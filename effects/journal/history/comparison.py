@@ -153,7 +153,7 @@ async def _hashes(records: Records, pattern: str, wanted: Mapping[str, int]) -> 
         if number is None or record.subject in found:
             continue
         for entry in entries.unpack(writer_of(record.subject), record.payload):
-            if entry.number == number:
+            if entry.last == number:
                 found[record.subject] = entry.hash
     return found
 

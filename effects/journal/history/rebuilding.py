@@ -10,6 +10,7 @@ from typing import Generic, TypeVar
 from ....broker.contract import Broker, Record
 from ...keys import Signer
 from .. import entry as entries
+from .. import series
 from ..chain import Chain
 from ..entry import Entry
 from ..findings import Survey, survey
@@ -96,7 +97,7 @@ def _holding(spool: Spool, withdrawn: Mapping[str, Collection[int]]) -> Iterator
     holds: dict[str, bool] = {}
     for subject, payload in spool.records():
         void = withdrawn.get(subject, ())
-        for entry in entries.unpack(writer_of(subject), payload):
+        for entry in series.all_of(entries.unpack(writer_of(subject), payload)):
             if entry.kind == "sent":
                 holds[subject] = entry.number not in void
             if entry.kind == "merge" or (entry.kind != "unsent" and holds.get(subject, True)):

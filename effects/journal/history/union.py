@@ -47,7 +47,7 @@ async def join(target: Broker, source: Records, pattern: str, found: Comparison)
             continue
         unpacked = entries.unpack(writer_of(record.subject), record.payload)
         limit = found.theirs.chains[record.subject][0]
-        if new := [entry for entry in unpacked if known < entry.number <= limit]:
+        if new := [entry for entry in unpacked if known < entry.last <= limit]:
             await appending.add(record.subject, new)
     await appending.flush()
     limits = {subject: found.theirs.chains[subject][0] for subject in behind}
@@ -69,7 +69,7 @@ class _Appending:
     async def add(self, subject: str, new: list[Entry]) -> None:
         self._waiting[subject].append(new)
         self._size += 1
-        self.count += len(new)
+        self.count += sum([entry.last - entry.number + 1 for entry in new])
         if self._size >= WINDOW:
             await self.flush()
 

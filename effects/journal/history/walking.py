@@ -10,6 +10,7 @@ from ...errors import JournalBroken
 from ...identity import Identity
 from .. import entry as entries
 from .. import head as heads
+from .. import series
 from ..chain import Chain
 from ..entry import Entry
 from ..head import Head
@@ -34,7 +35,7 @@ class Chains:
         self._known: dict[str, Chain] = {}
 
     def follow(self, record: Record) -> tuple[Entry, ...]:
-        """The entries of the record; raises `JournalBroken` where the chain is broken."""
+        """The entries of the record, each by itself; raises `JournalBroken` where the chain is broken."""
         subject = record.subject
         writer = writer_of(subject)
         chain = self._known.get(subject)
@@ -49,7 +50,7 @@ class Chains:
             fault = chain.follow(entry)
             if fault is not None:
                 raise JournalBroken(f"{writer.instance}, entry {fault.number}", fault.message)
-        return found
+        return series.all_of(found)
 
     def _begin(self, subject: str, first: Entry) -> Chain:
         if self._limit and len(self._known) >= self._limit:

@@ -118,6 +118,8 @@ def _told(entry: Entry) -> list[str | tuple[str, str]]:
             return [(" not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
         case "resumed":
             return [f" is played on by {entry.name}"]
+        case "series":
+            raise AssertionError("a reader gets what a series stands for")
 
 
 def entry_json(entry: Entry) -> dict[str, Any]:

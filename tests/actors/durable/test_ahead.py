@@ -4,6 +4,7 @@ when the journal has them, and each of that once, whatever happens."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 import pavane
 from pavane.actors.durable.audit import Audit, audit
 from pavane.actors.durable.history import read
+from pavane.actors.durable.lanes import DurableOutlet
 from pavane.actors.durable.names import Place
 from pavane.broker.contract import Broker
-from pavane.broker.errors import WrongSequence
-from pavane.effects.errors import BudgetExhausted, JournalBroken
+from pavane.broker.errors import PayloadTooLarge, WrongSequence
+from pavane.broker.frame import Parts
+from pavane.effects.errors import BudgetExhausted, CapabilityDenied, JournalBroken
 from pavane.effects.identity import Identity
+from pavane.effects.journal.entry import unpack
 from pavane.effects.journal.places import JOURNAL
 
 COUNT = 200
@@ -81,6 +85,83 @@ async def test_a_stream_of_annotated_messages_is_charged_and_journaled_once(
     subject = f"journal.default.{unique}.s.A.0"
     records = [record async for record in runtime.broker.read(JOURNAL, subject)]
     assert len(records) < COUNT / 4
+    kinds = Counter(e.kind for r in records for e in unpack(who, r.payload))
+    assert kinds["series"] >= 1
+    assert kinds["sent"] < COUNT / 4, "most of them are stored as series"
+
+
+async def test_the_tally_counts_a_series_before_it_has_ended(
+    runtime: pavane.Runtime, unique: str
+) -> None:
+    tallies: list[tuple[int, int, int, int]] = []
+
+    async def counting(me: pavane.Endpoint) -> None:
+        for number in range(COUNT):
+            await me.send("Say", number)
+            if number % 50 == 49:
+                tally = me.tally
+                units = sum(receipt.cost for receipt in tally.receipts)
+                tallies.append((tally.sent, tally.charged, len(tally.facts), units))
+        await me.send("Over")
+
+    await runtime.run(stream(unique), A=counting, B=hearer, durable=True, session="s")
+    assert tallies == [(n, 2 * n, 2 * n, 2 * n) for n in (50, 100, 150, 200)]
+    assert not (await looked(runtime, unique, "s")).faults
+
+
+async def test_a_payload_too_large_in_a_series_is_refused_and_costs_nothing(
+    runtime: pavane.Runtime, unique: str
+) -> None:
+    text = pavane.load(
+        f"protocol {unique} {{ roles: A, B; loop (count: {COUNT}) {{"
+        ' A[flow_cost = 2, journal_facts = "said"] -> B: Say(str) } }'
+    )
+
+    async def careless(me: pavane.Endpoint) -> int:
+        refused = 0
+        for number in range(COUNT):
+            if number % 20 == 10:
+                with pytest.raises(PayloadTooLarge):
+                    await me.send("Say", "x" * (2 << 20))
+                refused += 1
+            await me.send("Say", "y" * number)
+        return refused
+
+    async def reader(me: pavane.Endpoint) -> int:
+        return sum([len(await me.receive("Say")) for _ in range(COUNT)])
+
+    outcome = await runtime.run(text, A=careless, B=reader, durable=True, session="s")
+    assert (outcome["A"], outcome["B"]) == (COUNT / 20, COUNT * (COUNT - 1) // 2)
+    found = await looked(runtime, unique, "s")
+    assert (found.faults, found.charged, found.facts) == ([], 2 * COUNT, COUNT)
+    level = await runtime.budgets.level(f"default.{unique}", "A")
+    assert level is not None
+    assert (level.spent, level.held) == (2 * COUNT, ())
+
+
+async def test_a27_another_token_shown_in_the_middle_of_a_series_is_looked_at(
+    runtime: pavane.Runtime, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was admitted before says nothing of what is shown now."""
+    put, shown = DurableOutlet.put, 0
+
+    def forging(self: DurableOutlet, label: str, payload: bytes, *rest: Any) -> None:
+        nonlocal shown
+        shown += label == "Say"
+        if shown == COUNT // 2:
+            rest = ((), Parts(token=b"of somebody else"))
+        put(self, label, payload, *rest)
+
+    heard: list[int] = []
+
+    async def listening(me: pavane.Endpoint) -> None:
+        for _ in range(COUNT):
+            heard.append(await me.receive("Say"))
+
+    monkeypatch.setattr(DurableOutlet, "put", forging)
+    with pytest.raises(CapabilityDenied):
+        await runtime.run(stream(unique), A=speaker, B=listening, durable=True, session="s")
+    assert len(heard) < COUNT // 2
 
 
 async def test_a_message_waits_for_its_journal_and_its_sender_does_not(
@@ -117,6 +198,45 @@ async def test_a_message_waits_for_its_journal_and_its_sender_does_not(
         outcome = await playing
     assert before == (["said"], COUNT // 2 + 1)
     assert (done, outcome["B"]) == (["said", "called"], list(range(COUNT)))
+    assert not (await looked(runtime, unique, "s")).faults
+
+
+async def test_a_series_waits_for_its_own_record_of_the_journal(
+    runtime: pavane.Runtime, unique: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its first message may be in a record that is stored before: where the answer to the last one comes
+    in the turn in which the series is sent."""
+    append, first, later = runtime.broker.append, asyncio.Event(), asyncio.Event()
+    appended, before = 0, list[int]()
+
+    async def slow(stream: str, subject: str, payload: bytes, **how: Any) -> int:
+        nonlocal appended
+        appended += stream == JOURNAL
+        if stream == JOURNAL and appended > 3:
+            await later.wait()
+        sequence = await append(stream, subject, payload, **how)
+        if stream == JOURNAL and appended == 2:
+            await first.wait()
+        return sequence
+
+    async def caller(me: pavane.Endpoint) -> None:
+        for number in range(10):
+            await me.send("Say", number)
+        await asyncio.sleep(0.1)
+        first.set()
+        for number in range(10, COUNT):
+            await me.send("Say", number)
+        await asyncio.sleep(0.2)
+        before.append(await stored(runtime.broker, unique, "s"))
+        later.set()
+        await me.send("Over")
+
+    # Without a cost nothing is waited for between the messages.
+    free = pavane.load(STREAM.format(name=unique).replace("flow_cost = 2", "flow_cost = 0"))
+    monkeypatch.setattr(runtime.broker, "append", slow)
+    async with asyncio.timeout(10):
+        await runtime.run(free, A=caller, B=hearer, durable=True, session="s")
+    assert 10 <= before[0] < COUNT / 2
     assert not (await looked(runtime, unique, "s")).faults
 
 
