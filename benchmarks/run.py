@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -52,17 +53,23 @@ def measure(name: str) -> list[dict[str, Any]]:
 
 
 def table(figures: list[dict[str, Any]]) -> Table:
-    shown = Table(title="Pavane against what it stands on")
-    shown.add_column("figure", overflow="fold")
-    for column in ("ours", "to compare", "ratio", "goal", "unit"):
-        shown.add_column(column, justify="left" if column == "unit" else "right", no_wrap=True)
+    shown = Table(title="Pavane against what it stands on", box=SIMPLE_HEAD, pad_edge=False)
+    shown.add_column("figure", min_width=22)
+    for column in ("ours", "to compare", "ratio", "goal"):
+        shown.add_column(column, justify="right", no_wrap=True)
+    shown.add_column("unit", min_width=13)
     for f in figures:
         met = "green" if f["ratio"] >= f["goal"] else "red"
+        goal = f"{f['goal']:.2f}" if f["goal"] else ""
         shown.add_row(
-            f["name"], f"{f['ours']:,.2f}", f"{f['theirs']:,.2f}",
-            f"[{met}]{f['ratio']:.2f}[/{met}]", f"{f['goal']:.2f}", f["unit"],
+            f["name"], number(f["ours"]), number(f["theirs"]),
+            f"[{met}]{f['ratio']:.2f}[/{met}]", goal, f["unit"],
         )  # fmt: skip
     return shown
+
+
+def number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 else f"{value:.2f}"
 
 
 def main() -> int:
