@@ -36,11 +36,14 @@ protocol Orders {
         Clerks[*] -> Seller: Seen(int)
         Seller -> Buyer: Price(int)
     }
+    loop (count: 300) {
+        Buyer[guard_capability = "order", flow_cost = 2, journal_facts = "noted, kept"] -> Bank: Note(int)
+    }
     Buyer -> Bank: Pay(int)
     Bank[flow_cost = 1, journal_facts = "paid"] -> Seller: Paid(int)
 }
 """
-COST = 5 * 7 + 1
+COST = 5 * 7 + 300 * 2 + 1
 SIGNER = Signer(b"a key that is kept for all tests")
 PROTOCOL = pavane.load(ORDERS)
 FENCED = 9
@@ -61,6 +64,8 @@ async def buyer(me: pavane.Endpoint) -> int:
     for _ in range(5):
         await me.send("Order", me.random().randint(1, 100) + talked)
         total += await me.receive("Price")
+    for number in range(300):
+        await me.send("Note", number)
     await me.send("Pay", total)
     return total
 
@@ -90,6 +95,7 @@ async def quote(about: int) -> int:
 async def bank(me: pavane.Endpoint) -> int:
     for _ in range(20):
         await me.send("Tell", 3 * await me.receive("Ask") + me.random().randint(0, 9))
+    assert [await me.receive("Note") for _ in range(300)] == list(range(300))
     total: int = await me.receive("Pay")
     await me.sleep(0.002)
     await me.send("Paid", total)
