@@ -48,6 +48,12 @@ def bounds(protocol: Protocol) -> frozenset[str]:
     return frozenset(named - set(counts(protocol).values()))
 
 
+def variables(protocol: Protocol) -> frozenset[str]:
+    """The index variables that mean each instance, or one where they are bound."""
+    named = {index.name for index, _ in _bounding(protocol, free=True) if index.name}
+    return frozenset(named - set(counts(protocol).values()) - bounds(protocol))
+
+
 def ascending(protocol: Protocol) -> list[str]:
     """The bounds, the start of every range before its end where that is possible."""
     order = TopologicalSorter[str]({name: set[str]() for name in sorted(bounds(protocol))})
@@ -64,10 +70,12 @@ def ascending(protocol: Protocol) -> list[str]:
 def highest(protocol: Protocol) -> dict[str, int]:
     """For each bound of a family of fixed size the most that it can be."""
     found: dict[str, int] = {}
-    for index, ref in _bounding(protocol):
+    names = bounds(protocol)
+    for index, ref in _bounding(protocol, free=True):
         declared = protocol.role(ref.role) if ref else None
-        if not index.name or not ref or not declared or not isinstance(declared.size, int):
+        if index.name not in names or not declared or not isinstance(declared.size, int):
             continue
+        assert ref is not None, "has a declaration"
         end = declared.size if isinstance(ref.selector, Range) else declared.size - 1
         found[index.name] = min(end - index.offset, found.get(index.name, INDEX_LIMIT))
     return found
@@ -83,7 +91,7 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
             problem = f"{name} has to be a whole number, and is {value!r:.40}"
             raise _error(protocol, name, problem, f"bind {name} to a number of instances or rounds")
     sizes = counts(protocol)
-    known = set(sizes) | set(sizes.values()) | bounds(protocol)
+    known = set(sizes) | set(sizes.values()) | bounds(protocol) | variables(protocol)
     for name in bindings:
         if name not in known:
             choice = ", ".join(sorted(known)) or "nothing: all counts are fixed"
@@ -91,7 +99,8 @@ def resolve(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
                 protocol, name, f"{name} is not a count of {protocol.name}", f"bind {choice}"
             )
     resolved = _sizes(protocol, bindings, sizes)
-    resolved |= {name: bindings[name] for name in bounds(protocol) if name in bindings}
+    others = bounds(protocol) | variables(protocol)
+    resolved |= {name: bindings[name] for name in others if name in bindings}
     _check_references(protocol, resolved)
     _check_ranges(protocol, resolved)
     _check_complete(protocol, resolved)
@@ -130,7 +139,7 @@ def _check_complete(protocol: Protocol, resolved: Mapping[str, int]) -> None:
 
 
 def _check_references(protocol: Protocol, resolved: Mapping[str, int]) -> None:
-    for index, ref in _bounding(protocol):
+    for index, ref in _bounding(protocol, free=True):
         if index.name and index.name not in resolved:
             continue
         value = resolved.get(index.name, 0) + index.offset
@@ -168,9 +177,11 @@ def _check_ranges(protocol: Protocol, resolved: Mapping[str, int]) -> None:
             raise _error(protocol, name, problem, "bind the start to no more than the end")
 
 
-def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:
-    """Every index that has to be a number when the protocol starts, with its reference."""
+def _bounding(protocol: Protocol, *, free: bool = False) -> Iterator[tuple[Index, RoleRef | None]]:
+    """Every index that has to be a number when the protocol starts, with its reference; `free`:
+    those too that may be, which are no variables of a `foreach`."""
     sizes = set(counts(protocol).values())
+    turns = _turns(protocol) if free else set[str]()
     for body in (protocol.body, *(sub.body for sub in protocol.subprotocols)):
         for statement in statements(body):
             if isinstance(statement, Loop) and statement.count is not None:
@@ -185,8 +196,17 @@ def _bounding(protocol: Protocol) -> Iterator[tuple[Index, RoleRef | None]]:
                 if isinstance(selector, Range):
                     yield selector.start, ref
                     yield selector.stop, ref
-                elif isinstance(selector, At) and selector.index.name in {"", *sizes}:
-                    yield selector.index, ref
+                elif isinstance(selector, At):
+                    name = selector.index.name
+                    if name in {"", *sizes} or (free and name not in turns):
+                        yield selector.index, ref
+
+
+def _turns(protocol: Protocol) -> set[str]:
+    """The variables of every `foreach`."""
+    bodies = (protocol.body, *(sub.body for sub in protocol.subprotocols))
+    found = (s for body in bodies for s in statements(body) if isinstance(s, Foreach))
+    return {statement.variable for statement in found}
 
 
 def _error(

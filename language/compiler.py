@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import blake2b
 
-from .bindings import ascending, bounds, counts, highest, resolve
+from .bindings import ascending, bounds, counts, highest, resolve, variables
 from .errors import ChoreographyError, Diagnostic
 from .knowledge import Elaborated, Selection, elaborate
 from .parser import Parsed, parse
@@ -63,6 +63,12 @@ class Compiled:
         """Range bounds and loop counts that must be bound."""
         return bounds(self.protocol)
 
+    @property
+    def bindable(self) -> frozenset[str]:
+        """Every name that can be bound: sizes, bounds, and index variables, which need not be."""
+        sizes = self.open_counts
+        return frozenset((*sizes, *sizes.values(), *self.open_bounds, *variables(self.protocol)))
+
     def project(self, bindings: Mapping[str, int] | None = None) -> Projection:
         """The local machines with every count bound.
 
@@ -80,7 +86,10 @@ class Compiled:
         return self._project(dict(bindings or {}))
 
     def _project(self, bindings: Mapping[str, int]) -> Projection:
-        elaborated = elaborate(self.protocol, bindings, strict=self.strict)
+        try:
+            elaborated = elaborate(self.protocol, bindings, strict=self.strict)
+        except ChoreographyError as error:
+            raise refusal(self.file, error.diagnostics) from None
         if elaborated.diagnostics:
             raise refusal(self.file, elaborated.diagnostics)
         tried = elaborated.attempt

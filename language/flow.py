@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
-from .indices import Fixed, Own, Turn, is_paired, length, less, mixed, offsets, rounds
-from .instances import Instances
+from .indices import Fixed, Own, Turn, is_paired, length, mixed, offsets, rounds
+from .instances import Instances, less
 from .limits import Times
 from .machine import Peer
 from .scope import Announcements, Scope, Site, refuse

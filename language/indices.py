@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from .instances import Bound, Instances
+from .instances import Bound, Instances, less
 from .machine import Peer
 from .tree import At, Block, Call, Choice, Foreach, Loop, RoleRef, Send, Statement
 from .walk import statements
@@ -109,13 +109,6 @@ def rounds(
         assert size is not None, "checked by wellformed"
         ends.append(less(size, max(values)))
     return first, _smallest(ends)
-
-
-def less(bound: Bound, amount: int) -> Bound:
-    """`bound - amount`, as text while it is open."""
-    if isinstance(bound, int):
-        return bound - amount
-    return f"{bound}{-amount:+d}" if amount else bound
 
 
 def length(start: Bound, stop: Bound) -> Bound:

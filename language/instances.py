@@ -7,6 +7,7 @@ of 10 000 projects to as many machines as one of three.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from .machine import Peer
 from .tree import At, Index, Protocol, Range, RoleRef
 
 Bound = int | str
+SHIFTED = re.compile(r"(.*?)([+-]\d+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +32,13 @@ class Class:
 
 
 class Unordered(Exception):
-    """Two symbolic bounds of one family whose order nobody knows before they are bound."""
+    """Two bounds of one family whose order nobody knows before `names` are bound."""
 
-    def __init__(self, role: str, bounds: tuple[Bound, ...]) -> None:
-        super().__init__(role, bounds)
+    def __init__(self, role: str, bounds: Iterable[str]) -> None:
+        names = (_parts(bound)[0] for bound in bounds)
         self.role = role
-        self.bounds = bounds
+        self.names = tuple(dict.fromkeys(role if name == "*" else name for name in names))
+        super().__init__(role, self.names)
 
 
 class Instances:
@@ -76,8 +79,11 @@ class Instances:
             return self._plain[ref.role]
         if isinstance(selector, Range):
             return Peer(ref.role, self.value(selector.start), self.value(selector.stop))
-        if isinstance(selector, At) and not self.is_free(selector.index.name):
-            return Peer(ref.role, self.value(selector.index))
+        if isinstance(selector, At):
+            if not self.is_free(selector.index.name):
+                return Peer(ref.role, self.value(selector.index))
+            if selector.index.offset:
+                return Peer(ref.role, *_shifted(size, selector.index.offset))
         return Peer(ref.role, 0, size, every=True)
 
     def is_free(self, name: str) -> bool:
@@ -129,6 +135,30 @@ class Instances:
         return first <= who.position < cuts.index(peer.stop)
 
 
+def less(bound: Bound, amount: int) -> Bound:
+    """`bound - amount`, as text while it is open."""
+    if isinstance(bound, int):
+        return bound - amount
+    name, offset = _parts(bound)
+    return f"{name}{offset - amount:+d}" if offset != amount else name
+
+
+def _parts(bound: str) -> tuple[str, int]:
+    """The name in an open bound, and what is added to it."""
+    found = SHIFTED.fullmatch(bound)
+    assert found is not None, "fits any text"
+    return found[1], int(found[2] or 0)
+
+
+def _shifted(size: Bound | None, offset: int) -> tuple[Bound, Bound]:
+    """The instances that `W[i+offset]` means where `i` is each index of W."""
+    assert size is not None, "checked by wellformed"
+    if offset < 0:
+        stop = less(size, -offset)
+        return 0, max(stop, 0) if isinstance(stop, int) else stop
+    return (min(offset, size) if isinstance(size, int) else offset), size
+
+
 def _ordered(role: str, size: Bound, used: set[Bound]) -> list[Bound]:
     """0, the bounds in ascending order, the size.
 
@@ -139,7 +169,7 @@ def _ordered(role: str, size: Bound, used: set[Bound]) -> list[Bound]:
     numbers = sorted(b for b in inner if isinstance(b, int))
     names = sorted(b for b in inner if isinstance(b, str))
     if len(names) > 1 or (names and numbers):
-        raise Unordered(role, (*numbers, *names))
+        raise Unordered(role, names)
     if isinstance(size, int):
         numbers = [n for n in numbers if 0 < n < size]
     return [0, *numbers, *names, size]

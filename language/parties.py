@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from .graph import Branching, Comm, Each, GlobalNode
-from .indices import less
+from .instances import less
 from .machine import Peer
 
 

@@ -61,12 +61,13 @@ def attempt(
     try:
         instances.cut(parties(flow.nodes))
     except Unordered as unordered:
-        bounds = ", ".join(map(str, unordered.bounds))
+        names = unordered.names
+        open_ = f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} bound"
         raise refuse(
             "PV181",
-            f"the instances of {unordered.role} cannot be told apart before {bounds} are bound",
+            f"the instances of {unordered.role} cannot be told apart before {open_}",
             protocol.name_span,
-            f"give the counts, as in --bind {unordered.role}=5",
+            f"give the counts, as in {' '.join(f'--bind {name}=5' for name in names)}",
         ) from None
     result = Attempt(flow)
     for role in protocol.roles:

@@ -32,7 +32,7 @@ def projected(
 
 
 def _with(compiled: Compiled, bound: Mapping[str, int]) -> Projection:
-    known = {*compiled.open_counts, *compiled.open_counts.values(), *compiled.open_bounds}
+    known = compiled.bindable
     return compiled.project({name: value for name, value in bound.items() if name in known})
 
 

@@ -81,9 +81,7 @@ def _text(compiled: Compiled, bindings: Mapping[str, int], types: str) -> str:
 
 def _projected(compiled: Compiled, bindings: Mapping[str, int]) -> tuple[Projection, bool]:
     """The machines, and whether their bounds are only examples."""
-    sizes = compiled.open_counts
-    known = {*sizes, *sizes.values(), *compiled.open_bounds}
-    own = {name: value for name, value in bindings.items() if name in known}
+    own = {name: value for name, value in bindings.items() if name in compiled.bindable}
     try:
         return compiled.project(own), False
     except BindingError as error:

@@ -26,6 +26,19 @@ def test_project_json_has_the_promised_shape(pavane: Pavane, guide: Path) -> Non
     assert [t[1] for t in followers["transitions"]] == ["Leader?Proposal", "Leader!Vote"]
 
 
+def test_a_ring_of_open_size_is_refused_with_its_place_and_what_to_bind(
+    pavane: Pavane, tmp_path: Path
+) -> None:
+    ring = tmp_path / "ring.choreo"
+    ring.write_text("protocol R { roles: W[N]; W[i] -> W[i+1]: T; W[N-1] -> W[0]: T }")
+    done = pavane("project", ring)
+    assert done.returncode == 2
+    said = "the instances of W cannot be told apart before N is bound"
+    assert done.stderr.startswith(f"error[PV181]: {ring}:1:10: {said}\n")
+    assert "--bind N=5" in done.stderr
+    assert pavane("project", ring, "--bind", "N=3").returncode == 0
+
+
 def test_bindings_give_instances_a_number(pavane: Pavane, guide: Path) -> None:
     bound = ("--bind", "Signers=5", "--bind", "threshold=3")
     done = pavane("project", "--json", guide / "005.choreo", *bound)

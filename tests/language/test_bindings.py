@@ -104,3 +104,32 @@ def test_a12_a_count_that_is_no_whole_number_is_refused(value: object) -> None:
     (compiled,) = compile_text(VOTE)
     with pytest.raises(BindingError, match="N has to be a whole number"):
         compiled.project({"N": value})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
+
+
+EACH = "choreography E { roles: L, F[N]; L -> F[i]: Ask; F[i] -> L: Vote; L -> F[*]: End; }"
+
+
+def test_a_value_bound_for_an_index_variable_fixes_it() -> None:
+    assert names(EACH, N=5) == ["L", "F[0..5]"]
+    assert names(EACH, N=5, i=2) == ["L", "F[0..2]", "F[2]", "F[3..5]"]
+    (compiled,) = compile_text(EACH)
+    assert compiled.open_bounds == frozenset()
+    assert compiled.bindable == {"F", "N", "i"}
+
+
+def test_an_index_variable_bound_outside_the_family_is_refused() -> None:
+    with pytest.raises(BindingError, match="F has 3 instances, and i asks for 3"):
+        names(EACH, N=3, i=3)
+
+
+def test_the_variable_of_a_foreach_cannot_be_bound() -> None:
+    text = "choreography F { roles: L, F[3]; foreach i in F { L -> F[i]: Ask; } }"
+    with pytest.raises(BindingError, match="i is not a count of F"):
+        names(text, i=1)
+
+
+def test_a_bound_that_is_an_index_too_stays_inside_the_family() -> None:
+    text = "choreography B { roles: L, F[3]; L -> F[0..k]: Ask; L -> F[k]: Last; F[*] -> L: Vote; }"
+    assert names(text, k=2) == ["L", "F[0..2]", "F[2]"]
+    with pytest.raises(BindingError, match="F has 3 instances, and k asks for 3"):
+        names(text, k=3)

@@ -101,7 +101,18 @@ def refused(text: str) -> str:
 
 def test_bounds_whose_order_is_open_need_a_value() -> None:
     steps = "W[0..a] -> A: X; W[0..b] -> A: Y;"
-    assert refused(f"protocol P {{ roles: A, W[N]; W[*] -> A: Z; {steps} }}") == "PV181"
+    text = f"protocol P {{ roles: A, W[N]; W[*] -> A: Z; {steps} }}"
+    assert refused(text) == "PV181"
+
+
+def test_of_bounds_whose_order_is_open_the_names_to_bind_are_said_and_the_place() -> None:
+    ring = "protocol P { roles: W[N]; foreach i in W { W[i] -> W[i+1]: T } W[N-1] -> W[0]: T }"
+    (compiled,) = compile_text(ring, "ring.choreo")
+    with pytest.raises(ChoreographyError) as caught:
+        compiled.outline()
+    said = "the instances of W cannot be told apart before N is bound"
+    assert caught.value.message == f"ring.choreo:1:10: {said}"
+    assert caught.value.hint == "give the counts, as in --bind N=5"
 
 
 def test_a_foreach_that_begins_a_branch_at_an_open_bound_needs_its_value() -> None:

@@ -92,10 +92,7 @@ def _called(protocols: Mapping[str, Compiled], name: str) -> Compiled:
 
 
 def _relevant(values: Mapping[str, int], old: Compiled, new: Compiled) -> dict[str, int]:
-    known = set[str]()
-    for version in (old, new):
-        sizes = version.open_counts
-        known |= {*sizes, *sizes.values(), *version.open_bounds}
+    known = old.bindable | new.bindable
     return {name: value for name, value in values.items() if name in known}
 
 

@@ -125,19 +125,12 @@ def project(compiled: Compiled, bindings: Mapping[str, int]) -> Projection:
 
 def relevant(bindings: Mapping[str, int], compiled: Compiled) -> dict[str, int]:
     """Those of the bindings that this protocol has a use for."""
-    known = bindable(compiled)
-    return {name: value for name, value in bindings.items() if name in known}
-
-
-def bindable(compiled: Compiled) -> frozenset[str]:
-    """The names that `--bind` can give a value: families of open size, and bounds."""
-    sizes = compiled.open_counts
-    return frozenset((*sizes, *sizes.values(), *compiled.open_bounds))
+    return {name: value for name, value in bindings.items() if name in compiled.bindable}
 
 
 def refuse_strangers(bindings: Mapping[str, int], accepted: Sequence[Compiled]) -> None:
     """A binding that none of the protocols has a use for is a mistake."""
-    known = frozenset[str]().union(*(bindable(one) for one in accepted))
+    known = frozenset[str]().union(*(one.bindable for one in accepted))
     strange = sorted(set(bindings) - known)
     if strange and accepted:
         takes = f"what can be bound: {', '.join(sorted(known))}" if known else "leave it out"

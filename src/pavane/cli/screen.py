@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ..language.errors import Diagnostic, PavaneError
+from ..language.errors import ChoreographyError, Diagnostic, PavaneError
 
 HEADING = re.compile(r"^(error|warning|note)(\[PV\d+\])?:")
 COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
@@ -72,7 +72,10 @@ def _is_unicode() -> bool:
 def complain(error: PavaneError, message: str = "") -> None:
     """An error as a sentence, its own or a shorter `message`, and what to do about it."""
     said = message or error.message
-    _tell(Text.assemble(("error", "bold red"), (f"[{error.code}]", "red"), ": ", said))
+    code = error.code
+    if isinstance(error, ChoreographyError) and error.diagnostics:
+        code = error.diagnostics[0].code
+    _tell(Text.assemble(("error", "bold red"), (f"[{code}]", "red"), ": ", said))
     if error.hint:
         _tell(Text.assemble(("  help: ", "green"), error.hint))
 
