@@ -9,19 +9,23 @@ from __future__ import annotations
 
 from collections import Counter as Counts
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from .graph import Branching, Comm, Count, Fork, Join
-from .machine import Action, Counter
-from .merge import Alternative, Clash, Move, distinct, merge
+from .machine import Counter
+from .merge import SILENT, Alternative, Clash, Key, Move, distinct, merge
+from .raw import Raw, TooLarge
 from .taken import Taken
-from .view import OVER, Decisions, Head, Heads, Product, View
+from .view import OVER, Decisions, Head, Heads, Product, View, in_order, latest
 
 STATE_LIMIT = 20_000
 """The most states beyond those that the graph has nodes for: an explosion is refused soon."""
 
 HEADS_A_STATE = 3
 """At so many heads in the average state the limit is reached sooner, as the work is."""
+
+MANY_HEADS = 64
+"""From so many on it is worth a look whether they merge, before those after them are found."""
 
 SILENT_CHOICES = 50
 """The most choices in a row that a role can make without sending anything in between."""
@@ -34,27 +38,22 @@ OPEN_ROUNDS_WRITTEN = 16
 alternatives differ within a few rounds."""
 
 
-@dataclass(slots=True)
-class Raw:
-    """A deterministic machine, not yet minimised."""
-
-    edges: list[list[tuple[Action, int]]] = field(default_factory=list[list[tuple[Action, int]]])
-    finals: set[int] = field(default_factory=set[int])
-    counters: dict[int, Counter] = field(default_factory=dict[int, Counter])
-    conflicts: list[Clash] = field(default_factory=list[Clash])
-
-
-class TooLarge(Exception):
-    """The local machine has many more states than the protocol has steps."""
+Came = dict[Head, Decisions] | tuple[Heads, Key]
+"""How the class came to a state first: the decisions that led to each head, or the state before
+it and the step from there."""
 
 
 class Determinisation:
-    """One run of the construction; `raw` is the result."""
+    """One run of the construction; `raw` is the result.
 
-    def __init__(self, view: View) -> None:
+    Raises `TooLarge`. With `patience` it stops instead where a conflict has been found: who is
+    told what it does not know may need far fewer states.
+    """
+
+    def __init__(self, view: View, *, patience: bool = False) -> None:
         self._view = view
         self._numbers: dict[Heads, int] = {}
-        self._decided: dict[Heads, dict[Head, Decisions]] = {}
+        self._came: dict[Heads, Came] = {}
         self._deciding = set[int]()
         self._peeling = list[object]()
         self._written = Counts[int]()
@@ -63,14 +62,21 @@ class Determinisation:
         self._size = 0
         self._limit = STATE_LIMIT + 2 * len(view.flow.nodes)
         self.raw = Raw()
-        start = view.heads(view.flow.entry)
+        try:
+            self._explore()
+        except TooLarge:
+            if not (patience and self.raw.conflicts):
+                raise
+
+    # states -----------------------------------------------------------------------------
+
+    def _explore(self) -> None:
+        start = self._view.heads(self._view.flow.entry)
         self._state(frozenset(start), start)
         while self._waiting:
             self._expand(self._waiting.popleft())
 
-    # states -----------------------------------------------------------------------------
-
-    def _state(self, heads: Heads, decided: dict[Head, Decisions]) -> int:
+    def _state(self, heads: Heads, decided: Came) -> int:
         number = self._numbers.get(heads)
         if number is None:
             number = self._numbers[heads] = len(self.raw.edges)
@@ -79,7 +85,7 @@ class Determinisation:
                 raise TooLarge
             self.raw.edges.append([])
             if len(heads) > 1:
-                self._decided[heads] = decided
+                self._came[heads] = decided
             self._waiting.append(heads)
         return number
 
@@ -87,7 +93,11 @@ class Determinisation:
         number = self._numbers[heads]
         if self._straight(number, heads) or self._counted(number, heads):
             return
-        alternatives = {head: self._alternative(head) for head in _sorted(heads)}
+        clash = self._glanced(heads) if len(heads) >= MANY_HEADS else None
+        if clash is not None:
+            self._conflict(heads, clash)
+            return
+        alternatives = {head: self._alternative(head) for head in in_order(heads)}
         merged = merge(list(alternatives.values()))
         if merged.clash is not None:
             self._conflict(heads, merged.clash)
@@ -95,8 +105,20 @@ class Determinisation:
         if merged.ends or not merged.moves:
             self.raw.finals.add(number)
         for move in merged.moves:
-            decided = self._after(heads, alternatives, move)
-            self.raw.edges[number].append((move.action, self._state(move.target, decided)))
+            state = self._state(move.target, (heads, move.key))
+            self.raw.edges[number].append((move.action, state))
+
+    def _glanced(self, heads: Heads) -> Clash | None:
+        """Whether the messages at many heads already do not merge, whatever comes after them."""
+        found = list[Alternative]()
+        for head in in_order(heads):
+            node = self._view.node(head) if isinstance(head, int) else None
+            if isinstance(node, Comm):
+                move = Move(self._view.action(node), frozenset(), node.next)
+                found.append(Alternative([move]))
+            elif head == OVER:
+                found.append(Alternative(ends=True))
+        return merge(found).clash if found else None
 
     def _straight(self, number: int, heads: Heads) -> bool:
         """Most states: one message, and nothing to merge."""
@@ -114,7 +136,7 @@ class Determinisation:
 
     def _conflict(self, heads: Heads, clash: Clash) -> None:
         """Note it, with the choices that matter; inside `parallel` these may be any."""
-        choices = self._differing(self._decided.get(heads, {})) + clash.choices
+        choices = self._differing(self._decided(heads)) + clash.choices
         if not choices and clash.own is None:
             choices = self._telling_choices()
         self.raw.conflicts.append(replace(clash, choices=choices))
@@ -190,7 +212,7 @@ class Determinisation:
 
     def _merged(self, decided: dict[Head, Decisions], border: int) -> Alternative:
         """All alternatives at some heads as one."""
-        alternatives = [self._alternative(head, border) for head in _sorted(frozenset(decided))]
+        alternatives = [self._alternative(head, border) for head in in_order(frozenset(decided))]
         if len(alternatives) == 1:
             return alternatives[0]
         merged = merge(alternatives)
@@ -217,7 +239,7 @@ class Determinisation:
     def _own_choice(self, choice: int, border: int) -> Alternative:
         """The first steps of all branches, through choices that directly begin a branch."""
         if choice in self._deciding or len(self._deciding) >= SILENT_CHOICES:
-            return Alternative(clash=replace(_SILENT, own=choice))
+            return Alternative(clash=replace(SILENT, own=choice))
         self._deciding.add(choice)
         result = self._flattened(choice, border)
         self._deciding.remove(choice)
@@ -243,7 +265,7 @@ class Determinisation:
                 if inner is None:
                     self._first_steps(result, heads, border, taken, looping=node.looping)
                 elif inner in seen:
-                    result.clash = _SILENT
+                    result.clash = SILENT
                 else:
                     seen.add(inner)
                     waiting.append((inner, taken))
@@ -276,7 +298,7 @@ class Determinisation:
             if not action.sends:
                 # It stops a loop that it decides by going on to what another sends.
                 result.interleaved = True
-                result.clash = result.clash or (None if looping else _SILENT)
+                result.clash = result.clash or (None if looping else SILENT)
 
     # parallel -----------------------------------------------------------------------------
 
@@ -320,26 +342,39 @@ class Determinisation:
 
     # what is not known ----------------------------------------------------------------------
 
+    def _decided(self, heads: Heads) -> dict[Head, Decisions]:
+        """For each head the decisions of others that led there, followed up from where they are
+        known: it is only where something does not merge that they matter."""
+        way = list[tuple[Heads, tuple[Heads, Key]]]()
+        came = self._came.get(heads, {})
+        while isinstance(came, tuple):
+            way.append((heads, came))
+            heads = came[0]
+            came = self._came.get(heads, {})
+        for target, (source, key) in reversed(way):
+            came = self._came[target] = self._after(source, key, came)
+        return came
+
     def _after(
-        self, heads: Heads, alternatives: dict[Head, Alternative], move: Move
+        self, heads: Heads, key: Key, before: dict[Head, Decisions]
     ) -> dict[Head, Decisions]:
-        """For the heads after `move`, the decisions of others that led there."""
-        if len(move.target) == 1:
-            return {}
-        before = self._decided.get(heads, {})
+        """For the heads after a step, the decisions of others that led there."""
         result: dict[Head, Decisions] = {}
+        written = self._written.copy()
+        alternatives = {head: self._alternative(head) for head in in_order(heads)}
+        self._written = written
         for head, alternative in alternatives.items():
             for taken in alternative.moves:
-                if taken.key != move.key or taken.onwards < 0:
+                if taken.key != key or taken.onwards < 0:
                     continue
                 known = before.get(head, {})
                 for target, decisions in self._view.heads(taken.onwards).items():
                     result[target] = {**known, **decisions}
-        return result
+        return latest(result)
 
     def _differing(self, decided: dict[Head, Decisions]) -> tuple[int, ...]:
         """The choices that led to one head and not to another."""
-        decisions = list(decided.values())
+        decisions = list({id(way): way for way in decided.values()}.values())
         all_choices = set[int]().union(*decisions)
         differing = {c for c in all_choices if len({d.get(c, -1) for d in decisions}) > 1}
         return tuple(sorted(differing or all_choices, key=self._place))
@@ -359,19 +394,3 @@ class Determinisation:
         node = self._view.node(number)
         assert isinstance(node, Branching)
         return (node.statement.span.line, node.statement.span.column)
-
-
-_SILENT = Clash(
-    "it decides, and does not begin the branch with a message of its own",
-    hint="let the role that decides send something first, in every branch and every round",
-)
-
-
-def _sorted(heads: Heads) -> list[Head]:
-    """A fixed order, so that the same protocol always gives the same machine."""
-    if len(heads) == 1:
-        return list(heads)
-    numbers = sorted([head for head in heads if isinstance(head, int)])
-    if len(numbers) == len(heads):
-        return list(numbers)
-    return [*numbers, *sorted((h for h in heads if isinstance(h, Product)), key=repr)]

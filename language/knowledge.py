@@ -20,6 +20,9 @@ from .projection import Attempt, attempt
 from .tree import Choice, Loop, Protocol, RoleRef
 from .view import View
 
+PATIENCE = 3
+"""How often a role's machine may grow too large before it has been told of every choice."""
+
 Key = tuple[object, ...]
 Told = dict[Key, dict[str, bool]]
 """Which choices are announced to which roles; True if in every branch, also where a message
@@ -61,11 +64,13 @@ def elaborate(
     `diagnostics` holds an error for each role that cannot follow all the same.
     """
     told: Told = {}
-    plain = tried = attempt(protocol, bindings, {})
+    plain = tried = attempt(protocol, bindings, {}, patience=True)
     announcements: dict[Key, dict[str, tuple[RoleRef, ...]]] = {}
+    patience = PATIENCE
     while _announced(tried, told, strict=strict):
         announcements = {key: _ways(plain, key, roles) for key, roles in told.items()}
-        tried = attempt(protocol, bindings, announcements)
+        patience -= 1
+        tried = attempt(protocol, bindings, announcements, patience=patience > 0)
     selections = _selections(tried.flow, announcements)
     return Elaborated(announcements, selections, _refusals(tried, strict=strict), tried)
 

@@ -55,6 +55,12 @@ class Clash:
     hint: str = ""
 
 
+SILENT = Clash(
+    "it decides, and does not begin the branch with a message of its own",
+    hint="let the role that decides send something first, in every branch and every round",
+)
+
+
 class Alternative(Struct):
     """One continuation: what can be done, and whether the role's part may be over.
 

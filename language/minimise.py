@@ -10,9 +10,9 @@ from collections import defaultdict, deque
 from collections.abc import Hashable
 from dataclasses import replace
 
-from .determine import Raw
 from .instances import Class
 from .machine import Action, Counter, Machine, Transition
+from .raw import Raw
 
 Edges = list[list[tuple[int, int]]]
 """For every state the edges that leave it: a number for the step, and the state after it."""

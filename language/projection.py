@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .determine import Determinisation, TooLarge
+from .determine import Determinisation
 from .flow import Flow
 from .instances import Bound, Class, Instances, Unordered
 from .machine import Machine
 from .merge import Clash
 from .minimise import minimise
 from .parties import parties
+from .raw import TooLarge
 from .scope import Announcements, refuse
 from .tree import Protocol
 from .view import View
@@ -53,9 +54,16 @@ class Attempt:
 
 
 def attempt(
-    protocol: Protocol, bindings: Mapping[str, int], announcements: Announcements
+    protocol: Protocol,
+    bindings: Mapping[str, int],
+    announcements: Announcements,
+    *,
+    patience: bool = False,
 ) -> Attempt:
-    """Project every class; raises `ChoreographyError` where it cannot even be tried."""
+    """Project every class; raises `ChoreographyError` where it cannot even be tried.
+
+    `patience`: a machine that grows too large is left where it is, if conflicts were found in it.
+    """
     instances = Instances(protocol, bindings)
     flow = Flow(protocol, instances, announcements)
     try:
@@ -71,15 +79,16 @@ def attempt(
         ) from None
     result = Attempt(flow)
     for role in protocol.roles:
-        machines = [_local(result, flow, who, protocol) for who in instances.classes(role.name)]
+        classes = instances.classes(role.name)
+        machines = [_local(result, who, protocol, patience=patience) for who in classes]
         result.machines[role.name] = tuple(machines)
     return result
 
 
-def _local(result: Attempt, flow: Flow, who: Class, protocol: Protocol) -> Machine:
-    view = result.views[who] = View(flow, who)
+def _local(result: Attempt, who: Class, protocol: Protocol, *, patience: bool) -> Machine:
+    view = result.views[who] = View(result.flow, who)
     try:
-        raw = Determinisation(view).raw
+        raw = Determinisation(view, patience=patience).raw
     except TooLarge:
         raise refuse(
             "PV182",

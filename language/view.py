@@ -22,6 +22,10 @@ OVER = 0
 Decisions = dict[int, int]
 """For choices of others, by node number, the branch that was silently taken."""
 
+DECISIONS_KEPT = 64
+"""The most that are kept on one silent way, the outermost first: it is these that a role is told of.
+Without a limit, what is kept grows with the square of the choices in a row."""
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -33,6 +37,28 @@ class Product:
 
 Head = int | Product
 Heads = frozenset[Head]
+
+
+def latest(decided: dict[Head, Decisions]) -> dict[Head, Decisions]:
+    """Of very many decisions those that still make a difference, of these the latest."""
+    ways = list(decided.values())
+    if all(len(way) <= DECISIONS_KEPT for way in ways):
+        return decided
+    shared = set(ways[0].items()).intersection(*(way.items() for way in ways[1:]))
+    return {
+        head: dict([item for item in way.items() if item not in shared][-DECISIONS_KEPT:])
+        for head, way in decided.items()
+    }
+
+
+def in_order(heads: Heads) -> list[Head]:
+    """A fixed order, so that the same protocol always gives the same machine."""
+    if len(heads) == 1:
+        return list(heads)
+    numbers = sorted([head for head in heads if isinstance(head, int)])
+    if len(numbers) == len(heads):
+        return list(numbers)
+    return [*numbers, *sorted((h for h in heads if isinstance(h, Product)), key=repr)]
 
 
 class View:
@@ -207,7 +233,8 @@ class View:
             return
         for branch in reversed(range(len(node.ways))):
             entry = node.ways[branch].entry
-            taken = {**decisions, number: branch}
+            kept = len(decisions) < DECISIONS_KEPT
+            taken = {**decisions, number: branch} if kept else decisions
             if self._is_live(entry, border):
                 yield entry, taken
             else:

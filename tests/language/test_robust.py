@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pavane.language.compiler import verdicts
 from pavane.language.errors import Diagnostic
 from pavane.language.parser import parse
 from pavane.language.render_diagnostic import render
@@ -96,3 +97,25 @@ def test_a_hostile_text_is_answered_soon(text: str) -> None:
     start = time.process_time()
     diagnosed(text)
     assert time.process_time() - start < 10, "linear work takes a fraction of this"
+
+
+UNTOLD = "choice A { x { A -> B: X } y { A -> B: Y; B -> C: Y } } "
+
+
+def test_who_is_not_told_of_a_thousand_choices_in_a_row_is_named() -> None:
+    (verdict,) = verdicts(f"protocol P {{ roles: A, B, C; {UNTOLD * 1000} }}", strict=True)
+    assert {d.code for d in verdict.diagnostics} == {"PV170"}
+
+
+def test_who_is_not_told_of_five_hundred_choices_in_a_row_is_told() -> None:
+    (verdict,) = verdicts(f"protocol P {{ roles: A, B, C; {UNTOLD * 500} }}")
+    assert verdict.compiled is not None
+    assert len(verdict.compiled.selections) == 1000
+
+
+def test_many_continuations_that_merge_are_followed_together() -> None:
+    steps = " ".join(UNTOLD.replace("C: Y", f"C: Y{n}") for n in range(200))
+    (verdict,) = verdicts(f"protocol P {{ roles: A, B, C; {steps} B -> C: End }}", strict=True)
+    assert verdict.compiled is not None
+    (machine,) = verdict.compiled.project().machines["C"]
+    assert len(machine.transitions) == 201 * 202 // 2
