@@ -75,7 +75,7 @@ CODES: dict[str, str] = {
     "PV182": "a local machine with too many states",
     "PV185": "a count that is missing, unknown or does not fit",
     "PV191": "a choice or loop whose decider is a family and no instance of it",
-    "PV192": "a `continue` that would jump out of a parallel branch",
+    "PV192": "a `continue` that would jump out of a parallel branch or a `foreach`",
     "PV193": "a `foreach` that names its family without its variable too",
     "PV194": "a `foreach` that begins a branch, and itself begins at an open bound",
 }

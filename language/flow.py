@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
-from .indices import Fixed, Own, Turn, is_paired, length, mixed, offsets, rounds
+from .indices import Fixed, Own, Turn, is_paired, length, offsets, rounds
 from .instances import Instances, less
 from .limits import Times
 from .machine import Peer
@@ -216,7 +216,7 @@ class Flow:
 
     def _choice(self, statement: Choice, scope: Scope, after: int) -> int:
         chooser = statement.chooser.resolved(scope.roles)
-        peer = self._single(chooser, scope, statement)
+        peer = self._single(chooser, scope)
         key = (id(statement), scope.arguments())
         ways = list[Way]()
         for branch in statement.branches:
@@ -239,13 +239,13 @@ class Flow:
                     entry = self._comm(selection, chooser, receiver, scope, entry)
         return entry
 
-    def _single(self, ref: RoleRef, scope: Scope, statement: Choice | Loop) -> Peer:
+    def _single(self, ref: RoleRef, scope: Scope) -> Peer:
         peer = self._peer(ref, scope)
         if peer.is_collective:
             raise refuse(
                 "PV191",
                 f"a choice is made by one instance, and {ref.role} is a family",
-                statement.span,
+                ref.span,
                 f"name the instance: {ref.role}[0], or put it into foreach i in {ref.role}",
             )
         return peer
@@ -264,7 +264,7 @@ class Flow:
         decider = statement.decider or first_sender(statement.body, self._subprotocols)
         assert decider is not None, "checked by wellformed"
         chooser = decider.resolved(scope.roles)
-        peer = self._single(chooser, scope, statement)
+        peer = self._single(chooser, scope)
         key = (id(statement), scope.arguments())
         head = self._add(Goto(0))
         again = self._block(statement.body, scope, head)
@@ -328,14 +328,6 @@ class Flow:
         self.cyclic = True
         name = statement.variable
         written = offsets(statement.body, name)
-        other = mixed(statement.body, name, written)
-        if other is not None:
-            raise refuse(
-                "PV193",
-                f"this foreach goes through {other.role} and names it without its variable too",
-                other.span,
-                f"name {other.role} with [{name}] only, or write the rounds out",
-            )
         used = {scope.roles.get(role, RoleRef(role)).role: found for role, found in written.items()}
         named = {
             role: tuple(RoleRef(role, At(Index(name, offset))) for offset in sorted(found))
@@ -385,12 +377,6 @@ class Flow:
         return head
 
     def _continue(self, statement: Continue, scope: Scope) -> int:
-        if statement.label not in scope.targets:
-            raise refuse(
-                "PV192",
-                f"continue {statement.label} would jump out of a parallel branch",
-                statement.span,
-                "put the rec inside the branch, or the parallel inside the rec",
-            )
+        assert statement.label in scope.targets, "checked by wellformed"
         self.cyclic = True
         return scope.targets[statement.label]

@@ -13,6 +13,7 @@ from .checks.guards import check_guards
 from .checks.messages import check_messages
 from .checks.report import Report
 from .checks.roles import check_roles
+from .checks.rounds import check_rounds
 from .checks.times import check_times
 from .errors import Diagnostic
 from .tree import Protocol
@@ -30,6 +31,7 @@ def check(protocol: Protocol, *, extension_keys: Collection[str] = ()) -> tuple[
     report = Report(protocol)
     _check_namespace(report)
     check_roles(report)
+    check_rounds(report)
     check_messages(report)
     check_annotations(report, extension_keys)
     check_calls(report)

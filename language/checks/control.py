@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from ..errors import Span
 from ..spelling import nearest
 from ..tree import (
@@ -21,6 +23,9 @@ from ..walk import blocks, first_sender
 from .calls import components, cyclic_calls
 from .report import Report, head
 
+Borders = Mapping[str, str]
+"""The targets that a jump cannot reach, and what is between: a `parallel` or a `foreach`."""
+
 
 def check_control(report: Report) -> None:
     for scope in report.scopes:
@@ -31,20 +36,44 @@ def check_control(report: Report) -> None:
 
 
 def _targets(report: Report, body: Block) -> None:
-    waiting: list[tuple[Block, frozenset[str]]] = [(body, frozenset())]
+    waiting: list[tuple[Block, frozenset[str], Borders]] = [(body, frozenset(), {})]
     while waiting:
-        block, labels = waiting.pop()
+        block, labels, borders = waiting.pop()
         for statement in block.statements:
             if isinstance(statement, Send):
                 continue
-            if isinstance(statement, Continue) and statement.label not in labels:
+            if isinstance(statement, Continue) and statement.label in borders:
+                _jump_out(report, statement, borders[statement.label])
+            elif isinstance(statement, Continue) and statement.label not in labels:
                 near = nearest(statement.label, labels)
                 known = f"only {', '.join(sorted(labels))}" if labels else "no `rec`"
                 hint = f"did you mean `{near}`?" if near else f"{known} encloses this"
                 sentence = f"`continue {statement.label}` has no `rec {statement.label}` around it"
                 report.error("PV134", sentence, statement.span, hint)
-            inner = labels | {statement.label} if isinstance(statement, Rec) else labels
-            waiting += [(block_, inner) for block_ in blocks(statement)]
+            inside = _within(statement, labels, borders)
+            waiting += [(block_, *inside) for block_ in blocks(statement)]
+
+
+def _within(
+    statement: Statement, labels: frozenset[str], borders: Borders
+) -> tuple[frozenset[str], Borders]:
+    """The targets inside a statement, and those that lie beyond it."""
+    match statement:
+        case Rec(label=label):
+            return labels | {label}, {k: v for k, v in borders.items() if k != label}
+        case Parallel() | Foreach():
+            kind = "parallel" if isinstance(statement, Parallel) else "foreach"
+            return frozenset(), {**borders, **dict.fromkeys(labels, kind)}
+        case _:
+            return labels, borders
+
+
+def _jump_out(report: Report, statement: Continue, border: str) -> None:
+    where = "a parallel branch" if border == "parallel" else "a foreach"
+    inside = "branch" if border == "parallel" else border
+    sentence = f"`continue {statement.label}` would jump out of {where}"
+    hint = f"put the rec inside the {inside}, or the {border} inside the rec"
+    report.error("PV192", sentence, statement.span, hint)
 
 
 def _owners(report: Report) -> None:

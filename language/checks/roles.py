@@ -21,7 +21,7 @@ def check_roles(report: Report) -> None:
                 for ref in statement.arguments or ():
                     _reference(report, scope, ref, whole=True)
             case Foreach():
-                _foreach(report, scope, statement)
+                _reference(report, scope, statement.family, whole=True)
             case _:
                 pass
     if not report.protocol.partial:
@@ -139,23 +139,6 @@ def _self_send(report: Report, send: Send) -> None:
         report.error("PV125", sentence, send.span, "name another role as the receiver")
 
 
-def _foreach(report: Report, scope: Scope, statement: Foreach) -> None:
-    _reference(report, scope, statement.family, whole=True)
-    role = scope.roles.get(statement.family.role)
-    if role and not role.is_family and role.name not in scope.parameters:
-        if statement.family.selector is None:
-            sentence = f"`{role.name}` is not a family"
-            hint = f"declare how many there are: `roles: {role.name}[N]`"
-            report.error("PV152", sentence, statement.family.span, hint)
-    elif isinstance(statement.family.selector, At):
-        sentence = f"`{role.name if role else statement.family.role}` stands for one instance here"
-        report.error("PV152", sentence, statement.family.span, "leave the index out")
-    sizes = {role.size for role in report.protocol.roles if isinstance(role.size, str)}
-    if statement.variable in scope.roles or statement.variable in sizes:
-        sentence = f"`{statement.variable}` is already the name of a role or a size"
-        report.error("PV154", sentence, statement.span, "name the variable otherwise")
-
-
 def _unused(report: Report) -> None:
     if any(_lost(report, call) for _, call in report.every(Call)):
         return
@@ -167,8 +150,9 @@ def _unused(report: Report) -> None:
 
 
 def _lost(report: Report, call: Call) -> bool:
-    """Whether a call leads nowhere, so that nobody knows which roles it would have used."""
-    return call.arguments is None and report.callee(call.name) is None
+    """Whether a call is misspelt, so that what it means uses roles that seem to be unused."""
+    unknown = call.arguments is None and report.callee(call.name) is None
+    return unknown and nearest(call.name, report.subprotocols) is not None
 
 
 def participants(report: Report) -> set[str]:

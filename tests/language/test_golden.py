@@ -89,6 +89,18 @@ def test_a06_a_file_with_five_mistakes_reports_five() -> None:
     assert [d.code for d in diagnosed(text)] == ["PV123", "PV144", "PV138", "PV125", "PV130"]
 
 
+def test_a06_mistakes_with_families_and_jumps_are_reported_beside_each_other() -> None:
+    text = (GOLDEN / "five_in_families.choreo").read_text("utf-8")
+    found = [d.code for d in diagnosed(text)]
+    assert found == ["PV124", "PV191", "PV193", "PV192", "PV136", "PV191", "PV130"]
+
+
+def test_what_a_misspelt_call_may_use_is_not_said_to_be_unused() -> None:
+    sub = "protocol Receipt { A -> B: M; } A -> C: N;"
+    (misspelt,) = verdicts(f"protocol P {{ roles: A, B, C; {sub} call Reciept; }}")
+    assert [d.code for d in misspelt.diagnostics if d.severity == "error"] == ["PV130"]
+
+
 def refused(text: str) -> str:
     """The code with which an accepted protocol cannot be laid out before its counts are bound."""
     (compiled,) = compile_text(text)
