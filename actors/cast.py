@@ -69,6 +69,9 @@ class Cast:
         """The capabilities that the steps of each role ask for."""
         self.charged = [role for role, found in plans.items() if any(p.charges for p in found)]
         """The roles that are charged for some step."""
+        told = {o for found in plans.values() for plan in found for o in plan.observers}
+        self.observers = sorted(told)
+        """The classes of observers that some step leaks to."""
 
         self.mixed = sorted(self._mixed())
         """Pairs of roles of which the first speaks to one instance of the second and to all."""

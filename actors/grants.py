@@ -1,4 +1,4 @@
-"""Which capabilities and flow budgets the roles of a runtime get."""
+"""Which capabilities and budgets the roles of a runtime get, and what observers may learn."""
 
 from __future__ import annotations
 
@@ -17,15 +17,21 @@ PLENTY = 10**12
 
 
 class Grants:
-    """`capabilities` and `limits` by role; they take the place of a role's default. Raises
+    """`capabilities` and `limits` by role; they take the place of a role's default. `leakage` by
+    class of observers; one that is not in it has what was defined elsewhere, or nothing. Raises
     `InvalidGrant`."""
 
     def __init__(
-        self, capabilities: Mapping[str, Collection[str]], limits: Mapping[str, int]
+        self,
+        capabilities: Mapping[str, Collection[str]] | None = None,
+        limits: Mapping[str, int] | None = None,
+        leakage: Mapping[str, int] | None = None,
     ) -> None:
-        self._capabilities = {role: _names(role, given) for role, given in capabilities.items()}
-        self._limits = {role: _limit(role, given) for role, given in limits.items()}
+        self._capabilities = {r: _names(r, given) for r, given in (capabilities or {}).items()}
+        self._limits = {r: _limit("budgets", r, given) for r, given in (limits or {}).items()}
+        self._leakage = {o: _limit("leakage", o, given) for o, given in (leakage or {}).items()}
         self._funded: set[tuple[str, str]] = set()
+        self._disclosed: set[tuple[str, str]] = set()
 
     @property
     def roles(self) -> dict[str, Collection[str]]:
@@ -46,7 +52,8 @@ class Grants:
         }
 
     async def fund(self, budgets: Budgets, cast: Cast, played: Collection[str]) -> None:
-        """Make sure that every role `played` here that is charged has a budget; once for each.
+        """Make sure that every role `played` here that is charged has a budget, and all observers
+        of the protocol what was given for them; once for each.
 
         A limit given is set; without one, a budget that exists stays as it is.
         """
@@ -58,6 +65,14 @@ class Grants:
             if limit is not None or await budgets.level(context, role) is None:
                 await budgets.define(context, role, PLENTY if limit is None else limit)
             self._funded.add((context, role))
+        await self._disclose(budgets, context, cast.observers)
+
+    async def _disclose(self, budgets: Budgets, context: str, observers: Collection[str]) -> None:
+        """Set the leakage limits that were given for those whom this protocol tells something."""
+        for observer in observers:
+            if observer in self._leakage and (context, observer) not in self._disclosed:
+                await budgets.define_leakage(context, observer, self._leakage[observer])
+                self._disclosed.add((context, observer))
 
 
 def _names(role: str, given: object) -> tuple[str, ...]:
@@ -72,12 +87,12 @@ def _names(role: str, given: object) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _limit(role: str, given: object) -> int:
+def _limit(what: str, name: str, given: object) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given <= LIMIT_MAX:
         raise InvalidGrant(
-            "budgets",
-            role,
+            what,
+            name,
             f"is {given!r:.80}, no whole number from 0 to {LIMIT_MAX}",
-            hint=f'write a number: budgets={{"{role}": 1000}}',
+            hint=f'write a number: {what}={{"{name}": 1000}}',
         )
     return given

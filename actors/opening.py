@@ -36,6 +36,7 @@ async def open(  # the name the user knows: pavane.open
     *,
     grants: Mapping[str, Collection[str]] | None = None,
     budgets: Mapping[str, int] | None = None,
+    leakage: Mapping[str, int] | None = None,
     registry: ExtensionRegistry | None = None,
     authority: Authority | None = None,
     signer: Signer | None = None,
@@ -50,7 +51,9 @@ async def open(  # the name the user knows: pavane.open
     one, `memory://` needs none.
 
     `grants` replace the capabilities of the roles they name (the default is what a role's own
-    steps ask for), `budgets` the flow limits. `registry` has the handlers of effects;
+    steps ask for), `budgets` the flow limits. `leakage` says what each class of observers may
+    learn in every protocol that is run here: one that has no limit anywhere may learn nothing.
+    `registry` has the handlers of effects;
     `authority` issues the capability tokens; unless it is given, its key is made from the
     signer's, so that a session which goes on after a crash has the same.
     `signer` signs receipts and journal heads; unless it is given, it is new where they end with
@@ -66,7 +69,7 @@ async def open(  # the name the user knows: pavane.open
     signer = signer or _signer(url, options)
     authority = authority or Authority(signer.derived(b"authority"))
     root = root_key or authority.public
-    Grants(grants or {}, budgets or {})
+    given = Grants(grants, budgets, leakage)
     verifier = Verifier(root, endorsers=endorsers)
     wallet = Wallet(authority, tokens, root)
     around = Around(codec or own_cipher(), _tracer(telemetry))
@@ -76,7 +79,7 @@ async def open(  # the name the user knows: pavane.open
     driver = BrokerDriver(verifier, shared, journal, signer, Revocations(broker, root))
     runtime = Runtime(
         broker, Pipeline(registry or standard_registry(), driver), journal, shared=shared,
-        authority=authority, wallet=wallet, around=around, grants=grants, budgets=budgets,
+        authority=authority, wallet=wallet, around=around, grants=given,
     )  # fmt: skip
     try:
         yield runtime
@@ -109,10 +112,11 @@ def for_testing(
     *,
     grants: Mapping[str, Collection[str]] | None = None,
     budgets: Mapping[str, int] | None = None,
+    leakage: Mapping[str, int] | None = None,
     registry: ExtensionRegistry | None = None,
 ) -> AbstractAsyncContextManager[Runtime]:
     """A runtime in memory: no server, everything real but the transport."""
-    return open("memory://", grants=grants, budgets=budgets, registry=registry)
+    return open("memory://", grants=grants, budgets=budgets, leakage=leakage, registry=registry)
 
 
 def for_production(
@@ -122,6 +126,7 @@ def for_production(
     signer: Signer,
     grants: Mapping[str, Collection[str]],
     budgets: Mapping[str, int],
+    leakage: Mapping[str, int] | None = None,
     registry: ExtensionRegistry | None = None,
     tokens: Mapping[str, bytes | str] | None = None,
     root_key: PublicKey | None = None,
@@ -133,7 +138,7 @@ def for_production(
     """A runtime on a server, with nothing left to defaults: whose tokens, whose signature, who
     may do what and at what cost."""
     return open(
-        url, grants=grants, budgets=budgets, registry=registry, authority=authority,
-        signer=signer, tokens=tokens, root_key=root_key, endorsers=endorsers, codec=codec,
-        telemetry=telemetry, options=options,
+        url, grants=grants, budgets=budgets, leakage=leakage, registry=registry,
+        authority=authority, signer=signer, tokens=tokens, root_key=root_key,
+        endorsers=endorsers, codec=codec, telemetry=telemetry, options=options,
     )  # fmt: skip

@@ -61,9 +61,9 @@ Observer = Callable[[Event], None]
 class Runtime:
     """Made by `open`; ends with its `async with` block.
 
-    `grants` are the capabilities of each role: a role that is not in it gets what its own
-    steps ask for. `budgets` are the flow limits of sender roles: one that is not in it gets
-    `PLENTY`, unless the budget is there already. The `wallet` has the roles' tokens.
+    `grants` are what each role may do and spend, and what observers may learn: a role that is not
+    in it gets the capabilities that its own steps ask for, and `PLENTY` to spend, unless its
+    budget is there already. The `wallet` has the roles' tokens.
     Runtimes with one registry may share their `casts`.
     """
 
@@ -77,8 +77,7 @@ class Runtime:
         authority: Authority,
         wallet: Wallet,
         around: Around = NOTHING,
-        grants: Mapping[str, Collection[str]] | None = None,
-        budgets: Mapping[str, int] | None = None,
+        grants: Grants | None = None,
         casts: Casts | None = None,
     ) -> None:
         self.broker = broker
@@ -87,7 +86,7 @@ class Runtime:
         self.journal = journal
         self.budgets = shared
         self._authority = authority
-        self._grants = Grants(grants or {}, budgets or {})
+        self._grants = grants or Grants()
         self._wallet = wallet
         self._registered: dict[str, Choreography] = {}
         self._casts = casts or Casts(pipeline)

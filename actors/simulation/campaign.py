@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from ...broker.sim.faults import Fault
 from ...broker.sim.trace import Entry
-from ...effects.errors import EffectError
+from ...effects.errors import EffectError, LeakageExhausted
 from ...language.errors import PavaneError
 from ..choreography import Choreography
 from ..errors import RoleFailed
@@ -92,7 +92,7 @@ class Campaign:
         self._bindings = bound.bindings
         self.on_trace: Callable[[str], None] | None = None
         """Called with all that happened in a session, when it is over."""
-        self._kit = Kit(grants=config.grants, budgets=config.budgets, registry=config.registry)
+        self._kit = Kit(config)
 
     def trial(self, seed: int) -> Trial:
         """That of a seed: faults as planned, or as the seed draws them."""
@@ -138,6 +138,8 @@ class Campaign:
     def _is_refused(self, error: PavaneError | None) -> bool:
         """Whether a role was refused what it was not given."""
         given = self.config.grants is not None or self.config.budgets is not None
+        if isinstance(error, LeakageExhausted):
+            return self.config.leakage is not None
         return given and isinstance(error, EffectError)
 
     def run(self, seeds: Iterable[int], progress: Progress = lambda done, report: None) -> Report:

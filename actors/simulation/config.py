@@ -28,7 +28,8 @@ class SimulationConfig:
     Each role is a process of its own, unless `processes` puts some together. With `durable` the
     sessions are kept in a log and go on after a crash; live ones end with it. `latency` are the
     least and the most seconds that a message takes to the broker, and from there. `shuffled`
-    processes run in an order that the seed decides. `grants` and `budgets` are as for `open`.
+    processes run in an order that the seed decides. `grants`, `budgets` and `leakage` are as for
+    `open`.
     """
 
     faults: Collection[Kind] = KINDS
@@ -41,6 +42,7 @@ class SimulationConfig:
     horizon: float = HORIZON
     grants: Mapping[str, Collection[str]] | None = None
     budgets: Mapping[str, int] | None = None
+    leakage: Mapping[str, int] | None = None
     registry: ExtensionRegistry | None = None
     checks: list[Check] = field(default_factory=list[Check])
 

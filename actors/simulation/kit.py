@@ -15,12 +15,13 @@ from ...effects.journal.journal import Journal
 from ...effects.keys import Signer, digest
 from ...effects.pipeline.handlers import standard_registry
 from ...effects.pipeline.pipeline import Pipeline
-from ...effects.pipeline.registry import ExtensionRegistry
 from ...effects.pipeline.transaction import BrokerDriver
 from ..cast import Cast, Casts
 from ..choreography import Choreography
+from ..grants import Grants
 from ..runtime import Runtime
 from ..wallet import Wallet
+from .config import SimulationConfig
 
 Shown = tuple[bytes, Identity]
 
@@ -57,23 +58,17 @@ class KeptVerifier(Verifier):
 class Kit:
     """Made once for a campaign. `runtime` puts a runtime together on a simulated connection."""
 
-    def __init__(
-        self,
-        *,
-        grants: Mapping[str, Collection[str]] | None = None,
-        budgets: Mapping[str, int] | None = None,
-        registry: ExtensionRegistry | None = None,
-    ) -> None:
+    def __init__(self, config: SimulationConfig) -> None:
         self.signer = Signer(digest(b"simulation"))
         self.authority = Authority(self.signer.derived(b"authority"))
         self.wallet = KeptWallet(self.authority)
         self._verified: dict[Shown, Verified] = {}
         self._casts: Casts | None = None
-        self._registry = registry or standard_registry()
-        self._grants = grants
-        self._budgets = budgets
+        self._registry = config.registry or standard_registry()
+        self._config = config
 
     def runtime(self, broker: Broker) -> Runtime:
+        given = Grants(self._config.grants, self._config.budgets, self._config.leakage)
         root = self.authority.public
         verifier = KeptVerifier(root, self._verified)
         shared = Budgets(broker, leases=True)
@@ -84,8 +79,7 @@ class Kit:
             self._casts = Casts(pipeline)
         return Runtime(
             broker, pipeline, journal, shared=shared,
-            authority=self.authority, wallet=self.wallet, grants=self._grants,
-            budgets=self._budgets, casts=self._casts,
+            authority=self.authority, wallet=self.wallet, grants=given, casts=self._casts,
         )  # fmt: skip
 
     def cast(self, choreography: Choreography, bindings: Mapping[str, int]) -> Cast:

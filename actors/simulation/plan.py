@@ -24,6 +24,9 @@ from .outline import outline_of
 SPANS = (0.01, 0.03, 0.1, 1.0)
 """Simulated seconds in which faults strike that strike at a time: most sessions are short."""
 
+LONGEST = 10**9
+"""The longest time that a plan may give, in simulated seconds: more than any clock is wrong by."""
+
 SECONDS: Mapping[Kind, tuple[float, ...]] = {
     "delay": (0.005, 0.05, 0.5, 3.0),
     "reorder": (0.003, 0.02, 0.2),
@@ -77,10 +80,13 @@ def read(path: Path, choreography: Choreography) -> tuple[Fault, ...]:
     place = str(path)
     try:
         found = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise PlanRefused(place, f"it cannot be read: {error}", hint="check the path") from None
+    except OSError as error:
+        why = f"it cannot be read: {error.strerror or error}"
+        raise PlanRefused(place, why, hint="check the path") from None
+    except UnicodeDecodeError:
+        raise PlanRefused(place, "it is no text in UTF-8", hint="check the path") from None
     except tomllib.TOMLDecodeError as error:
-        raise PlanRefused(place, f"it is no TOML: {error}", hint="see the how-to") from None
+        raise PlanRefused(place, f"it is no TOML: {error}", hint="write [[fault]] tables") from None
     return parsed(place, found, choreography)
 
 
@@ -102,29 +108,44 @@ def _fault(place: str, table: Any, choreography: Choreography) -> Fault:
     if strange:
         hint = "a fault has kind, role, after or at, seconds, and roles (of a partition)"
         raise PlanRefused(place, f"{strange[0]!r} is not known", hint=hint)
-    kind, role = given.get("kind"), given.get("role")
+    kind = given.get("kind")
     if kind not in MEANING:
         raise PlanRefused(place, f"there is no kind {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
-    others = tuple(given.get("roles", ()))
-    for name in (role, *others):
-        if name not in choreography.roles:
-            hint = f"its roles are {', '.join(choreography.roles)}"
-            raise PlanRefused(place, f"{choreography.name} has no role {name!r}", hint=hint)
+    role, others = _roles(place, given, choreography)
     after, at, seconds = given.get("after", 0), given.get("at", 0.0), given.get("seconds", 0.0)
     _number(place, "after", after, whole=True)
     _number(place, "at", at)
     _number(place, "seconds", seconds, negative=kind == "skew")
+    if after and "at" in given:
+        raise PlanRefused(place, "it has both after and at", hint="leave one of them out")
     if not after and kind not in TIMED and kind not in ("loss", "answer"):
         raise PlanRefused(place, f"{kind} strikes a message", hint="say which one: after = 1")
-    return Fault(kind, str(role), after, float(at), float(seconds), others)
+    return Fault(kind, role, after, float(at), float(seconds), others)
+
+
+def _roles(
+    place: str, given: Mapping[str, Any], choreography: Choreography
+) -> tuple[str, tuple[str, ...]]:
+    """The role that is struck, and the others of a partition."""
+    hint = f"its roles are {', '.join(choreography.roles)}"
+    if "role" not in given:
+        raise PlanRefused(place, "it says no role", hint=f"write a role: {hint}")
+    others = given.get("roles", [])
+    if not isinstance(others, list):
+        raise PlanRefused(place, f"roles is {others!r}, no list", hint='write roles = ["Seller"]')
+    named = [given["role"], *cast(list[object], others)]
+    for name in named:
+        if name not in choreography.roles:
+            raise PlanRefused(place, f"{choreography.name} has no role {name!r}", hint=hint)
+    return str(named[0]), tuple(map(str, named[1:]))
 
 
 def _number(
     place: str, name: str, value: object, *, whole: bool = False, negative: bool = False
 ) -> None:
     fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not fits or not (negative or value >= 0):  # type: ignore[operator]
-        what = "a whole number from 0" if whole else "a number of seconds"
+    if not fits or not (-LONGEST if negative else 0) <= value <= LONGEST:  # type: ignore[operator]
+        what = "a whole number from 0" if whole else f"a number of seconds up to {LONGEST}"
         raise PlanRefused(place, f"{name} is {value!r}, no such number", hint=f"write {what}")
 
 
@@ -174,9 +195,14 @@ def _read(value: str) -> object:
 def on_line(fault: Fault) -> str:
     """The other way round."""
     words: list[str] = [fault.kind, fault.role]
-    words.append(f"after={fault.after}" if fault.after else f"at={fault.at:g}")
+    words.append(f"after={fault.after}" if fault.after else f"at={_exact(fault.at)}")
     if fault.seconds:
-        words.append(f"seconds={fault.seconds:g}")
+        words.append(f"seconds={_exact(fault.seconds)}")
     if fault.roles:
         words.append(f"roles={','.join(fault.roles)}")
     return " ".join(words)
+
+
+def _exact(seconds: float) -> str:
+    """All its digits, or it would strike at another moment."""
+    return repr(float(seconds)).removesuffix(".0")

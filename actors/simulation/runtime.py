@@ -31,9 +31,7 @@ class SimulatedRuntime:
     ) -> None:
         self.seed = seed
         self.config = config or SimulationConfig(faults=())
-        self._kit = kit or Kit(
-            grants=self.config.grants, budgets=self.config.budgets, registry=self.config.registry
-        )
+        self._kit = kit or Kit(self.config)
         self._world = World(seed, self.config, self._kit)
         self._count = 0
         self._busy = False

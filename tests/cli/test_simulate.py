@@ -98,6 +98,8 @@ def test_a_plan_strikes_every_session(pavane: Pavane, tmp_path: Path) -> None:
         (["--config", "shop:market"], "is no SimulationConfig"),
         (["--config", "shop:nothing"], "nothing called 'nothing'"),
         (["--trace"], "--trace is of one session"),
+        (["--budget", "Thief=3"], "has no role Thief"),
+        (["--leakage", "external=3"], "no message leaks anything to external"),
     ],
 )
 def test_what_cannot_be_is_said(pavane: Pavane, wanted: list[str], says: str) -> None:
@@ -117,3 +119,28 @@ def test_a_count_that_is_missing_is_no_failure_of_a_seed(
     done = pavane("simulate", guide / "006.choreo", "--seeds", "3", *binding)
     assert (done.returncode, done.stdout) == (2, "")
     assert says in done.stderr
+
+
+LEAKY = """
+protocol Survey {
+    roles: Asker, Answerer;
+    Asker[flow_cost = 10, leak = "external: 2"] -> Answerer: Question;
+    Answerer[leak = "external: 1"] -> Asker: Answer;
+}
+"""
+
+
+def test_a37_what_observers_may_learn_is_plenty_unless_it_is_said(
+    pavane: Pavane, tmp_path: Path
+) -> None:
+    (tmp_path / "survey.choreo").write_text(LEAKY)
+    wanted = ("simulate", "survey.choreo", "--seeds", "20", "--kinds", "none", "--json")
+    for limits, ended in [
+        ((), {"done": 20}),
+        (("--leakage", "external=3"), {"done": 20}),
+        (("--leakage", "external=2"), {"PV430": 20}),
+        (("--budget", "Asker=9"), {"PV420": 20}),
+    ]:
+        done = pavane(*wanted, *limits)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert json.loads(done.stdout)["ended"] == ended

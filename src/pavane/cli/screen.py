@@ -75,18 +75,19 @@ def complain(error: PavaneError, message: str = "") -> None:
     code = error.code
     if isinstance(error, ChoreographyError) and error.diagnostics:
         code = error.diagnostics[0].code
-    _tell(Text.assemble(("error", "bold red"), (f"[{code}]", "red"), ": ", said))
+    heading = Text.assemble(("error", "bold red"), (f"[{code}]", "red"), ": ", said)
+    tell(heading, console=complaints())
     if error.hint:
-        _tell(Text.assemble(("  help: ", "green"), error.hint))
+        tell(Text.assemble(("  help: ", "green"), error.hint), console=complaints())
 
 
-def _tell(line: Text) -> None:
-    """A sentence on the screen of complaints; on a terminal it breaks between words."""
-    console = complaints()
-    if console.is_terminal:
-        console.print(line, markup=False)
+def tell(line: str | Text, *, console: Console | None = None) -> None:
+    """A sentence of any length; on a terminal it breaks between words."""
+    target = console or output()
+    if target.is_terminal:
+        target.print(line, markup=False)
     else:
-        say(line, console=console)
+        say(line, console=target)
 
 
 def show_diagnostic(

@@ -66,6 +66,16 @@ def simulate(
             "--config", metavar="MODULE:NAME", help="A SimulationConfig, with your own checks."
         ),
     ] = None,
+    budget: Annotated[
+        list[str] | None,
+        typer.Option("--budget", metavar="ROLE=N", help="What a role may spend on its messages."),
+    ] = None,
+    leakage: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--leakage", metavar="OBSERVER=N", help="What observers may learn; plenty unless said."
+        ),
+    ] = None,
     bind: Bind = None,
     name: Name = None,
     trace: Annotated[
@@ -82,7 +92,7 @@ def simulate(
       pavane simulate market.choreo shop:market --durable --kinds crash,loss
       pavane simulate market.choreo --seed 17 --fault 'crash Seller after=2' --trace
     """
-    from .options import bindings
+    from .options import amounts, bindings
     from .simulating import Order, conduct
 
     conduct(
@@ -98,6 +108,8 @@ def simulate(
             durable=durable,
             calm=calm,
             config=config,
+            budgets=amounts("--budget", budget),
+            leakage=amounts("--leakage", leakage),
             bindings=bindings(bind),
             name=name,
             trace=trace,

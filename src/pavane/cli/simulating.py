@@ -12,6 +12,7 @@ from time import monotonic
 from typing import Any, cast
 
 from ..actors.choreography import Choreography
+from ..actors.grants import PLENTY
 from ..actors.simulation.campaign import CALM, Campaign, Failure, Report
 from ..actors.simulation.config import SimulationConfig
 from ..actors.simulation.diagram import drawn
@@ -20,9 +21,10 @@ from ..actors.simulation.shrink import shrunk
 from ..actors.standin import StandIn
 from ..broker.sim.faults import KINDS, Fault, Kind
 from ..language.compiler import Compiled
+from .entitlements import observers, refuse_unknown_observers, refuse_unknown_roles
 from .errors import Refused, UsageError
 from .protocols import only, refuse_strangers
-from .screen import complaints, plural, say, write_json
+from .screen import complaints, plural, say, tell, write_json
 from .targets import choreography as target_of
 from .targets import value as target_value
 
@@ -46,6 +48,8 @@ class Order:
     durable: bool
     calm: bool
     config: str | None
+    budgets: Mapping[str, int]
+    leakage: Mapping[str, int]
     bindings: Mapping[str, int]
     name: str | None
     trace: bool
@@ -111,7 +115,19 @@ def _config(order: Order, protocol: Choreography) -> SimulationConfig:
         config = replace(config, faults=_kinds(order.kinds))
     if order.calm:
         config = replace(config, shuffled=False, latency=CALM)
+    config = _allowing(order, config, protocol)
     return config if order.most is None else replace(config, most=order.most)
+
+
+def _allowing(order: Order, config: SimulationConfig, protocol: Choreography) -> SimulationConfig:
+    """With the limits of the command line; whom nobody limits may learn plenty, as in `run`."""
+    projection = protocol.bind(**order.bindings).project()
+    refuse_unknown_roles("--budget", order.budgets, projection)
+    refuse_unknown_observers(order.leakage, projection)
+    leakage = {**dict.fromkeys(sorted(observers(projection)), PLENTY), **(config.leakage or {})}
+    if order.budgets:
+        config = replace(config, budgets={**(config.budgets or {}), **order.budgets})
+    return replace(config, leakage={**leakage, **order.leakage})
 
 
 def _kinds(text: str) -> list[Kind]:
@@ -158,9 +174,9 @@ def _tell(order: Order, protocol: Choreography, report: Report) -> None:
 
 def _say(report: Report) -> None:
     done = report.ended["done"]
-    say(f"{plural(report.seeds, 'session')}, {done} to their ends", _others(report))
+    tell(f"{plural(report.seeds, 'session')}, {done} to their ends{_others(report)}")
     struck = ", ".join(f"{count} {kind}" for kind, count in report.struck.most_common())
-    say(f"faults: {struck or 'none'}")
+    tell(f"faults: {struck or 'none'}")
 
 
 def _others(report: Report) -> str:
@@ -174,7 +190,7 @@ def _show(order: Order, protocol: Choreography, report: Report, small: Failure) 
     assert report.failure is not None
     seed, faults = report.failure.trial.seed, len(report.failure.trial.faults)
     say()
-    say(f"Seed {seed} went wrong: {small.error.message}")
+    tell(f"Seed {seed} went wrong: {small.error.message}")
     if faults != len(small.trial.faults):
         say(f"Of its {plural(faults, 'fault')} {len(small.trial.faults) or 'none'} was needed.")
     say()
@@ -189,6 +205,8 @@ def again(order: Order, failure: Failure) -> str:
     words += ["--name", order.name] if order.name else []
     words += [w for name, count in order.bindings.items() for w in ("--bind", f"{name}={count}")]
     words += ["--config", order.config] if order.config else []
+    words += [w for role, n in order.budgets.items() for w in ("--budget", f"{role}={n}")]
+    words += [w for name, n in order.leakage.items() for w in ("--leakage", f"{name}={n}")]
     words += ["--durable"] if order.durable else []
     words += ["--seed", str(failure.trial.seed)]
     words += [word for fault in failure.trial.faults for word in ("--fault", on_line(fault))]

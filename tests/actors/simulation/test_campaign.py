@@ -182,6 +182,7 @@ FAULTS = (
     Fault("partition", "Buyer", at=0.25, seconds=3.0, roles=("Bank", "Seller")),
     Fault("wrong_label", "Bank", after=1),
     Fault("skew", "Buyer", at=0.01, seconds=-5.0),
+    Fault("loss", "Buyer", at=0.0123456789, seconds=1234567.25),
 )
 
 
@@ -201,6 +202,12 @@ def test_a_plan_is_read_as_it_is_written(tmp_path: Path) -> None:
         ("[[fault]]\nkind = 'crash'\nrole = 'Buyer'\nafter = -1\n", "after is -1"),
         ("[[fault]]\nkind = 'crash'\nrole = 'Buyer'\nwhen = 3\n", "'when' is not known"),
         ("[faults]\n", "'faults' is not known"),
+        ("[[fault]]\nkind = 'crash'\n", "it says no role"),
+        ("[[fault]]\nkind = 'crash'\nrole = 'Buyer'\nafter = 1\nat = 0.5\n", "both after and at"),
+        ("[[fault]]\nkind = 'loss'\nrole = 'Buyer'\nroles = 'Bank'\n", "'Bank', no list"),
+        ("[[fault]]\nkind = 'skew'\nrole = 'Buyer'\nseconds = nan\n", "seconds is nan"),
+        ("[[fault]]\nkind = 'skew'\nrole = 'Buyer'\nseconds = -inf\n", "seconds is -inf"),
+        ("[[fault]]\nkind = 'skew'\nrole = 'Buyer'\nseconds = 1e300\n", "seconds is 1e+300"),
         ("kind = ", "it is no TOML"),
     ],
 )

@@ -15,6 +15,7 @@ import pytest
 import pavane
 from pavane.actors.playing import Implementation
 from pavane.actors.standin import StandIn
+from pavane.effects.errors import LeakageExhausted, UnknownLeakage
 from pavane.language.errors import PavaneError
 
 GUIDE = Path(__file__).parents[2] / "data" / "guide"
@@ -93,6 +94,52 @@ async def test_a36_three_runtimes_give_the_same(name: str, durable: bool, nats_u
     ) as runtime:
         found.append(said(await runtime.run(protocol, CASES[name](), durable=durable)))
     assert found[0] == found[1] == found[2]
+
+
+LEAKY = """
+protocol Survey {
+    roles: Asker, Answerer;
+    Asker[flow_cost = 0, leak = "external: 2"] -> Answerer: Question;
+    Answerer[flow_cost = 0, leak = "external: 1, neighbor: 1"] -> Asker: Answer;
+}
+"""
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize(
+    ("leakage", "refused"),
+    [
+        ({"external": 3, "neighbor": 1}, None),
+        ({"external": 2, "neighbor": 1}, LeakageExhausted),
+        ({"external": 3, "neighbor": 0}, LeakageExhausted),
+        ({"external": 3}, UnknownLeakage),
+        (None, UnknownLeakage),
+    ],
+)
+async def test_a37_three_runtimes_let_observers_learn_the_same(
+    leakage: dict[str, int] | None,
+    refused: type[PavaneError] | None,
+    durable: bool,
+    nats_url: str,
+    unique: str,
+) -> None:
+    protocol = pavane.load(f'#[namespace = "{unique}"]{LEAKY}')
+    roles: Roles = {role: StandIn(1) for role in protocol.roles}
+    config = pavane.SimulationConfig(faults=(), leakage=leakage)
+    for opened in (
+        pavane.for_testing(leakage=leakage),
+        pavane.for_simulation(5, config),
+        pavane.for_production(
+            nats_url, authority=pavane.Authority(), signer=pavane.Signer(),
+            grants={}, budgets={}, leakage=leakage,
+        ),
+    ):  # fmt: skip
+        async with opened as runtime:
+            if refused is None:
+                await runtime.run(protocol, roles, durable=durable)
+            else:
+                with pytest.raises(refused):
+                    await runtime.run(protocol, roles, durable=durable)
 
 
 async def test_a36_the_same_error_comes_out_of_a_simulation() -> None:
