@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 
 from ..broker.surroundings import now
 from ..effects.capability.files import read_token
@@ -28,7 +29,7 @@ class Wallet:
     ) -> None:
         self._authority = authority
         self.root = root
-        self._given = None if tokens is None else _read(tokens)
+        self._given = None if tokens is None else _read(tokens, root)
 
     @property
     def issues(self) -> bool:
@@ -52,18 +53,16 @@ class Wallet:
         return self._authority.issue(who, capabilities, now() + TOKEN_LIFE)
 
     def _narrowed(self, who: Identity, token: bytes) -> bytes:
-        """As it is where it cannot be narrowed: the verifier says better what is wrong with it."""
+        """As it is where it cannot be read: the verifier says better what is wrong with it."""
         if not token:
             return b""
         try:
-            if parsed(token, self.root).block_count() >= BLOCK_LIMIT:
-                return token
             return narrowed(token, self.root, limits=TokenLimits(holder=who))
         except TokenRefused:
             return token
 
 
-def _read(tokens: Mapping[str, bytes | str]) -> dict[str, bytes]:
+def _read(tokens: Mapping[str, bytes | str], root: PublicKey) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     for role, token in tokens.items():
         try:
@@ -72,4 +71,19 @@ def _read(tokens: Mapping[str, bytes | str]) -> dict[str, bytes]:
             raise InvalidGrant(
                 "tokens", role, "is no token", hint="give the bytes or the text of its file"
             ) from None
+        _require_room(role, found[role], root)
     return found
+
+
+def _require_room(role: str, token: bytes, root: PublicKey) -> None:
+    """A token travels with a block more than was given, which says whose it is. Raises
+    `InvalidGrant`: without that block whoever receives it could use it."""
+    with suppress(TokenRefused):
+        count = parsed(token, root).block_count()
+        if count >= BLOCK_LIMIT:
+            raise InvalidGrant(
+                "tokens",
+                role,
+                f"has {count} blocks, and no room for the one that says whose it is",
+                hint="give a token with fewer links",
+            )

@@ -29,7 +29,9 @@ REVOCATION_SUBJECTS = [SUBJECT]
 RETRY = 0.5
 """Seconds until a list that could not be read on is tried again."""
 
-_ID = re.compile(r"[0-9a-f]{2,256}", re.ASCII)
+ID = re.compile(r"[0-9a-f]{128}", re.ASCII)
+"""Of a token's block: its signature. A part of one would revoke nothing."""
+
 _Body = tuple[str, int, str]
 
 
@@ -53,12 +55,15 @@ class Revocations:
 
     async def revoke(self, ids: Iterable[str], key: Key, *, reason: str = "") -> None:
         """Refuse these ids everywhere, and all tokens narrowed from them; returns once it is
-        stored. `key` is the authority's. Raises `InvalidName` for what is no id."""
+        stored. `key` is the authority's. Raises `InvalidName` for what is no id; none is stored
+        then."""
         signer = Signer(key.seed)
+        wanted = list(ids)
+        for one in wanted:
+            if not ID.fullmatch(one):
+                raise InvalidName("revocation id", one, "an id has 128 hexadecimal digits")
         await self._ensure()
-        for one in ids:
-            if not _ID.fullmatch(one):
-                raise InvalidName("revocation id", one, "an id is hexadecimal")
+        for one in wanted:
             body: _Body = (one, now_ns(), reason[:200])
             record = _encode((body, signer.sign(_encode(body))))
             # By the id alone a stranger's record would keep the authority's out for a while.

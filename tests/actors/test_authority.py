@@ -171,3 +171,14 @@ async def test_a_role_of_another_protocol_may_be_named(
     async with pavane.open("memory://", budgets={"A": 5}) as runtime:
         runtime.register(other)
         await runtime.run(launch)
+
+
+async def test_a27_a_token_without_room_for_its_holder_is_refused_at_once() -> None:
+    """It would travel as it is, and whoever heard it could show it."""
+    later = time.time() + 60
+    chain = token("space", "launch")
+    for _ in range(3):
+        chain = narrowed(chain, ROOT.public, expires=later)
+    with pytest.raises(InvalidGrant, match="no room for the one that says whose it is"):
+        async with pavane.open("memory://", tokens={"Pilot": chain}, root_key=ROOT.public):
+            pass

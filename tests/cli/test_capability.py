@@ -8,12 +8,14 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from biscuit_auth import BlockBuilder
 
 from pavane.cli import tokens
 from pavane.effects.capability.files import write_secret, write_token
-from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed
+from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed, parsed
 from pavane.effects.errors import TokenRefused
 from pavane.language.errors import PavaneError
 
@@ -106,6 +108,65 @@ def test_inspect_says_who_has_not_signed(
     assert json.loads(capsys.readouterr().out)["verified"] is False
 
 
+def linked(links: int, *, endorsed_last: bool = False) -> bytes:
+    """A token of so many blocks."""
+    later = time.time() + 60
+    token = Authority(ROOT.seed).grant(["space:launch"], TokenLimits(expires=later))
+    for _ in range(links - 1 - endorsed_last):
+        token = narrowed(token, ROOT.public, expires=later)
+    return endorsed(token, ROOT.public, BANK, ["bank:pay"]) if endorsed_last else token
+
+
+def hostile() -> bytes:
+    """A third party's block with more in it than its rights."""
+    biscuit: Any = parsed(linked(1), ROOT.public)
+    block = BlockBuilder('capability("bank:pay"); all($x) <- capability($x);')
+    signed = biscuit.third_party_request().create_block(BANK.pair.private_key, block)
+    return bytes(biscuit.append_third_party(BANK.pair.public_key, signed).to_bytes())
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: linked(4), "4 blocks, and no runtime takes more than 3"),
+        (lambda: linked(4, endorsed_last=True), "4 blocks, and no runtime takes more"),
+        (lambda: linked(5, endorsed_last=True), "it has more than 4 blocks"),
+        (hostile, "more than the checks that may narrow it"),
+    ],
+)
+def test_a59_inspect_refuses_what_no_runtime_takes_whoever_has_signed_it(
+    deployment: Path, capsys: pytest.CaptureFixture[str], make: Callable[[], bytes], said: str
+) -> None:
+    write_secret(deployment / "bad.token", write_token(make()))
+    with pytest.raises(TokenRefused, match=said):
+        tokens.inspect(deployment / "bad.token", deployment / "root.key.pub", json=False)
+    assert "allows space:launch" in capsys.readouterr().out
+
+
+def test_inspect_shows_what_it_does_not_know(
+    deployment: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_secret(deployment / "bad.token", write_token(hostile()))
+    tokens.inspect(deployment / "bad.token", None, json=False)
+    assert "says all($x) <- capability($x)" in capsys.readouterr().out
+
+
+def test_a_token_that_no_runtime_takes_is_not_made(deployment: Path) -> None:
+    write_secret(deployment / "long.token", write_token(linked(3)))
+    order, root = tokens.Order(lasting="1m"), deployment / "root.key.pub"
+    makers: list[Callable[[], None]] = [
+        lambda: tokens.attenuate(order, deployment / "long.token", root, deployment / "x", json=False),
+        lambda: tokens.endorse(
+            tokens.Order(["bank:pay"]), deployment / "long.token", deployment / "bank.key", root,
+            deployment / "x", json=False,
+        ),
+    ]  # fmt: skip
+    for make in makers:
+        with pytest.raises(TokenRefused, match="4 blocks"):
+            make()
+        assert not (deployment / "x").exists()
+
+
 def test_a_secret_key_is_printed_where_that_is_asked_for(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -151,7 +212,12 @@ def revoke(ids: list[str]) -> Use:
         (attenuate("root.key.pub", None), "shall not allow"),
         (attenuate("root.key", "1m"), "the secret key"),
         (revoke([]), "takes a token or --id"),
-        (revoke(["xyz"]), "no store"),
+        (revoke(["xyz"]), "no whole revocation id"),
+        (revoke(["ab" * 8]), "abab' is no whole revocation id"),
+        (revoke(["AB" * 64]), "no store"),
+        (issue([""]), "'' names no capability"),
+        (issue(["shop:"]), "'shop:' names no capability"),
+        (issue([":pay"]), "':pay' names no capability"),
     ],
 )
 def test_wrong_use_is_a_sentence(deployment: Path, use: Use, said: str) -> None:

@@ -131,6 +131,9 @@ def test_a55_a_journal_is_exported_as_a_table(pavane: Pavane, store: Path) -> No
     done = pavane("journal", "export", "--store", store, "--fact", "done_1")
     assert done.returncode == 2
     assert "take --format csv for a part" in done.stderr
+    done = pavane("journal", "export", "--store", store, "--out", "nowhere/all.csv")
+    assert done.returncode == 2
+    assert "there is no folder" in done.stderr
 
 
 def test_a55_a_journal_is_exported_as_parquet(pavane: Pavane, store: Path, tmp_path: Path) -> None:
@@ -217,9 +220,11 @@ def test_a56_who_signs_is_trusted_on_first_use_and_held_to_it(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["query", "--file", "none.jsonl"], "No such file"),
+        (["query", "--file", "none.jsonl"], "there is no file none.jsonl"),
         (["query", "--file", "reports.py"], "line 1: it is no export of a journal"),
-        (["query", "--since", "yesterday", "--file", "x"], "is no point in time"),
+        (["query", "--since", "yesterday", "--file", "reports.py"], "is no point in time"),
+        (["query", "--since", "1h", "--until", "2h", "--file", "reports.py"], "later than --until"),
+        (["query", "--role", "Admin[", "--store", "store"], "cannot stand in a subject"),
         (["tail"], "which server? nobody else writes to an embedded one"),
         (["merge", "nowhere", "--store", "x"], "nowhere is no journal"),
         (["merge", "store"], "merge into which journal?"),
@@ -232,7 +237,7 @@ def test_what_cannot_work_is_told(
     pavane: Pavane, reports: Path, words: list[str], said: str
 ) -> None:
     done = pavane("journal", *words)
-    assert done.returncode in (2, 3)
+    assert done.returncode == (3 if "line 1: it is no export" in said else 2)
     assert done.stdout == ""
     assert said in done.stderr
 

@@ -61,13 +61,14 @@ class StateUnpackable(EffectError):
 
 
 class ArchiveRefused(EffectError):
-    """A file that is not an export of a journal. `line` counts from 1."""
+    """A file that is not an export of a journal. `line` counts from 1, and is 0 where none can be
+    read."""
 
     code = "PV470"
 
     def __init__(self, path: str, line: int, why: str) -> None:
         super().__init__(
-            f"{path}, line {line}: {why}",
+            f"{path}, line {line}: {why}" if line else f"{path}: {why}",
             hint="give a file that `pavane journal export` wrote as JSON lines",
         )
         self.path = path

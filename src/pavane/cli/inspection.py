@@ -12,9 +12,12 @@ from biscuit_auth import UnverifiedBiscuit
 
 from ..effects.capability.files import write_token
 from ..effects.capability.tokens import PublicKey, parsed
-from ..effects.capability.verifier import SIZE_LIMIT, Verifier
+from ..effects.capability.verifier import BLOCK_LIMIT, SIZE_LIMIT, Verifier
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
+
+SHOWN = 60
+"""Characters that are shown of a line that nobody can use."""
 
 ANYBODY = Identity("any", "Any", "any", "Any")
 _RIGHT = re.compile(r'capability\("([^"]*)"\)')
@@ -38,6 +41,12 @@ class Block:
         return next((m[1] for line in self.lines if (m := _TIME.fullmatch(line))), "")
 
     @property
+    def others(self) -> tuple[str, ...]:
+        """What no token of ours has: a runtime refuses it."""
+        known = (_RIGHT, _TIME, _CHECK)
+        return tuple(ln for ln in self.lines if not any(form.fullmatch(ln) for form in known))
+
+    @property
     def checks(self) -> tuple[str, ...]:
         """Those that are not about the time."""
         found = (line for line in self.lines if not _TIME.fullmatch(line))
@@ -50,6 +59,8 @@ class Block:
             yield f"only for {check}"
         if self.expires:
             yield f"until {self.expires}"
+        for line in self.others:
+            yield f"says {line[:SHOWN]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +84,7 @@ class Inspection:
                     "capabilities": list(block.capabilities),
                     "checks": list(block.checks),
                     "expires": block.expires or None,
+                    "others": list(block.others),
                     "revocation_id": one,
                 }
                 for block, one in zip(self.blocks, self.ids, strict=True)
@@ -104,24 +116,30 @@ def inspected(token: bytes, root: PublicKey | None) -> Inspection:
     parties = [""] * len(sources)
     refusal = ""
     if root is not None:
-        refusal = _refusal(token, root)
-        if not refusal:
+        try:
             parties = _parties(token, root)
+        except TokenRefused as refused:
+            refusal = refused.reason
     blocks = tuple(
         Block(party, tuple(line.removesuffix(";") for line in source.split("\n") if line))
         for party, source in zip(parties, sources, strict=True)
     )
-    return Inspection(
-        len(token), blocks, tuple(found.revocation_ids), root is not None, refusal or _ended(blocks)
-    )
+    if root is not None and not refusal:
+        refusal = _refusal(token, root, blocks)
+    refusal = refusal or _unusable(len(token), blocks)
+    return Inspection(len(token), blocks, tuple(found.revocation_ids), root is not None, refusal)
 
 
-def _refusal(token: bytes, root: PublicKey) -> str:
-    """Third parties are no reason: which of them are believed is for the verifier to say."""
+def _refusal(token: bytes, root: PublicKey, blocks: tuple[Block, ...]) -> str:
+    """Third parties are no reason, whatever is theirs: which of them are believed in what is for
+    the verifier to say."""
+    claimed: dict[PublicKey, set[str]] = {}
+    for block in blocks:
+        if block.party:
+            names = claimed.setdefault(bytes.fromhex(block.party), set())
+            names.update(name.partition(":")[0] for name in block.capabilities)
     try:
-        known = {bytes.fromhex(party): ["*"] for party in _parties(token, root) if party}
-        if not known:
-            Verifier(root).verify(token, ANYBODY)
+        Verifier(root, endorsers=claimed).verify(token, ANYBODY)
     except TokenRefused as refused:
         return refused.reason
     return ""
@@ -135,6 +153,11 @@ def _parties(token: bytes, root: PublicKey) -> list[str]:
     return [key.hex() if key else "" for key in keys]
 
 
-def _ended(blocks: tuple[Block, ...]) -> str:
+def _unusable(size: int, blocks: tuple[Block, ...]) -> str:
+    """What can be said without knowing who has signed."""
     times = [datetime.fromisoformat(block.expires) for block in blocks if block.expires]
+    if size > SIZE_LIMIT:
+        return f"it is longer than {SIZE_LIMIT} bytes"
+    if len(blocks) >= BLOCK_LIMIT:
+        return f"it has {len(blocks)} blocks, and no runtime takes more than {BLOCK_LIMIT - 1}"
     return "it has expired" if times and min(times) < datetime.now(UTC) else ""

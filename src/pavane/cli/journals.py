@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ..broker.connect import connect
 from ..broker.contract import Broker
+from ..broker.surroundings import now_ns
 from ..effects.journal.findings import Survey
 from ..effects.journal.history.archive import Archive
 from ..effects.journal.history.errors import KeyUnusable
@@ -22,7 +23,7 @@ from ..effects.journal.history.keyfile import (
     state_folder,
 )
 from ..effects.journal.history.reading import History
-from ..effects.journal.history.selection import Filter, Moment, Writers
+from ..effects.journal.history.selection import Filter, Moment, Writers, selection
 from ..effects.journal.journal import Journal
 from .brokers import JETSTREAM, address, kept_address, options
 from .errors import UsageError
@@ -53,6 +54,11 @@ class Place:
             raise UsageError(
                 f"--file {self.file} stands for a whole journal",
                 hint="leave out --store and --url, also PAVANE_URL",
+            )
+        if self.file is not None and not self.file.exists():
+            raise UsageError(
+                f"there is no file {self.file}",
+                hint="give one that `pavane journal export` wrote as JSON lines",
             )
 
     @property
@@ -92,6 +98,12 @@ class Query:
             chosen["since"] = moment("--since", self.since)
         if self.until:
             chosen["until"] = moment("--until", self.until)
+        found = selection(chosen, now_ns())
+        if found.until and found.since > found.until:
+            raise UsageError(
+                f"--since {self.since} is later than --until {self.until}",
+                hint="write them the other way round",
+            )
         return chosen
 
 

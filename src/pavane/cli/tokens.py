@@ -18,7 +18,7 @@ from ..effects.capability.files import (
     write_secret,
     write_token,
 )
-from ..effects.capability.revocation import Revocations
+from ..effects.capability.revocation import ID, Revocations
 from ..effects.capability.tokens import (
     Authority,
     Key,
@@ -56,7 +56,14 @@ class Order:
     lasting: str | None = None
 
     def names(self) -> list[str]:
-        return [qualified(name, self.namespace) for name in self.capabilities or ()]
+        """In full; raises `UsageError`."""
+        found = [qualified(name, self.namespace) for name in self.capabilities or ()]
+        for given, name in zip(self.capabilities or (), found, strict=True):
+            if not all(part.strip() for part in name.partition(":")):
+                raise UsageError(
+                    f"{given!r} names no capability", hint="write namespace:name, or a bare name"
+                )
+        return found
 
     def expires(self) -> float | None:
         return None if self.lasting is None else time.time() + seconds(self.lasting)
@@ -147,6 +154,13 @@ def revoke(
             hint="pavane capability revoke pilot.token --key root.key",
         )
     authority = _key(key)
+    ids = [one.lower() for one in ids]
+    for one in ids:
+        if not ID.fullmatch(one):
+            raise UsageError(
+                f"--id {one[:20]!r} is no whole revocation id, which has 128 hexadecimal digits",
+                hint="`pavane capability inspect TOKEN --json` shows it",
+            )
     # A token of another authority cannot be revoked with this key, and is refused here.
     named = [*ids, *([parsed(_token(token), authority.public).revocation_ids[-1]] if token else [])]
 
@@ -179,6 +193,8 @@ def _keep(token: bytes, root: PublicKey, out: Path, *, json: bool) -> None:
             f"the token would have {len(token)} bytes, and {SIZE_LIMIT} are accepted",
             hint="give fewer or shorter names",
         )
+    if found.refusal:
+        raise TokenRefused(found.refusal)
     _write(out, write_token(token))
     if json:
         write_json({"token": str(out), **found.as_json()})

@@ -162,6 +162,8 @@ def _put_in_place(out: Path) -> Generator[Path]:
         yield out
         return
     out = out.resolve()
+    if not out.parent.is_dir():
+        raise UsageError(f"there is no folder {out.parent}", hint="make it, or name another")
     draft = out.with_name(f".{out.name}.{os.getpid()}")
     try:
         draft.touch(exist_ok=False)
