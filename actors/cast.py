@@ -12,6 +12,7 @@ from ..language.machine import Action
 from ..language.payload import Shape
 from ..language.tree import Message
 from .choreography import Choreography
+from .extensions import require
 from .part import Part
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ class Cast:
     """Shared by all sessions of a choreography under the same bindings in one runtime.
 
     `known` are the user's types by name. Raises `BindingError` for a count that is missing,
-    `UnregisteredEffect` for an annotation that nobody handles.
+    `UnregisteredEffect` for an annotation that nobody handles, `InvalidEffect` for one that says
+    what its effect cannot be.
     """
 
     def __init__(
@@ -44,6 +46,8 @@ class Cast:
         for role, size in projection.sizes.items():
             assert not isinstance(size, str), "project() binds every count"
             self.sizes[role] = size
+        machines = [machine for found in projection.machines.values() for machine in found]
+        require(pipeline.registry, compiled.extension_keys, machines)
         shapes: dict[Message, Shape] = {}
 
         def shape_of(action: Action) -> Shape:

@@ -28,11 +28,10 @@ class UnregisteredEffect(EffectError):
 
     def __init__(self, name: str, *, role: str = "", how: str = "register") -> None:
         where = f" at role {role}" if role else ""
-        one = (
-            f"registry.register({name}, handler)"
-            if how == "register"
-            else f"@registry.{how}({name})"
-        )
+        one = {
+            "register": f"registry.register({name}, handler)",
+            "annotation": f'registry.annotation("{name}", factory)',
+        }.get(how, f"@registry.{how}({name})")
         super().__init__(f"effect {name} has no handler{where}", hint=f"register one: `{one}`")
         self.name = name
         self.role = role

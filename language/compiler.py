@@ -27,7 +27,8 @@ FINGERPRINT_BYTES = 8
 
 @dataclass(frozen=True)
 class Compiled:
-    """A protocol that was accepted. `diagnostics` are its warnings and notes."""
+    """A protocol that was accepted. `diagnostics` are its warnings and notes, `extension_keys` the
+    annotation keys that mean something to whoever plays it."""
 
     protocol: Protocol
     text: str
@@ -35,6 +36,7 @@ class Compiled:
     diagnostics: tuple[Diagnostic, ...]
     selections: tuple[Selection, ...]
     strict: bool = False
+    extension_keys: frozenset[str] = frozenset()
     _projections: dict[tuple[tuple[str, int], ...], Projection] = field(
         default_factory=dict[tuple[tuple[str, int], ...], Projection], repr=False, compare=False
     )
@@ -137,7 +139,8 @@ def verdicts(
         found = tuple(sorted(found, key=lambda d: (d.span.line, d.span.column)))
         compiled = None
         if not _errors(found):
-            compiled = Compiled(protocol, text, file, found, selections, strict)
+            keys = frozenset(extension_keys)
+            compiled = Compiled(protocol, text, file, found, selections, strict, keys)
         result.append(Verdict(protocol, found, compiled))
     return tuple(result)
 

@@ -46,6 +46,18 @@ PRINTED = {
         "the receipts of the last session prove 300",
         "charged 350; Sender has spent 300 of 650",
     ],
+    "19_extended": [
+        "denied: MaxBytes refused a message of Clerk: more than 20 bytes",
+        "all is well; charged 105; facts: stamped_released",
+        "without the registry: effect max_bytes has no handler at role Clerk",
+    ],
+    "20_layered": [
+        "granted: bank:pay {'amount': 500}",
+        "denied by office hours: it is closed",
+        "charged 5 + 15 + 50 = 70",
+        "refused by public; given back: project 6, user 2",
+        "spent: 5, 15",
+    ],
     "11_auditable": [
         "billed 3 times, last at entry 3 of its writer",
         "charges {'Client': 40, 'Shop': 20}; 15 entries by a snapshot, 5 read",

@@ -11,12 +11,17 @@ from ...effects.errors import JournalBroken
 from ...effects.flow.accounting import accounted
 from ...effects.flow.budget import Budgets
 from ...effects.journal.journal import Journal
+from ...effects.pipeline.handlers import standard_registry
+from ...effects.pipeline.plan import plan_of
+from ...effects.pipeline.registry import ExtensionRegistry
 from ...language.machine import Action
 from ...language.projection import Projection
 from ..choreography import Choreography
 from .kit import Kit
 from .ledger import Broken
 from .verdict import Ended
+
+STANDARD = standard_registry()
 
 UNSURE = frozenset({"crash", "answer", "loss", "partition", "silence", "budget", "journal"})
 """Faults after which more may be charged than was sent: nobody knows whether it was."""
@@ -33,18 +38,33 @@ class Left(Ended, Protocol):
     def choreography(self) -> Choreography: ...
 
 
-def expected_facts(projection: Projection) -> dict[Action, tuple[str, ...]]:
-    """The facts that each send of a protocol is to leave, as its text has them."""
+def expected_facts(
+    projection: Projection, registry: ExtensionRegistry | None
+) -> dict[Action, tuple[str, ...]]:
+    """The facts that each send of a protocol is to leave, as its text has them. A send is left
+    out where handlers of the user's own have a say: what they record is not in the text."""
     found: dict[Action, tuple[str, ...]] = {}
-    for machines in projection.machines.values():
+    for role, machines in projection.machines.items():
         for machine in machines:
             for transition in machine.transitions:
                 action = transition.action
-                for note in action.annotations:
-                    if note.key == "journal_facts" and action.sends:
-                        names = note.value if isinstance(note.value, tuple) else (note.value,)
-                        found[action] = tuple(dict.fromkeys(str(name) for name in names))
+                if action.sends and not _is_extended(registry, role, action):
+                    found[action] = _written(action)
     return found
+
+
+def _written(action: Action) -> tuple[str, ...]:
+    for note in action.annotations:
+        if note.key == "journal_facts":
+            names = note.value if isinstance(note.value, tuple) else (note.value,)
+            return tuple(dict.fromkeys(str(name) for name in names))
+    return ()
+
+
+def _is_extended(registry: ExtensionRegistry | None, role: str, action: Action) -> bool:
+    if registry is None or not action.annotations:
+        return False
+    return plan_of(registry, role, action).steps != plan_of(STANDARD, role, action).steps
 
 
 async def audit(session: Left, broker: Broker, *, failed: bool) -> None:

@@ -43,7 +43,8 @@ class Book:
 
 class Ledger:
     """One session. Its methods raise `Broken`. `facts` are those that the protocol asks for with
-    the messages that were sent, by instance."""
+    the messages that were sent, by instance; where it leaves that to others, those that were said
+    to be recorded with them."""
 
     def __init__(self, projection: Projection, facts_of: Mapping[Action, tuple[str, ...]]) -> None:
         self.books: dict[str, Book] = {}
@@ -80,7 +81,7 @@ class Ledger:
                 channel = self._channels.setdefault((event.sender, to), deque())
                 channel.append(event.label)
         book.monitor.advance(step)
-        self.facts.setdefault(event.sender, []).extend(self._facts_of.get(step.action, ()))
+        self.facts.setdefault(event.sender, []).extend(self._facts_of.get(step.action, event.facts))
         return True
 
     def _step_sent(self, monitor: Monitor, event: MessageSent) -> Step:

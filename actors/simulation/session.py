@@ -87,7 +87,7 @@ class SimulatedSession:
         self.name = subjects.token(session)
         projection = choreography.compiled.project(self._bindings)
         self.projection = projection
-        self.ledger = Ledger(projection, expected_facts(projection))
+        self.ledger = Ledger(projection, expected_facts(projection, world.config.registry))
         self.events: list[Event] = []
         self.results: dict[str, Result] = {}
         self.lives: dict[str, Player] = {}

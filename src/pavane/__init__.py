@@ -76,12 +76,20 @@ if TYPE_CHECKING:
     from .effects.errors import (
         BudgetExhausted,
         CapabilityDenied,
+        DuplicateEffect,
+        EffectDenied,
         EffectError,
+        InvalidEffect,
         JournalBroken,
         LeakageExhausted,
+        ReceiptRefused,
         TokenRefused,
+        UnknownBudget,
+        UnknownLeakage,
+        UnregisteredEffect,
     )
     from .effects.flow.budget import Budgets
+    from .effects.identity import Identity
     from .effects.journal.entry import Entry
     from .effects.journal.findings import Findings
     from .effects.journal.history.archive import Archive
@@ -91,6 +99,31 @@ if TYPE_CHECKING:
     from .effects.journal.history.reducer import Reducer, reducer
     from .effects.journal.journal import Journal
     from .effects.keys import Signer
+    from .effects.layers.budget_layers import BudgetLayer, BudgetLayers, LayeredReceipt
+    from .effects.layers.capability_layers import (
+        CapabilityLayer,
+        CapabilityLayers,
+        LayeredGrant,
+        LayerRequest,
+        LimitLayer,
+        Refusal,
+        TokenLayer,
+    )
+    from .effects.layers.errors import LayerChargeFailed, LayerDenied, LayerExhausted, LayerWidened
+    from .effects.layers.scope import Scope
+    from .effects.pipeline.command import (
+        Charge,
+        Command,
+        Deny,
+        Leak,
+        Merge,
+        Record,
+        RequireCapability,
+        Snapshot,
+    )
+    from .effects.pipeline.effect import StageName
+    from .effects.pipeline.handlers import standard_registry
+    from .effects.pipeline.registry import ExtensionRegistry
     from .effects.programs.errors import ProgramDeparts, ProgramError, ProgramTimedOut
     from .effects.programs.performance import Performance
     from .effects.programs.program import Program
@@ -125,84 +158,7 @@ __version__ = "0.1.0"
 # Whoever uses the package says where its logs go; until then, nowhere.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
-_HOMES = {
-    "actors.choreography": "Choreography load load_all",
-    "actors.composition.adapter": "Adapted Adapter",
-    "actors.composition.bridge": "Bridged CapabilityBridge",
-    "actors.composition.delegation": "Child delegate delegated",
-    "actors.composition.early": "early",
-    "actors.composition.errors": (
-        "AdaptationFailed AdapterRefused CapabilityNotBridged ChildFailed InvalidComposition "
-        "ParallelFailed ParallelTimedOut PhaseFailed QuorumMissed"
-    ),
-    "actors.composition.field_map": "FieldMap convert default",
-    "actors.composition.parallel": "Parallel",
-    "actors.composition.plan": "SessionPlan",
-    "actors.composition.ring": "ring",
-    "actors.composition.sequence": "Sequence",
-    "actors.composition.stage": "Accumulated ParallelOutcome",
-    "actors.durable.errors": "Departure NoSuchSession SessionFailed",
-    "actors.durable.handle": "SessionHandle",
-    "actors.endpoint.endpoint": "Endpoint",
-    "actors.errors": (
-        "ActorError CallFailed GuardRefused InvalidGrant MissingRole NoBranch PeerFailed "
-        "RoleFailed SessionAborted SessionCancelled StepTimedOut TooEarly TooLate Unfinished "
-        "UnknownGrantee"
-    ),
-    "actors.endpoint.listener": "Received",
-    "actors.opening": "for_production for_testing open",
-    "actors.outcome": "Outcome",
-    "actors.resilient": "ResilientRuntime resilient_role",
-    "actors.runtime": "Runtime",
-    "actors.simulation.campaign": "simulate",
-    "actors.simulation.config": "SimulationConfig",
-    "actors.simulation.errors": "PropertyBroken",
-    "actors.simulation.runtime": "SimulatedRuntime for_simulation",
-    "actors.simulation.state": "SimulationState",
-    "actors.telemetry.settings": "Telemetry",
-    "actors.workers.errors": "NobodyServes",
-    "actors.workers.restart": "Restart",
-    "actors.workers.worker": "Worker",
-    "broker.codec": "About Codec PayloadCipher",
-    "broker.errors": "BrokerError NotConnected PayloadTooLarge ServerUnreachable",
-    "broker.sim.faults": "Fault",
-    "effects.flow.budget": "Budgets",
-    "effects.capability.tokens": "Authority Key TokenLimits endorsed narrowed",
-    "effects.journal.entry": "Entry",
-    "effects.errors": (
-        "BudgetExhausted CapabilityDenied EffectError JournalBroken LeakageExhausted TokenRefused"
-    ),
-    "effects.journal.findings": "Findings",
-    "effects.journal.history.archive": "Archive",
-    "effects.journal.history.errors": "JournalDamaged",
-    "effects.journal.history.keyfile": "signer_from",
-    "effects.journal.history.reading": "History",
-    "effects.journal.history.reducer": "Reducer reducer",
-    "effects.journal.journal": "Journal",
-    "effects.keys": "Signer",
-    "effects.programs.errors": "ProgramDeparts ProgramError ProgramTimedOut",
-    "effects.programs.performance": "Performance",
-    "effects.programs.program": "Program",
-    "effects.programs.results": "ProgramResult Results",
-    "effects.programs.stand_ins": "Answer RecordingHandler ScriptedHandler",
-    "effects.resilience.breaker": "Breaker Breakers Fuse",
-    "effects.resilience.bulkhead": "Bulkhead Bulkheads",
-    "effects.resilience.compensation": "Compensations",
-    "effects.resilience.errors": (
-        "BulkheadFull CircuitOpen ResilienceError SagaFailed SagaTaken TimedOut"
-    ),
-    "effects.resilience.outcome": "SagaOutcome",
-    "effects.resilience.resilient": "Resilience resilient",
-    "effects.resilience.retry": "Retry",
-    "effects.resilience.saga": "Saga Visit",
-    "effects.capability.revocation": "Revocations",
-    "effects.capability.verifier": "Verifier",
-    "language.bindings": "BindingError",
-    "language.errors": "ChoreographyError Diagnostic PavaneError PayloadError ProtocolViolation",
-}
-"""Where the names are from, as above; the tests see to it that both say the same."""
-
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+_HOME_OF: dict[str, str] = import_module(".homes", __name__).HOME_OF
 
 
 def _load(name: str) -> object:
@@ -238,6 +194,8 @@ __all__ = [
     "Bridged",
     "BrokerError",
     "BudgetExhausted",
+    "BudgetLayer",
+    "BudgetLayers",
     "Budgets",
     "Bulkhead",
     "BulkheadFull",
@@ -245,32 +203,52 @@ __all__ = [
     "CallFailed",
     "CapabilityBridge",
     "CapabilityDenied",
+    "CapabilityLayer",
+    "CapabilityLayers",
     "CapabilityNotBridged",
+    "Charge",
     "Child",
     "ChildFailed",
     "Choreography",
     "ChoreographyError",
     "CircuitOpen",
     "Codec",
+    "Command",
     "Compensations",
+    "Deny",
     "Departure",
     "Diagnostic",
+    "DuplicateEffect",
+    "EffectDenied",
     "EffectError",
     "Endpoint",
     "Entry",
+    "ExtensionRegistry",
     "Fault",
     "FieldMap",
     "Findings",
     "Fuse",
     "GuardRefused",
     "History",
+    "Identity",
     "InvalidComposition",
+    "InvalidEffect",
     "InvalidGrant",
     "Journal",
     "JournalBroken",
     "JournalDamaged",
     "Key",
+    "LayerChargeFailed",
+    "LayerDenied",
+    "LayerExhausted",
+    "LayerRequest",
+    "LayerWidened",
+    "LayeredGrant",
+    "LayeredReceipt",
+    "Leak",
     "LeakageExhausted",
+    "LimitLayer",
+    "Merge",
     "MissingRole",
     "NoBranch",
     "NoSuchSession",
@@ -296,9 +274,13 @@ __all__ = [
     "PropertyBroken",
     "ProtocolViolation",
     "QuorumMissed",
+    "ReceiptRefused",
     "Received",
+    "Record",
     "RecordingHandler",
     "Reducer",
+    "Refusal",
+    "RequireCapability",
     "Resilience",
     "ResilienceError",
     "ResilientRuntime",
@@ -312,6 +294,7 @@ __all__ = [
     "SagaFailed",
     "SagaOutcome",
     "SagaTaken",
+    "Scope",
     "ScriptedHandler",
     "Sequence",
     "ServerUnreachable",
@@ -324,15 +307,21 @@ __all__ = [
     "SimulatedRuntime",
     "SimulationConfig",
     "SimulationState",
+    "Snapshot",
+    "StageName",
     "StepTimedOut",
     "Telemetry",
     "TimedOut",
+    "TokenLayer",
     "TokenLimits",
     "TokenRefused",
     "TooEarly",
     "TooLate",
     "Unfinished",
+    "UnknownBudget",
     "UnknownGrantee",
+    "UnknownLeakage",
+    "UnregisteredEffect",
     "Verifier",
     "Visit",
     "Worker",
@@ -355,4 +344,5 @@ __all__ = [
     "ring",
     "signer_from",
     "simulate",
+    "standard_registry",
 ]

@@ -340,3 +340,18 @@ def test_an_empty_journal_says_so(pavane: Pavane, market: Path, tmp_path: Path) 
     done = pavane("journal", "replay", "--store", "quiet")
     assert done.returncode == 0
     assert "empty" in done.stdout
+
+
+EXTENDED = Path(__file__).parents[2] / "examples" / "19_extended"
+
+
+def test_a34_effects_of_ones_own_are_known_where_their_registry_is_named(pavane: Pavane) -> None:
+    file, registry = f"{EXTENDED}.choreo", ("--registry", f"{EXTENDED}.py:registry")
+    assert "`stamp` is not a known annotation" in pavane("check", file).stdout
+    assert "warning" not in pavane("check", file, *registry).stdout
+    traced = pavane("run", file, "--trace", "--url", "memory://", *registry)
+    assert "journal    5 (105 of 1000000000000), stamped_released" in traced.stdout
+    for verb in ("check", "run"):
+        wrong = pavane(verb, file, "--registry", f"{EXTENDED}.py:report")
+        assert wrong.returncode == 2
+        assert "is no ExtensionRegistry" in wrong.stderr

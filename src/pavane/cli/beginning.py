@@ -21,7 +21,7 @@ from .operating import authority, reaching, server
 from .protocols import only, refuse_strangers
 from .screen import complain, complaints, say, write_json_line
 from .signals import Terminated, ignore
-from .targets import choreography, is_module
+from .targets import choreography, is_module, registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class Beginning:
     wait: bool
     patience: float
     url: str | None
+    registry: str | None
     telemetry: bool
     allow_remote: bool
     json: bool
@@ -47,14 +48,16 @@ def begin(order: Beginning) -> None:
     refuse_strangers(order.bindings, [chosen.compiled])
     given = _input(order.given)
     where = server(order.url)
+    effects = registry(order.registry)
 
     begun: list[str] = []
 
     async def main() -> PavaneError | None:
         settings = options(None, allow_remote=order.allow_remote)
         async with open_runtime(
-            where, options=settings, authority=authority(), telemetry=order.telemetry
-        ) as runtime:
+            where, options=settings, registry=effects, authority=authority(),
+            telemetry=order.telemetry,
+        ) as runtime:  # fmt: skip
             handle = await runtime.start(
                 chosen, session=order.session, bindings=order.bindings, input=given,
                 patience=order.patience,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import typer
@@ -11,7 +12,7 @@ from ..language.errors import Diagnostic, Span
 from ..language.knowledge import Selection
 from .errors import Refused
 from .exits import verb
-from .options import Bind, Files, Json, Strict, bindings
+from .options import Bind, Extensions, Files, Json, Strict, bindings
 from .protocols import Judged, judge_all, project
 from .screen import complain, plural, say, write_json
 from .sources import Unreadable, read_all
@@ -22,7 +23,13 @@ def install(app: typer.Typer) -> None:
 
 
 @verb
-def check(files: Files, strict: Strict = False, bind: Bind = None, json: Json = False) -> None:
+def check(
+    files: Files,
+    strict: Strict = False,
+    bind: Bind = None,
+    registry: Extensions = None,
+    json: Json = False,
+) -> None:
     """Check protocols: all mistakes of all files, each with its place and what to write instead.
 
     Exits with 1 when a protocol is refused, with 2 when a file cannot be read.
@@ -33,7 +40,7 @@ def check(files: Files, strict: Strict = False, bind: Bind = None, json: Json = 
     """
     values = bindings(bind)
     sources, missing = read_all(files)
-    judged = judge_all(sources, {} if missing else values, strict=strict)
+    judged = judge_all(sources, {} if missing else values, strict=strict, keys=_keys(registry))
     for one in judged:
         if one.compiled and values:
             project(one.compiled, values)
@@ -49,6 +56,17 @@ def check(files: Files, strict: Strict = False, bind: Bind = None, json: Json = 
     refused = sum(not one.verdict.ok for one in judged)
     if refused:
         raise Refused(f"{plural(refused, 'protocol')} refused")
+
+
+def _keys(registry: str | None) -> Collection[str]:
+    """The annotation keys of the user's own effects."""
+    if registry is None:
+        return ()
+    # Nothing of what runs protocols is needed to check them otherwise.
+    from .targets import registry as registry_of
+
+    found = registry_of(registry)
+    return found.keys() if found is not None else ()
 
 
 def as_json(judged: Judged) -> dict[str, Any]:

@@ -38,6 +38,14 @@ Bind = Annotated[
 Name = Annotated[
     str | None, typer.Option("--name", help="The protocol to take, when the file has several.")
 ]
+Extensions = Annotated[
+    str | None,
+    typer.Option(
+        "--registry",
+        metavar="MODULE:NAME",
+        help="An ExtensionRegistry: your own effects and annotation keys.",
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option(

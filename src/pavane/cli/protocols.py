@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..language.bindings import BindingError
@@ -64,27 +64,32 @@ def judge(files: list[str], bindings: Mapping[str, int], *, strict: bool = False
 
 
 def judge_all(
-    sources: Sequence[Source], bindings: Mapping[str, int], *, strict: bool = False
+    sources: Sequence[Source],
+    bindings: Mapping[str, int],
+    *,
+    strict: bool = False,
+    keys: Collection[str] = (),
 ) -> list[Judged]:
-    """As `judge`, of files that have been read."""
-    judged = [one for source in sources for one in _judged(source, strict=strict)]
+    """As `judge`, of files that have been read. `keys` are the annotation keys of extensions."""
+    judged = [one for source in sources for one in _judged(source, strict=strict, keys=keys)]
     refuse_strangers(bindings, [one.compiled for one in judged if one.compiled])
     return judged
 
 
-def _judged(source: Source, *, strict: bool = False) -> list[Judged]:
+def _judged(source: Source, *, strict: bool = False, keys: Collection[str] = ()) -> list[Judged]:
     if source.fault is not None:
         return [Judged(source, Verdict(None, (source.fault,), None))]
-    return [Judged(source, v) for v in verdicts(source.text, source.file, strict=strict)]
+    found = verdicts(source.text, source.file, strict=strict, extension_keys=keys)
+    return [Judged(source, verdict) for verdict in found]
 
 
-def only(file: str, name: str | None) -> Compiled:
+def only(file: str, name: str | None, keys: Collection[str] = ()) -> Compiled:
     """The one protocol of a file, or the one called `name`, whatever its neighbours are.
 
     Raises `Refused` for a refused protocol and `UsageError` for an unclear choice.
     """
     source = load(file)
-    judged = _judged(source)
+    judged = _judged(source, keys=keys)
     chosen = [one for one in judged if name in (None, one.name, one.full_name)]
     known = ", ".join(one.full_name for one in judged if one.name)
     if not known:

@@ -16,6 +16,7 @@ from ..actors.opening import open as open_runtime
 from ..actors.standin import StandIn
 from ..effects.errors import EffectError
 from ..effects.flow.budget import Budgets
+from ..effects.pipeline.registry import ExtensionRegistry
 from ..language.compiler import Compiled
 from ..language.errors import PavaneError
 from ..language.projection import Projection
@@ -48,6 +49,7 @@ class Rehearsal:
     revoked: Capabilities
     budgets: Mapping[str, int]
     leakage: Mapping[str, int]
+    registry: ExtensionRegistry | None
     authority: Entrusted
     url: str | None
     store: Path | None
@@ -60,7 +62,8 @@ class Rehearsal:
 def rehearse(order: Rehearsal) -> None:
     """Play the session to its end and write what it came to. Raises `RunFailed`, or before the
     first message whatever is wrong with the options."""
-    compiled = only(order.file, order.name)
+    keys = order.registry.keys() if order.registry is not None else ()
+    compiled = only(order.file, order.name, keys)
     refuse_strangers(order.bindings, [compiled])
     projection = compiled.project(order.bindings)
     refuse_unknown_roles("--budget", order.budgets, projection)
@@ -96,8 +99,8 @@ async def _play(
     view = JsonView() if order.json else TextView(trace=order.trace)
     trust = order.authority
     async with open_runtime(
-        where, options=settings, grants=held, budgets=order.budgets, tokens=trust.tokens,
-        root_key=trust.root, endorsers=trust.endorsers,
+        where, options=settings, grants=held, budgets=order.budgets,
+        registry=order.registry, tokens=trust.tokens, root_key=trust.root, endorsers=trust.endorsers,
     ) as runtime:  # fmt: skip
         runtime.observe(accounts.observe)
         runtime.observe(view.observe)

@@ -8,7 +8,7 @@ import typer
 
 from .exits import verb
 from .operating import ServerUrl
-from .options import AllowRemote, Json
+from .options import AllowRemote, Extensions, Json
 
 
 def install(main: typer.Typer) -> None:
@@ -22,6 +22,7 @@ def replay(
         str,
         typer.Argument(metavar="MODULE:ROLE", help="As for `pavane worker`: shop:orders.Seller"),
     ],
+    registry: Extensions = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
@@ -36,4 +37,4 @@ def replay(
     """
     from .replaying import replay_all
 
-    replay_all(session, target, url, allow_remote=allow_remote, json=json)
+    replay_all(session, target, registry, url, allow_remote=allow_remote, json=json)

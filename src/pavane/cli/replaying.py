@@ -15,20 +15,28 @@ from .errors import RunFailed, UsageError
 from .loop import play
 from .operating import server
 from .screen import plural, say, write_json
-from .targets import FORMS, targets
+from .targets import FORMS, registry, targets
 
 
 def replay_all(
-    session: str, target: str, url: str | None, *, allow_remote: bool, json: bool
+    session: str,
+    target: str,
+    extensions: str | None,
+    url: str | None,
+    *,
+    allow_remote: bool,
+    json: bool,
 ) -> None:
     found = targets([target])
     pairs = [(t.choreography, role) for t in found for role in t.roles]
     if not pairs:
         raise UsageError(f"{target} names no role", hint=FORMS)
 
+    effects = registry(extensions)
+
     async def ask() -> list[Replayed]:
         options = ConnectOptions(allow_remote=allow_remote)
-        async with opening.open(server(url), options=options) as runtime:
+        async with opening.open(server(url), options=options, registry=effects) as runtime:
             return [
                 replayed
                 for choreography, role in pairs

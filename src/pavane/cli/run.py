@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .exits import verb
-from .options import AllowRemote, Bind, File, JsonLines, Name, Store, Url
+from .options import AllowRemote, Bind, Extensions, File, JsonLines, Name, Store, Url
 
 
 def install(app: typer.Typer) -> None:
@@ -62,6 +62,7 @@ def run(
             "--endorser", metavar="NAMESPACE=FILE", help="A third party that is believed there."
         ),
     ] = None,
+    registry: Extensions = None,
     name: Name = None,
     url: Url = None,
     store: Store = None,
@@ -86,6 +87,7 @@ def run(
     """
     from .options import amounts, bindings, names
     from .rehearsal import Rehearsal, rehearse
+    from .targets import registry as registry_of
     from .tokens import entrusted
 
     rehearse(
@@ -98,6 +100,7 @@ def run(
             revoked=names("--revoke", revoke),
             budgets=amounts("--budget", budget),
             leakage=amounts("--leakage", leakage),
+            registry=registry_of(registry),
             authority=entrusted(names("--token", token), root, names("--endorser", endorser)),
             url=url,
             store=store,

@@ -17,7 +17,7 @@ from .loop import run
 from .operating import authority, logged, reaching, server
 from .screen import complaints, plural, say, write_json_line
 from .signals import ENDING
-from .targets import targets
+from .targets import registry, targets
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class Serving:
     attempts: int
     grants: Mapping[str, tuple[str, ...]]
     budgets: Mapping[str, int]
+    registry: str | None
     telemetry: bool
     allow_remote: bool
     json: bool
@@ -43,12 +44,13 @@ def serve(order: Serving) -> None:
     where = server(order.url)
     logged()
     wanted = targets(order.served)
+    effects = registry(order.registry)
 
     async def main() -> None:
         settings = options(None, allow_remote=order.allow_remote)
         async with open_runtime(
             where, options=settings, grants=order.grants, budgets=order.budgets,
-            authority=authority(), telemetry=order.telemetry,
+            registry=effects, authority=authority(), telemetry=order.telemetry,
         ) as runtime:  # fmt: skip
             worker = Worker(
                 runtime, name=order.name, capacity=order.capacity, lease=order.lease,

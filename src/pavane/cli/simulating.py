@@ -94,7 +94,7 @@ def _played(order: Order, compiled: Compiled) -> Choreography:
     missing = StandIn()
     known = {role: given.implementations.get(role, missing) for role in given.roles}
     return Choreography(
-        compiled, types=given.types, bindings=given.bindings, implementations=known,
+        given.compiled, types=given.types, bindings=given.bindings, implementations=known,
         devices=given.devices, restarts=given.restarts,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import typer
 
 from .exits import verb
 from .operating import ServerUrl
-from .options import AllowRemote, Bind, JsonLines, Name, Telemetry
+from .options import AllowRemote, Bind, Extensions, JsonLines, Name, Telemetry
 
 
 def install(app: typer.Typer) -> None:
@@ -36,6 +36,7 @@ def start(
         float,
         typer.Option("--patience", min=0.0, help="Seconds to wait for workers of every role."),
     ] = 5.0,
+    registry: Extensions = None,
     name: Name = None,
     url: ServerUrl = None,
     telemetry: Telemetry = False,
@@ -64,6 +65,7 @@ def start(
             wait=wait,
             patience=patience,
             url=url,
+            registry=registry,
             telemetry=telemetry,
             allow_remote=allow_remote,
             json=json,

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import cast
 
 from ..actors.choreography import Choreography
+from ..effects.pipeline.registry import ExtensionRegistry
 from ..language.errors import PavaneError
 from .errors import UsageError
 
@@ -50,6 +51,16 @@ def value(text: str) -> object:
     if name not in vars(module):
         raise UsageError(f"{place} has nothing called {name!r}", hint="write MODULE:NAME")
     return cast(object, vars(module)[name])
+
+
+def registry(text: str | None) -> ExtensionRegistry | None:
+    """What `--registry` names. Raises `UsageError`."""
+    if text is None:
+        return None
+    found = value(text)
+    if not isinstance(found, ExtensionRegistry):
+        raise UsageError(f"{text} is no ExtensionRegistry", hint="name one: shop:registry")
+    return found
 
 
 def is_module(text: str) -> bool:

@@ -8,7 +8,7 @@ import typer
 
 from .exits import verb
 from .operating import ServerUrl
-from .options import AllowRemote, JsonLines, Telemetry
+from .options import AllowRemote, Extensions, JsonLines, Telemetry
 
 
 def install(app: typer.Typer) -> None:
@@ -58,6 +58,7 @@ def worker(
         list[str] | None,
         typer.Option("--budget", metavar="ROLE=N", help="What a role may spend on its messages."),
     ] = None,
+    registry: Extensions = None,
     telemetry: Telemetry = False,
     allow_remote: AllowRemote = False,
     json: JsonLines = False,
@@ -85,6 +86,7 @@ def worker(
             attempts=attempts,
             grants=names("--grant", grant),
             budgets=amounts("--budget", budget),
+            registry=registry,
             telemetry=telemetry,
             allow_remote=allow_remote,
             json=json,
