@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, TypeVar
 
+from ..effects.resilience.bounds import require_timeout
 from ..effects.resilience.policy import Policy
 from ..effects.resilience.resilient import Resilience
 from ..effects.resilience.retry import Retry
@@ -39,6 +40,7 @@ class ResilientRuntime:
         timeout: float | None = None,
     ) -> None:
         self.runtime = runtime
+        require_timeout(timeout)
         self._retry = retry
         self._breakers = breakers
         self._bulkheads = bulkheads
@@ -52,11 +54,13 @@ class ResilientRuntime:
         *,
         bindings: Mapping[str, int] | None = None,
         session: str | None = None,
+        durable: bool = False,
+        input: Any = None,
         **roles: Implementation,
     ) -> Outcome:
         """As `Runtime.run`; what fails for a reason that may pass is played again.
 
-        A live session cannot go on where it failed: another attempt is a new session, from the
+        A session cannot go on where it failed: another attempt is a new session, from the
         first message, with a new id (`session`, then `session-2`, `session-3`). What the failed
         one has charged and journaled stands. Raises what the last attempt raised;
         `CircuitOpen` or `BulkheadFull` before anything of the protocol has begun.
@@ -68,7 +72,9 @@ class ResilientRuntime:
             attempts += 1
             name = f"{session}-{attempts}" if session and attempts > 1 else session
             playing = {**(implementations or {}), **roles}
-            return await self.runtime.run(choreography, playing, bindings=bindings, session=name)
+            return await self.runtime.run(
+                choreography, playing, bindings=bindings, session=name, durable=durable, input=input
+            )
 
         service = choreography.full_name
         around = Resilience(
@@ -93,6 +99,7 @@ def resilient_role(
     a new session can try again (`ResilientRuntime`). A call that the role makes in the middle
     of its part is wrapped by itself, with `resilient`. `timeout` is for the whole part.
     """
+    require_timeout(timeout)
 
     def decorate(role: Callable[[Endpoint], Awaitable[T]]) -> Callable[[Endpoint], Awaitable[T]]:
         @wraps(role)

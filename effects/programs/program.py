@@ -144,7 +144,7 @@ class Program(Played):
     def timeout(self, seconds: float, body: Program, /) -> Program:
         """Play `body`; if that takes longer, the program ends there as `timed out`, and the session
         with it (`ProgramTimedOut`). For a time after which the protocol goes on, see `choose`."""
-        if isinstance(seconds, bool) or not (math.isfinite(seconds) and seconds > 0):
+        if not _is_time(seconds):
             raise InvalidOperation("timeout", f"{seconds!r} s", hint="give seconds above 0")
         _all_programs("timeout", {"its body": body})
         return self._with(Timeout(float(seconds), body))
@@ -256,3 +256,9 @@ def _all_programs(operation: str, arms: Mapping[Any, object]) -> None:
                 operation, f"{name} is {type(arm).__name__}, not a program",
                 hint="give a Program, such as Program().send(...)",
             )  # fmt: skip
+
+
+def _is_time(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value) and value > 0

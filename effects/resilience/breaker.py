@@ -8,7 +8,7 @@ from typing import Literal
 
 import anyio
 
-from ..errors import InvalidEffect
+from .bounds import require_count, require_seconds
 from .errors import CircuitOpen
 from .policy import Clock, Operation, T, failing
 
@@ -41,11 +41,9 @@ class Fuse:
     on: Callable[[BaseException], bool] = failing
 
     def __post_init__(self) -> None:
-        for name, value in (("threshold", self.threshold), ("probes", self.probes)):
-            if value < 1:
-                raise InvalidEffect(name, value, "a whole number from 1")
-        if not self.recovery >= 0:
-            raise InvalidEffect("recovery", self.recovery, "a number of seconds from 0")
+        require_count("threshold", self.threshold, 1)
+        require_count("probes", self.probes, 1)
+        require_seconds("recovery", self.recovery)
 
 
 class Breaker:

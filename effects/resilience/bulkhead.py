@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import anyio
 
-from ..errors import InvalidEffect
+from .bounds import require_count
 from .errors import BulkheadFull
 from .policy import Operation, T
 
@@ -16,10 +16,8 @@ class Bulkhead:
     refused. Shared by all calls in this event loop."""
 
     def __init__(self, service: str, limit: int, queue: int = 0) -> None:
-        if limit < 1:
-            raise InvalidEffect("limit", limit, "a whole number from 1")
-        if queue < 0:
-            raise InvalidEffect("queue", queue, "a whole number from 0")
+        require_count("limit", limit, 1)
+        require_count("queue", queue, 0)
         self.service = service
         self.limit = limit
         self.queue = queue

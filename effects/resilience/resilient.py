@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec
 
+from .bounds import require_timeout
 from .policy import Operation, Policy, T, named, timed
 from .retry import Retry
 
@@ -19,13 +20,16 @@ class Resilience:
 
     So an attempt waits for its place in the bulkhead without its time running, and the breaker
     counts every attempt, with those that took too long. `timeout` is the seconds of one
-    attempt, the retry's own if it is None.
+    attempt, the retry's own if it is None. Raises `InvalidEffect`.
     """
 
     retry: Retry | None = None
     bulkhead: Policy | None = None
     breaker: Policy | None = None
     timeout: float | None = None
+
+    def __post_init__(self) -> None:
+        require_timeout(self.timeout)
 
     async def call(self, operation: Operation[T], *, name: str = "") -> T:
         """Run `operation` inside all of them; raises what the last attempt raised."""

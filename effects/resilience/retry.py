@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ...broker.surroundings import Chance
-from ..errors import InvalidEffect
+from .bounds import require_count, require_seconds, require_timeout
 from .policy import Operation, Sleep, T, named, retryable, timed
 
 if TYPE_CHECKING:
@@ -55,14 +56,10 @@ class Retry:
     sleep: Sleep = anyio.sleep
 
     def __post_init__(self) -> None:
-        if self.attempts < 1:
-            raise InvalidEffect("attempts", self.attempts, "a whole number from 1")
-        if not 0 <= self.base < float("inf"):
-            raise InvalidEffect("base", self.base, "a number of seconds from 0")
-        if not self.cap >= 0:
-            raise InvalidEffect("cap", self.cap, "a number of seconds from 0")
-        if self.timeout is not None and not self.timeout > 0:
-            raise InvalidEffect("timeout", self.timeout, "a number of seconds above 0, or None")
+        require_count("attempts", self.attempts, 1)
+        require_seconds("base", self.base, sys.float_info.max)
+        require_seconds("cap", self.cap)
+        require_timeout(self.timeout)
 
     def delay(self, number: int) -> float:
         """The seconds to wait after failed attempt `number` (from 1); another each time."""

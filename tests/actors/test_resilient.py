@@ -84,6 +84,22 @@ async def test_a38_a_named_session_counts_its_attempts(runtime: pavane.Runtime) 
     assert sessions == ["order", "order-2", "order-3"]
 
 
+async def test_a38_a_durable_session_is_played_again_with_its_input(
+    runtime: pavane.Runtime,
+) -> None:
+    roles = Roles(Service(failures=1))
+
+    async def asking(me: Endpoint) -> int:
+        await me.send("Question", me.input)
+        answer: int = await me.receive("Answer")
+        return answer
+
+    outcome = await pavane.ResilientRuntime(runtime, retry=FAST).run(
+        pavane.load(ASK), A=asking, B=roles.b, session="kept", durable=True, input=6
+    )
+    assert (outcome["A"], outcome.session) == (7, "kept-2")
+
+
 async def test_a38_the_last_sessions_error_comes_back(runtime: pavane.Runtime) -> None:
     roles = Roles(Service(failures=99))
     with pytest.raises(pavane.RoleFailed) as caught:

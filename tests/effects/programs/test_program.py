@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from typing import cast
 
 import pytest
 from hypothesis import given, settings
@@ -212,6 +213,7 @@ def test_a35_end_closes_and_then_opens_again() -> None:
         (lambda: Program().loop(Program(), count=-1), "count = -1"),
         (lambda: Program().loop(Program(), count=1, until="x"), "more than one"),
         (lambda: Program().timeout(0, Program()), "0 s"),
+        (lambda: Program().timeout(cast(float, "1s"), Program()), "'1s' s"),
         (lambda: Program().choose("a", b=Program()), "no arm a"),
         (lambda: Program().choose(lambda _: "a"), "there are no arms"),
     ],

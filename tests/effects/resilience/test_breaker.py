@@ -321,7 +321,10 @@ async def test_a39_each_service_has_its_own() -> None:
     assert len(breakers) == 3
 
 
-@pytest.mark.parametrize("wrong", [{"threshold": 0}, {"probes": 0}, {"recovery": -1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"threshold": 0}, {"threshold": 2.5}, {"probes": 0}, {"probes": 1.5}, {"recovery": -1}],
+)
 def test_a_fuse_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidEffect):
         Fuse(**wrong)

@@ -110,7 +110,7 @@ def test_each_service_has_its_own() -> None:
     assert sorted(bulkheads) == ["bank", "post"]
 
 
-@pytest.mark.parametrize(("limit", "queue"), [(0, 1), (-1, 1), (1, -1)])
-def test_a_bulkhead_that_cannot_be_is_refused(limit: int, queue: int) -> None:
+@pytest.mark.parametrize(("limit", "queue"), [(0, 1), (-1, 1), (1, -1), (1.5, 1), (1, 0.5)])
+def test_a_bulkhead_that_cannot_be_is_refused(limit: Any, queue: Any) -> None:
     with pytest.raises(InvalidEffect):
         Bulkhead("bank", limit, queue)

@@ -243,11 +243,21 @@ def test_an_injected_sleep_is_the_only_one_used() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"attempts": 0}, {"base": -1.0}, {"base": float("nan")}, {"cap": -1}, {"timeout": 0}]
+    "wrong",
+    [
+        *({"attempts": 0}, {"attempts": 1.5}, {"attempts": True}, {"timeout": 0}, {"timeout": "1"}),
+        *({"base": -1.0}, {"base": float("nan")}, {"base": float("inf")}, {"cap": -1}),
+    ],
 )
 def test_a_retry_that_cannot_be_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(InvalidEffect):
         Retry(**wrong)
+
+
+@pytest.mark.parametrize("timeout", [0, -1.0, float("nan"), "1"])
+def test_a38_a_timeout_that_cannot_be_is_refused(timeout: Any) -> None:
+    with pytest.raises(InvalidEffect, match="above 0"):
+        resilient(timeout=timeout)
 
 
 async def test_the_decorator_keeps_name_arguments_and_result() -> None:
