@@ -24,6 +24,9 @@ from .wellformed import check
 
 FINGERPRINT_BYTES = 8
 
+ORDERED = frozenset({"PV181", "PV194"})
+"""What is said of protocols whose machines are not the same before counts are bound."""
+
 
 @dataclass(frozen=True)
 class Compiled:
@@ -86,6 +89,17 @@ class Compiled:
     def outline(self, bindings: Mapping[str, int] | None = None) -> Projection:
         """The local machines with what is bound so far; open counts stay names."""
         return self._project(dict(bindings or {}))
+
+    def sketch(self) -> Projection:
+        """The local machines for what can be said of a role whatever its counts, such as what it
+        says to whom: open counts stay names, and where their order matters they are large enough
+        for every class of instances."""
+        try:
+            return self.outline()
+        except ChoreographyError as error:
+            if error.diagnostics[0].code not in ORDERED:
+                raise
+        return self.project(_typical(self.protocol))
 
     def _project(self, bindings: Mapping[str, int]) -> Projection:
         try:
@@ -205,7 +219,7 @@ def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
     try:
         return elaborate(protocol, bindings, strict=strict)
     except ChoreographyError as error:
-        if error.diagnostics[0].code not in ("PV181", "PV194"):
+        if error.diagnostics[0].code not in ORDERED:
             raise
     large = {**_typical(protocol), **bindings}
     resolve(protocol, large)

@@ -69,7 +69,7 @@ def _permit(user: str, what: Allowed) -> Permit:
 
 
 def _roles(compiled: Compiled) -> Mapping[str, tuple[Machine, ...]]:
-    return compiled.outline().machines
+    return compiled.sketch().machines
 
 
 def _of_role(compiled: Compiled, role: str, *, durable: bool) -> Permit:

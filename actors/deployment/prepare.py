@@ -34,7 +34,7 @@ async def prepare(
     known = Budgets(broker)
     for compiled in found:
         context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"
-        charged, observers = _limited(compiled.outline().machines)
+        charged, observers = _limited(compiled.sketch().machines)
         for role in charged:
             level = await known.level(context, role)
             if role in budgets or level is None:

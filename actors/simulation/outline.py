@@ -37,7 +37,7 @@ def outline_of(compiled: Compiled) -> Outline:
 def _outline(compiled: Compiled) -> Outline:
     labels: dict[tuple[str, str], set[str]] = {}
     lengths: dict[str, int] = {}
-    for role, machines in compiled.outline().machines.items():
+    for role, machines in compiled.sketch().machines.items():
         transitions = [t for machine in machines for t in machine.transitions]
         for action in (t.action for t in transitions if t.action.sends):
             labels.setdefault((role, action.peer.role), set()).add(action.label)

@@ -138,5 +138,5 @@ def guards_of(compiled: Compiled) -> dict[str, set[str]]:
             for effect in effects_of(transition.action)
             if isinstance(effect, CapabilityGuardEffect)
         }
-        for role, machines in compiled.outline().machines.items()
+        for role, machines in compiled.sketch().machines.items()
     }

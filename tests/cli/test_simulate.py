@@ -144,3 +144,24 @@ def test_a37_what_observers_may_learn_is_plenty_unless_it_is_said(
         done = pavane(*wanted, *limits)
         assert (done.returncode, done.stderr) == (0, "")
         assert json.loads(done.stdout)["ended"] == ended
+
+
+RING = """
+choreography Council {
+    roles: W[N];
+    foreach i in W[0..N-1] { W[i][leak = "external: 1"] -> W[i+1]: Token; }
+    W[N-1] -> W[0]: Token;
+}
+"""
+
+
+def test_what_is_said_of_a_role_whatever_its_counts_is_said_of_a_ring(
+    pavane: Pavane, tmp_path: Path
+) -> None:
+    (tmp_path / "ring.choreo").write_text(RING)
+    done = pavane("simulate", "ring.choreo", "--bind", "N=3", "--seeds", "5", "--json")
+    assert (done.returncode, json.loads(done.stdout)["sessions"]) == (0, 5)
+    assert "default.Council.W" in pavane("permissions", "ring.choreo").stdout
+    shown = pavane("budget", "show", "ring.choreo", "--url", "memory://", "--json")
+    kinds = [row["kind"] for row in json.loads(shown.stdout)["budgets"]]
+    assert kinds == ["flow", "leakage"]

@@ -56,7 +56,7 @@ async def _rows(compiled: Compiled, budgets: Budgets) -> list[Row]:
     where = context(compiled)
     roles = [role.name for role in compiled.protocol.roles]
     found = [Row(where, "flow", role, await budgets.level(where, role)) for role in roles]
-    for observer in sorted(observers(compiled.outline())):
+    for observer in sorted(observers(compiled.sketch())):
         level = await budgets.leakage(where, observer)
         found.append(Row(where, "leakage", observer, level))
     return found

@@ -217,3 +217,25 @@ async def test_waiting_takes_no_time_in_a_simulation() -> None:
         outcome = await runtime.run(protocol, negotiation(), Seller=seller)
     assert outcome["Seller"] == pytest.approx(500, abs=0.01)
     assert asyncio.get_running_loop().time() - begun < 30
+
+
+RING = """choreography Council {
+    roles: W[N];
+    foreach i in W[0..N-1] { W[i][flow_cost = 3] -> W[i+1]: Token(votes: list[str]); }
+    W[N-1][flow_cost = 3] -> W[0]: Token(votes: list[str]);
+}"""
+
+
+@pytest.mark.parametrize("count", [2, 3, 20])
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a13_a_ring_is_simulated_at_any_size(count: int, durable: bool) -> None:
+    """Its machines are not the same before the count is bound."""
+
+    async def vote(token: Any, me: pavane.Endpoint) -> dict[str, list[str]]:
+        return {"votes": [*(token.votes if token else []), f"{me.index}"]}
+
+    async with pavane.for_simulation(3) as simulated:
+        outcome = await simulated.run(
+            pavane.load(RING), W=pavane.ring(vote), bindings={"N": count}, durable=durable
+        )
+    assert outcome.charged == 3 * count
