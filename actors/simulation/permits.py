@@ -20,7 +20,9 @@ _known: dict[tuple[bytes, tuple[str, ...]], dict[str, bool]] = {}
 
 def allowing(compiled: Compiled, roles: Collection[str]) -> Callable[[str], bool]:
     """Whether a process that plays `roles` may publish on a subject. What is no message and no
-    journal entry is the driver's own, which the simulated one does not use."""
+    journal entry is the driver's own, which the simulated one does not use; messages of another
+    protocol are of sessions that a role hands work on to, and plays by itself."""
+    own = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}."
     patterns = [pattern for role in roles for pattern in _patterns(compiled, role)]
     known = _known.setdefault((compiled.fingerprint, tuple(roles)), {})
 
@@ -30,9 +32,8 @@ def allowing(compiled: Compiled, roles: Collection[str]) -> Callable[[str], bool
             if len(known) >= KEPT:
                 known.clear()
             names = subject.count(".") + 1
-            found = known[subject] = names not in MESSAGE or any(
-                subjects.matches(p, subject) for p in patterns
-            )
+            is_open = names not in MESSAGE or not subject.startswith(own)
+            found = known[subject] = is_open or any(subjects.matches(p, subject) for p in patterns)
         return found
 
     return allowed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from contextvars import copy_context
@@ -9,6 +10,7 @@ from typing import Any
 
 import anyio.to_thread
 
+from ...broker.sim.loop import VirtualLoop
 from ...broker.sim.trace import Entry
 from ..choreography import Choreography
 from ..errors import RuntimeClosed
@@ -34,7 +36,7 @@ class SimulatedRuntime:
         self._kit = kit or Kit(self.config)
         self._world = World(seed, self.config, self._kit)
         self._count = 0
-        self._busy = False
+        self._turn = anyio.Lock()
         self._closed = False
 
     @property
@@ -60,22 +62,21 @@ class SimulatedRuntime:
         **roles: Playing,
     ) -> Outcome:
         """Play one session to its end, as `Runtime.run` does, each role in a process of its own and
-        under the faults of the seed. Raises as that does, and `PropertyBroken`."""
+        under the faults of the seed. Of several at once, as a `Parallel` has them, each is played
+        when the one before is over. Raises as that does, and `PropertyBroken`."""
         playing = all_players(choreography, {**(implementations or {}), **roles})
         if self._closed:
             raise RuntimeClosed("the runtime is closed", hint="use it inside its async with block")
-        if self._busy:
-            raise AlreadySimulating("one session at a time is simulated", hint="await the first")
-        self._busy = True
+        if isinstance(asyncio.get_running_loop(), VirtualLoop):
+            hint = "hand work on with pavane.delegate(me, ...): `me.runtime` is simulated"
+            raise AlreadySimulating("a role cannot start a simulation of its own", hint=hint)
         context = copy_context()
-        try:
+        async with self._turn:
             return await anyio.to_thread.run_sync(
                 lambda: context.run(
                     self.play, choreography, playing, bindings or {}, session, durable, input
                 )
             )
-        finally:
-            self._busy = False
 
     def play(
         self,

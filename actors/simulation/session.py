@@ -180,8 +180,10 @@ class SimulatedSession:
     # --- what happens ----------------------------------------------------------------------
 
     def _observe(self, event: Event) -> None:
-        """What a runtime says; the session is its own, or it would not be played here."""
-        if self.broken is not None or self._over is None or self._over.done():
+        """What a runtime says of this session; those that its roles hand work on to are not
+        looked at."""
+        is_over = self.broken is not None or self._over is None or self._over.done()
+        if is_over or event.session != self.name:
             return
         try:
             if not self._is_new(event):

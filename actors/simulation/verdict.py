@@ -12,6 +12,7 @@ from ...broker.errors import BrokerError
 from ...broker.sim.faults import Fault, Kind
 from ...language.errors import PavaneError
 from ...language.projection import Projection
+from ..composition.errors import ChildFailed
 from .ledger import Broken, Ledger
 
 BLIP = 3.5
@@ -57,7 +58,9 @@ def judged(session: Ended, errors: Mapping[str, PavaneError]) -> None:
     if error.code in OWN or (not session.struck and not isinstance(error, BrokerError)):
         # What the role's own code has done, or what was to be granted to it.
         return
-    if not any(_may_end(session, fault) for fault in session.struck):
+    # What a role hands on may be a live session: nobody knows here.
+    durable = session.is_durable and not isinstance(error, ChildFailed)
+    if not any(_may_end(session, fault, durable=durable) for fault in session.struck):
         struck = "; ".join(map(str, session.struck)) or "no fault"
         raise Broken(
             "what can be survived is survived",
@@ -71,11 +74,10 @@ def _killed_for_good(session: Ended) -> bool:
     return any(fault.kind in gone and not session.is_durable for fault in session.struck)
 
 
-def _may_end(session: Ended, fault: Fault) -> bool:
+def _may_end(session: Ended, fault: Fault, *, durable: bool) -> bool:
     """Whether a session may end because of this."""
     if _is_timed(session.projection):
         return True
-    durable = session.is_durable
     if fault.kind in LATE:
         away = sum(other.seconds for other in session.struck if other.kind in LATE)
         return not durable and (away > BLIP or _is_mixed(session.projection))
