@@ -116,6 +116,11 @@ class WorkItem(Protocol):
         """1 on the first delivery."""
         ...
 
+    @property
+    def number(self) -> int:
+        """From 1; the item's own in its queue, whoever takes it and however often."""
+        ...
+
     async def in_progress(self) -> None:
         """Restart the lease."""
         ...
@@ -237,6 +242,10 @@ class Broker(Protocol):
     async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         """Create the work queue; an item taken and silent for `lease` seconds goes to another.
         Without, it stays as it is: `LEASE` for a new one."""
+        ...
+
+    async def lease(self, queue: str) -> float | None:
+        """The lease of a queue in seconds; None where there is no such queue."""
         ...
 
     async def put(

@@ -29,10 +29,12 @@ one has been given the unit later."""
 
 @dataclass(frozen=True, slots=True)
 class Taker:
-    """Who takes units: a name for people, and what the queue says, where there is one."""
+    """Who takes units: a name for people, and what the queue says, where there is one: how often
+    it gave the unit out, and the number of the item."""
 
     name: str = ""
     claim: Claim | None = None
+    item: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,9 @@ def _next(unit: Assignment, taker: Taker, before: Taken | None) -> Taken:
     if claim < known:
         raise Overtaken(unit.session, unit.name)
     return Taken(
-        before.incarnation + 1, unit.stop, taker.name, now(), *claim, yielded=before.yielded
-    )
+        before.incarnation + 1, unit.stop, taker.name, now(), *claim,
+        yielded=before.yielded, item=taker.item,
+    )  # fmt: skip
 
 
 async def leave(broker: Broker, unit: Assignment, hold: Hold, *, yielding: bool) -> None:
@@ -96,6 +99,12 @@ async def check(broker: Broker, unit: Assignment, hold: Hold) -> None:
     """Raise `Fenced` where somebody has taken the unit since."""
     if not await is_held(broker, unit, hold):
         raise Fenced(unit.place.stream, hold.fence.subject, hold.fence.subject)
+
+
+async def item_of(broker: Broker, unit: Assignment) -> int:
+    """The number of the item that the unit was last taken with; 0 where it was without one."""
+    mark = _mark(await broker.last(unit.place.stream, unit.place.fence(unit.role, unit.start)))
+    return mark.item if mark is not None else 0
 
 
 def lost(marks: Iterable[Taken]) -> int:

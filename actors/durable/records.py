@@ -56,9 +56,9 @@ class Taken(_Record, frozen=True, tag="taken"):
     """A worker plays the unit from now on. `incarnation` counts from 1.
 
     `put` is how often the unit had been put on the queue, `delivery` how often the item that the
-    worker has was given out; both are 0 where there is no queue. With `left` this incarnation has
-    stopped playing of its own accord: nobody plays the unit until it is taken again. `yielded`
-    counts how often that was to let others have its place.
+    worker has was given out, `item` that item's number; all are 0 where there is no queue. With
+    `left` this incarnation has stopped playing of its own accord: nobody plays the unit until it is
+    taken again. `yielded` counts how often that was to let others have its place.
     """
 
     incarnation: int
@@ -69,6 +69,7 @@ class Taken(_Record, frozen=True, tag="taken"):
     delivery: int = 0
     left: bool = False
     yielded: int = 0
+    item: int = 0
 
 
 class Tallied(_Record, frozen=True):

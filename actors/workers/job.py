@@ -24,7 +24,7 @@ from ..durable.errors import (
     SessionFailed,
     Unreadable,
 )
-from ..durable.fencing import Taker, is_held, lost
+from ..durable.fencing import Taker, is_held, item_of, lost
 from ..durable.names import stream
 from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
@@ -83,7 +83,7 @@ class Job:
         self._item = item
         self._kept = tools.keeper.keep(item)
         self._leaving = asyncio.Event()
-        self._displaced = False
+        self._displaced: int | None = None
         self._delay = 0.0
         self._moved = (0, time.monotonic())
         self._unit: Unit | None = None
@@ -97,10 +97,10 @@ class Job:
         if self._unit is not None:
             await self._unit.release()
 
-    async def displace(self) -> None:
+    async def displace(self, by: Job) -> None:
         """As `leave`, for a unit that has come to this worker a second time: two that play it in
         one process would write as one."""
-        self._displaced = True
+        self._displaced = by._item.number
         await self.leave()
 
     async def park(self) -> None:
@@ -158,8 +158,8 @@ class Job:
         disputes = 0
         while self._kept.held:
             error = await self._once()
-            if self._displaced:
-                return await self._yield()
+            if self._displaced is not None:
+                return await self._yield(self._displaced)
             if self._leaving.is_set() and not (self._unit and self._unit.is_done):
                 return await self._hand_over()
             match error:
@@ -171,14 +171,14 @@ class Job:
                 case Overtaken():
                     return await self._hand_over()
                 case Fenced():
-                    return await self._yield()
+                    return await self._yield(await self._other())
                 case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
                     return await self._bury(error)
                 case JournalBroken() | HoldTaken():
                     # Perhaps a worker that was stopped in the middle of taking the unit, before us,
                     # went on with it: what it had of the unit, it loses when we take it again.
                     if not (self._kept.held and await self._is_ours()):
-                        return await self._yield()
+                        return await self._yield(await self._other())
                     disputes += 1
                     if disputes > DISPUTES:
                         return await self._bury(error)
@@ -218,7 +218,9 @@ class Job:
             choreography = Choreography(compiled, types=choreography.types)
         return await self._tools.runtime.unit(
             choreography, given, part.implementation,
-            taker=Taker(self._tools.worker, (given.attempt, self._item.attempt)),
+            taker=Taker(
+                self._tools.worker, (given.attempt, self._item.attempt), self._item.number
+            ),
         )  # fmt: skip
 
     # --- the end -------------------------------------------------------------------------
@@ -236,11 +238,17 @@ class Job:
             await self._unit.leave(yielding=self._delay > 0)
         await self._item.again(self._delay)
 
-    async def _yield(self) -> None:
-        """Another worker has the unit. If it was never given our item, it has one of its own, and
-        ours would take the unit away from it some day."""
+    async def _yield(self, item: int) -> None:
+        """Another has the unit, and was given `item` for it. If that is ours, it is not ours to end:
+        the queue would know nothing of the unit any more when the other dies. If it is one of its
+        own, ours would take the unit away from it some day."""
         self._log.info("%s was taken by another worker", self._said)
-        await self._finish()
+        if item != self._item.number:
+            await self._finish()
+
+    async def _other(self) -> int:
+        """The item of whoever has taken the unit."""
+        return await item_of(self._tools.runtime.broker, self._assignment)
 
     async def _fail(self, error: PavaneError) -> None:
         """Let the session fail, so that all its roles and its starter hear of it: but for what only

@@ -15,15 +15,17 @@ from .beacon import BEAT
 ANSWER = 0.3
 """Seconds in which a worker that is well answers."""
 
-Present = Mapping[tuple[str, str], Announcement]
-"""By namespace and name of the worker."""
+Key = tuple[str, str, str, int]
+
+Present = Mapping[Key, Announcement]
+"""By namespace, name, host and process of the worker: two may have been given one name."""
 
 
 class Roll:
     """Kept for as long as its block; whoever has been silent for some beats is struck off."""
 
     def __init__(self) -> None:
-        self._heard: dict[tuple[str, str], tuple[float, Announcement]] = {}
+        self._heard: dict[Key, tuple[float, Announcement]] = {}
         self._changed = asyncio.Event()
         self._loop = asyncio.get_running_loop()
 
@@ -35,7 +37,7 @@ class Roll:
         if subject != places.worker(said.namespace, said.name):
             # Nobody speaks for another.
             return
-        key = (said.namespace, said.name)
+        key = (said.namespace, said.name, said.host, said.pid)
         if said.leaving and not said.running:
             self._heard.pop(key, None)
         else:

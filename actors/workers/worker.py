@@ -37,6 +37,7 @@ from .announcement import Announcement, Service
 from .beacon import Beacon
 from .job import Job, Tools
 from .keeping import Keeper
+from .leasing import agree
 from .part import Part
 from .relief import Relief
 from .room import Room
@@ -63,7 +64,7 @@ _log = logging.getLogger("pavane.workers")
 class Worker:
     """Use it once. `capacity` counts instances; a block is taken while there is any room, so that
     the last one may exceed it, and so is one unit of each role, see `Room`. A unit of which nothing is heard for `lease` seconds goes to
-    another worker."""
+    another worker; that is one length for all workers of a namespace, see `leasing.agree`."""
 
     def __init__(
         self,
@@ -71,7 +72,7 @@ class Worker:
         *,
         name: str = "",
         capacity: int = CAPACITY,
-        lease: float = LEASE,
+        lease: float | None = None,
         attempts: int = ATTEMPTS,
     ) -> None:
         if capacity < 1:
@@ -84,7 +85,8 @@ class Worker:
         self.ended = 0
         self.handed_over = 0
         self.parts: list[Part] = []
-        self._keeper = Keeper(lease)
+        self._lease = lease
+        self._keeper = Keeper(LEASE if lease is None else lease)
         self._tools = Tools(runtime, self._keeper, Shelf(self._broker), self.name, attempts)
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._units: dict[tuple[Place, str, int], Job] = {}
@@ -179,10 +181,11 @@ class Worker:
             self._beacon.say()
 
     async def _open(self) -> None:
+        namespaces = dict.fromkeys(part.namespace for part in self.parts)
+        leases = [await agree(self._broker, namespace, self._lease) for namespace in namespaces]
+        self._keeper.lease = min(leases, default=self._keeper.lease)
         for part in self.parts:
-            await self._broker.ensure_queue(places.queue(part.namespace), lease=self._keeper.lease)
             await self._tools.shelf.put(part.choreography.compiled)
-        namespaces = [part.namespace for part in self.parts]
         self._beacon = Beacon(self._broker, namespaces, self.announcement)
         await self._beacon.open()
 
@@ -223,7 +226,7 @@ class Worker:
         """Play a unit, once what plays it here still has ended: its lease was lost, and the server
         has given the unit to us once more."""
         if before is not None and (playing := self._jobs.get(before)) is not None:
-            await before.displace()
+            await before.displace(job)
             await asyncio.wait([playing])
         await job.run()
 

@@ -9,7 +9,7 @@ from .. import level as levels
 from ..contract import Claim, Deliver, Fence, Level, Lost, Record
 from ..errors import BrokerError, NotConnected, PayloadTooLarge, UnknownCounter
 from ..room import Room
-from ..subjects import check_pattern, check_subject, check_topic
+from ..subjects import check_pattern, check_subject, check_topic, token
 from .hub import Hub
 from .queue import Item
 
@@ -172,6 +172,11 @@ class MemoryBroker:
     async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         self._check()
         self._hub.ensure_queue(queue, lease)
+
+    async def lease(self, queue: str) -> float | None:
+        self._check()
+        found = self._hub.queues.get(token(queue))
+        return None if found is None else found.lease
 
     async def put(
         self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None

@@ -5,27 +5,40 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from .log import Ids
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What was put on a queue; `number` counts from 1."""
+
+    number: int
+    payload: bytes
 
 
 class Item:
     """One delivery of an entry; a new one is made each time it is delivered."""
 
-    def __init__(self, topic: Topic, payload: bytes, attempt: int) -> None:
+    def __init__(self, topic: Topic, entry: Entry, attempt: int) -> None:
         self._topic = topic
-        self._payload = payload
+        self._entry = entry
         self._attempt = attempt
         self._lease: asyncio.TimerHandle | None = None
         self._restart()
 
     @property
     def payload(self) -> bytes:
-        return self._payload
+        return self._entry.payload
 
     @property
     def attempt(self) -> int:
         return self._attempt
+
+    @property
+    def number(self) -> int:
+        return self._entry.number
 
     async def in_progress(self) -> None:
         if self._lease is not None:
@@ -40,9 +53,9 @@ class Item:
             return
         if delay > 0:
             loop = asyncio.get_running_loop()
-            loop.call_later(delay, self._topic.offer, self._payload, self._attempt + 1)
+            loop.call_later(delay, self._topic.offer, self._entry, self._attempt + 1)
         else:
-            self._topic.offer(self._payload, self._attempt + 1)
+            self._topic.offer(self._entry, self._attempt + 1)
 
     def _end(self) -> bool:
         """End the lease; False when it had ended already, and so the item is another's."""
@@ -58,7 +71,7 @@ class Item:
 
     def _expire(self) -> None:
         self._lease = None
-        self._topic.offer(self._payload, self._attempt + 1)
+        self._topic.offer(self._entry, self._attempt + 1)
 
 
 class Queue:
@@ -68,6 +81,7 @@ class Queue:
         self.lease = lease
         self._topics: dict[str, Topic] = {}
         self._ids = Ids(clock)
+        self._entries = 0
 
     def topic(self, name: str) -> Topic:
         return self._topics.setdefault(name, Topic(self))
@@ -75,7 +89,8 @@ class Queue:
     def put(self, topic: str, payload: bytes, message_id: str | None) -> None:
         if self._ids.get(message_id) is None:
             self._ids.add(message_id, 0)
-            self.topic(topic).offer(payload, 1)
+            self._entries += 1
+            self.topic(topic).offer(Entry(self._entries, payload), 1)
 
 
 class Topic:
@@ -83,11 +98,11 @@ class Topic:
 
     def __init__(self, queue: Queue) -> None:
         self.queue = queue
-        self._ready: deque[tuple[bytes, int]] = deque()
+        self._ready: deque[tuple[Entry, int]] = deque()
         self._takers: deque[asyncio.Future[Item]] = deque()
 
-    def offer(self, payload: bytes, attempt: int) -> None:
-        self._ready.append((payload, attempt))
+    def offer(self, entry: Entry, attempt: int) -> None:
+        self._ready.append((entry, attempt))
         while self._takers and self._ready:
             taker = self._takers.popleft()
             if not taker.done():

@@ -126,6 +126,9 @@ class NatsBroker:
     async def ensure_queue(self, queue: str, *, lease: float | None = None) -> None:
         await self._work.ensure(queue, lease)
 
+    async def lease(self, queue: str) -> float | None:
+        return await self._work.lease(queue)
+
     async def put(
         self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None
     ) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from hashlib import blake2b
+from typing import Any
 
 from ..contract import LEASE
 from ..errors import BrokerError, StreamRefused, Unconfirmed
@@ -50,6 +51,7 @@ def work_consumer(topic: str) -> str:
 class Item:
     def __init__(self, link: Link, delivery: Delivery) -> None:
         self._attempt = delivery.attempt
+        self._number = delivery.sequence
         self._payload = delivery.msg.data
         self._ack = delivery.msg.reply
         self._link = link
@@ -61,6 +63,10 @@ class Item:
     @property
     def attempt(self) -> int:
         return self._attempt
+
+    @property
+    def number(self) -> int:
+        return self._number
 
     async def in_progress(self) -> None:
         await self._answer(b"+WPI")
@@ -198,6 +204,10 @@ class Work:
             config["metadata"] = {**config.get("metadata", {}), **metadata}
             await self._api.call(f"STREAM.UPDATE.{queue}", config, stream=queue)
 
+    async def lease(self, queue: str) -> float | None:
+        config = await self._streams.config(token(queue))
+        return None if config is None else _lease_of(config)
+
     async def put(self, queue: str, payload: bytes, topic: str, message_id: str | None) -> None:
         subject = work_subject(token(queue), topic)
         try:
@@ -228,7 +238,7 @@ class Work:
             "durable_name": work_consumer(topic),
             "filter_subject": work_subject(queue, topic),
             "ack_policy": "explicit",
-            "ack_wait": int(float(stream.get("metadata", {}).get(_LEASE, LEASE)) * 1e9),
+            "ack_wait": int(_lease_of(stream) * 1e9),
             "deliver_policy": "all",
             "max_deliver": -1,
             # Per consumer, and so for all workers together: 1000 unless it is lifted.
@@ -242,6 +252,11 @@ class Work:
         name = work_consumer(topic)
         verb = f"CONSUMER.CREATE.{queue}.{name}.{work_subject(queue, topic)}"
         await self._api.call(verb, body, stream=queue)
+
+
+def _lease_of(config: Mapping[str, Any]) -> float:
+    metadata: Mapping[str, str] = config.get("metadata", {})
+    return float(metadata.get(_LEASE, LEASE))
 
 
 def _missing(queue: str) -> StreamRefused:

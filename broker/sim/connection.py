@@ -297,6 +297,10 @@ class SimBroker(MemoryBroker):
         await self._reach()
         await super().ensure_queue(queue, lease=lease)
 
+    async def lease(self, queue: str) -> float | None:
+        await self._reach()
+        return await super().lease(queue)
+
     async def put(
         self, queue: str, payload: bytes, *, topic: str = "", message_id: str | None = None
     ) -> None:

@@ -217,3 +217,19 @@ async def test_who_only_adds_to_a_queue_leaves_its_lease_alone(
     assert first is not None and second is not None
     assert (second.payload, second.attempt) == (b"x", 2)
     await second.done()
+
+
+async def test_an_item_keeps_its_number_whoever_takes_it(broker: Broker, queue: str) -> None:
+    for payload in (b"a", b"b"):
+        await broker.put(queue, payload)
+    first, second = await taken(broker, queue), await taken(broker, queue)
+    assert first.number != second.number
+    await first.again()
+    once_more = await taken(broker, queue)
+    assert (once_more.payload, once_more.number) == (b"a", first.number)
+
+
+async def test_the_lease_of_a_queue_can_be_asked(broker: Broker, unique: str) -> None:
+    assert await broker.lease(unique) is None
+    await broker.ensure_queue(unique, lease=0.5)
+    assert await broker.lease(unique) == 0.5

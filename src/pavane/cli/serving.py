@@ -29,7 +29,7 @@ class Serving:
     capacity: int
     name: str
     grace: float
-    lease: float
+    lease: float | None
     attempts: int
     grants: Mapping[str, tuple[str, ...]]
     budgets: Mapping[str, int]

@@ -35,11 +35,15 @@ def worker(
         float, typer.Option("--grace", min=0.0, help="Seconds that instances get to end.")
     ] = 10.0,
     lease: Annotated[
-        float,
+        float | None,
         typer.Option(
-            "--lease", min=0.5, max=3600.0, help="Seconds of silence after which it counts as dead."
+            "--lease",
+            min=0.5,
+            max=3600.0,
+            help="Seconds of silence after which it counts as dead. Default: that of the workers"
+            " that are there, or 30.",
         ),
-    ] = 30.0,
+    ] = None,
     attempts: Annotated[
         int,
         typer.Option(

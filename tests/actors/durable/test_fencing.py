@@ -94,6 +94,12 @@ async def test_without_a_queue_the_last_one_has_the_unit(broker: Broker, unit: A
         await fencing.take(broker, unit, Taker("worker", (1, 2)))
 
 
+async def test_a_mark_says_which_item_its_taker_was_given(broker: Broker, unit: Assignment) -> None:
+    assert await fencing.item_of(broker, unit) == 0
+    await fencing.take(broker, unit, Taker("worker", (1, 1), 7))
+    assert await fencing.item_of(broker, unit) == 7
+
+
 async def test_a_journal_is_not_taken_by_who_has_lost_the_unit(
     broker: Broker, unit: Assignment
 ) -> None:
