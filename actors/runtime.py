@@ -183,7 +183,7 @@ class Runtime:
     ) -> Outcome:
         cast = await self._prepared(choreography, bindings, playing)
         played = Session(
-            session or unique(6),
+            unique(6) if session is None else session,
             cast,
             self.switchboard,
             self.pipeline,

@@ -67,7 +67,7 @@ class Hosting:
         if cast.namespace not in self._prepared:
             await prepare(self._switchboard.broker, cast.namespace)
             self._prepared.add(cast.namespace)
-        name = subjects.token(session or unique(6))
+        name = subjects.token(unique(6) if session is None else session)
         await self.fullness.look(names.stream(cast.namespace), name)
         tracer = self._around.tracer
         about = (name, cast.namespace, cast.name)

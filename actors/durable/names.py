@@ -49,11 +49,13 @@ def captured(namespace: str) -> list[str]:
     return [f"{space}.*.*.*.*.*.*.{last}" for last in (LOG, OWN)]
 
 
-def words_of_all(namespace: str, protocol: str = "") -> str:
-    """The pattern of what is said to the sessions of a protocol, or of a whole namespace."""
+def words_of_all(namespace: str, protocol: str = "", session: str = "") -> str:
+    """The pattern of what is said to the sessions of a protocol, or of a whole namespace, or to
+    those of one name."""
     space = subjects.namespace_token(namespace)
     name = subjects.token(protocol) if protocol else "*"
-    return f"{space}.{name}.{NOBODY}.{subjects.ALL}.*.*.*.{LOG}"
+    which = subjects.token(session) if session else "*"
+    return f"{space}.{name}.{NOBODY}.{subjects.ALL}.{which}.*.*.{LOG}"
 
 
 def fences_of_all(namespace: str, session: str = "*") -> str:

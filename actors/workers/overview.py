@@ -25,6 +25,9 @@ State = Literal["dead", "waiting", "running", "failed", "cancelled", "done"]
 STUCK: tuple[State, ...] = ("dead", "waiting", "running", "failed", "cancelled", "done")
 """In the order in which they are shown: first who needs help."""
 
+ENDS: tuple[State, ...] = ("cancelled", "failed", "done")
+"""Which of several ends counts: the last of these."""
+
 AT_ONCE = 64
 """How many logs are asked for their last record together."""
 
@@ -97,7 +100,8 @@ class Summary:
                 pass
 
     def _end(self, outcome: State, reason: str, when: float) -> None:
-        if not self.is_over:
+        """As `handle.outcome`: what came to its end is done, though it was cancelled just before."""
+        if not self.is_over or ENDS.index(outcome) > ENDS.index(self.outcome):
             self.outcome, self.reason, self.ended = outcome, reason, when
 
 
@@ -123,22 +127,19 @@ async def _told(broker: Broker, namespace: str, session: str) -> dict[tuple[str,
     """What the sessions' own words say: `Started`, `Done`, `Failed`, `Cancelled`."""
     found: dict[tuple[str, str], Summary] = {}
     try:
-        async for record in broker.read(names.stream(namespace), names.words_of_all(namespace)):
-            _take_in(found, namespace, session, record)
+        pattern = names.words_of_all(namespace, session=session)
+        async for record in broker.read(names.stream(namespace), pattern):
+            _take_in(found, namespace, record)
     except StreamRefused:
         return {}
     return found
 
 
-def _take_in(
-    found: dict[tuple[str, str], Summary], namespace: str, session: str, record: Record
-) -> None:
+def _take_in(found: dict[tuple[str, str], Summary], namespace: str, record: Record) -> None:
     try:
         route = parse(record.subject.rpartition(".")[0])
         word = unpack_word(record.payload)
     except (BadSubject, msgspec.MsgspecError):
-        return
-    if session and route.session != session:
         return
     key = (route.protocol, route.session)
     when = record.time / 1e9

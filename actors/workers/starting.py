@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...broker.contract import Broker
+from ...broker.errors import StreamRefused
 from ..cast import Cast
 from ..choreography import Choreography
 from ..durable.assignment import Assignment
-from ..durable.handle import SessionHandle
+from ..durable.handle import SessionHandle, is_over
+from ..durable.history import History, read
 from ..durable.hosting import Hosting
+from ..durable.names import Place
 from .admission import Admission
 from .blocks import blocks
 from .queueing import enqueue
@@ -34,19 +37,35 @@ class Starting:
         given: Any,
         patience: float,
     ) -> SessionHandle:
-        """As `Runtime.start`, with the cast prepared."""
+        """As `Runtime.start`, with the cast prepared. What was started before and needs nobody any
+        more is told of, whoever is there."""
         await self._shelf.put(choreography.compiled)
         admission = Admission(self._broker, self._shelf, choreography.compiled)
-        topics = await admission.admit(cast.bindings, patience)
+        before = await self._before(cast, session)
+        topics = None if before else await admission.admit(cast.bindings, patience)
         shares = [(role, *share) for role, size in cast.sizes.items() for share in blocks(size)]
         new, units = await self._hosting.start(
             cast, session, given=given, devices=choreography.devices, blocks=shares
         )
         # What has been taken is on the queue, or has been; how long it knows that is bounded.
         taken = [False] * len(units) if new else await self._taken(units)
-        waiting = [unit for unit, before in zip(units, taken, strict=True) if not before]
-        await enqueue(self._broker, waiting, topics)
+        waiting = [unit for unit, had in zip(units, taken, strict=True) if not had]
+        if waiting and not (before and is_over(before)):
+            await enqueue(
+                self._broker, waiting, topics or await admission.admit(cast.bindings, patience)
+            )
         return self._hosting.handle(units[0].place)
+
+    async def _before(self, cast: Cast, session: str | None) -> History | None:
+        """What was said to a session of this name that was started before."""
+        if session is None:
+            return None
+        place = Place(cast.namespace, cast.name, session)
+        try:
+            found = await read(self._broker, place, place.words)
+        except StreamRefused:
+            return None
+        return found if found.started is not None else None
 
     async def _taken(self, units: Sequence[Assignment]) -> list[bool]:
         """Which of these somebody has taken already."""

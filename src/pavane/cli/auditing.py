@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from ..actors.durable.audit import Audit, audit
 from ..actors.durable.names import Place
+from ..actors.workers.overview import Summary
 from ..effects.journal.journal import Journal
 from ..effects.keys import Signer
 from .errors import RunFailed
@@ -20,17 +21,19 @@ def verify(
 ) -> None:
     """Raises `RunFailed` where the log has a fault."""
 
-    async def ask() -> Audit:
+    async def ask() -> tuple[Audit, Summary]:
         async with operating(url, allow_remote=allow_remote) as broker:
             summary = await find(broker, namespace, session)
             place = Place(summary.namespace, summary.protocol, session)
-            return await audit(broker, place, Journal(broker, Signer()))
+            return await audit(broker, place, Journal(broker, Signer())), summary
 
-    found = play(ask)
+    found, summary = play(ask)
+    # What came to its end while it was looked through is told as it was found there.
+    over = found.is_over or summary.is_over
     if json:
-        write_json(asdict(found))
+        write_json({**asdict(found), "is_over": over})
     else:
-        state = "over" if found.is_over else "not over"
+        state = summary.outcome if summary.is_over else "over" if over else "not over"
         say(
             f"{session} is {state}: {plural(found.messages, 'message')}, "
             f"{plural(found.steps, 'step')}, {found.charged} charged, "

@@ -14,6 +14,7 @@ from ..actors.workers.roll import present
 from ..actors.workers.shelf import Shelf
 from ..actors.workers.standing import Stand, stands
 from ..broker.contract import Broker
+from ..broker.subjects import token
 from ..language.bindings import BindingError
 from .ages import age
 from .errors import UsageError
@@ -94,7 +95,9 @@ async def _look_for_workers(broker: Broker, found: list[Summary]) -> None:
 
 
 async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
-    """The session of this id; raises `UsageError` where there is none, or more than one."""
+    """The session of this id; raises `UsageError` where there is none, or more than one, and
+    `BadSubject` for what is no id."""
+    token(session)
     spaces = await namespaces(broker, namespace)
     found = [s for n in spaces for s in await summaries(broker, n, session=session)]
     if not found:

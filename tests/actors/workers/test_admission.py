@@ -11,7 +11,10 @@ import pytest
 import pavane
 from pavane.actors.durable.audit import audit
 from pavane.actors.durable.errors import OtherSession
-from pavane.actors.durable.start import started, units
+from pavane.actors.durable.handle import SessionHandle
+from pavane.actors.durable.names import Place
+from pavane.actors.durable.records import Started, pack
+from pavane.actors.durable.start import prepare, started, units
 from pavane.actors.workers import places
 from pavane.actors.workers.admission import misfit
 from pavane.actors.workers.errors import (
@@ -189,6 +192,33 @@ async def test_the_same_start_again_is_the_same_session(
     assert first.id == again.id == "order-17"
     await first.wait(10)
     assert (await again.wait(10))["Buyer"] == "Receipt"
+
+
+async def test_a_session_that_is_over_is_told_of_when_nobody_is_there(
+    runtime: pavane.Runtime, serve: Serve, unique: str
+) -> None:
+    """Who did not hear of its end, and asks later: the workers may be gone."""
+    sale = load(OLD, unique)
+    await (await outside(runtime, sale, "cancelled")).cancel("in time")
+    again = await runtime.start(sale, session="cancelled")
+    with pytest.raises(pavane.SessionCancelled):
+        await again.wait(10)
+    await outside(runtime, sale, "waiting")
+    with pytest.raises(NobodyServes):
+        await runtime.start(sale, session="waiting")
+    await serve((sale, ""))
+    assert (await (await runtime.start(sale, session="waiting")).wait(10))["Buyer"] == "Receipt"
+
+
+async def outside(
+    runtime: pavane.Runtime, sale: pavane.Choreography, session: str
+) -> SessionHandle:
+    """A session of which the log has the beginning and no more: who started it has died of it."""
+    place = Place(sale.namespace, sale.name, session)
+    await prepare(runtime.broker, sale.namespace)
+    begun = Started(sale.compiled.fingerprint, {}, [("Buyer", 0, 1), ("Seller", 0, 1)])
+    await runtime.broker.append(place.stream, place.operator, pack(begun))
+    return SessionHandle(runtime.broker, place)
 
 
 async def test_a12_counts_cannot_be_changed_once_a_session_has_started(

@@ -7,10 +7,15 @@ from pathlib import Path
 import pytest
 
 import pavane
+from pavane.actors.durable.handle import SessionHandle
+from pavane.actors.durable.names import Place
+from pavane.actors.durable.records import Cancelled, Done, Started, Tallied, pack
+from pavane.actors.durable.start import prepare
 from pavane.actors.standin import StandIn
 from pavane.actors.workers.blocks import LARGEST, SHARES, blocks
 from pavane.actors.workers.overview import history, summaries
 from pavane.actors.workers.standing import stands
+from pavane.broker.contract import Broker
 
 GUIDE = Path(__file__).parents[2] / "data" / "guide"
 COUNTS = {5: {"Signers": 5, "threshold": 3}, 6: {"N": 12}}
@@ -46,3 +51,22 @@ def test_families_are_divided_into_blocks_that_move_together() -> None:
         assert len(found) <= SHARES
         assert max(stop - start for start, stop in found) <= LARGEST
     assert len(list(blocks(10_000))) == SHARES
+
+
+async def test_who_was_cancelled_after_his_last_step_has_ended_all_the_same(
+    broker: Broker, unique: str
+) -> None:
+    """As who waits for the result is told."""
+    place = Place(unique, "Ping", "s")
+    await prepare(broker, unique)
+    begun = Started(b"", {}, [("A", 0, 1), ("B", 0, 1)])
+    words = (
+        (place.operator, begun),
+        (place.word("A", 0), Done({0: Tallied()})),
+        (place.operator, Cancelled("too late")),
+        (place.word("B", 0), Done({0: Tallied()})),
+    )
+    for subject, word in words:
+        await broker.append(place.stream, subject, pack(word))
+    (seen,) = await summaries(broker, unique, session="s")
+    assert (await SessionHandle(broker, place).status()).state == seen.state == "done"
