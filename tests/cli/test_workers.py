@@ -137,6 +137,9 @@ def test_a_session_that_goes_on_is_shown_step_by_step_and_cancelled(
     assert "s2 is cancelled" in operator("cancel", "s2", "--namespace", unique).stdout
     (over,) = operator.read("sessions", "list", "--all", "--namespace", unique)
     assert (over["state"], over["reason"]) == ("cancelled", "cancelled by an operator")
+    verified = operator("sessions", "verify", "s2", "--namespace", unique)
+    assert "s2 is cancelled: 1 message" in verified.stdout
+    assert operator.read("sessions", "verify", "s2", "--namespace", unique)["is_over"]
     assert operator.read("sessions", "--namespace", unique) == []
     purge = ("sessions", "purge", "--namespace", unique)
     old = operator.read(*purge, "--older-than", "0s", "--dry-run")
@@ -169,6 +172,8 @@ def test_a_dead_unit_is_put_back(
         "Seller of session s3 is on the queue"
         in operator("retry", "s3", "--namespace", unique).stdout
     )
+    none = operator("retry", "--all", "--namespace", unique)
+    assert (none.returncode, none.stdout) == (0, "no session has dead units\n")
     nothing = operator("retry", "s3", "--namespace", unique)
     assert nothing.returncode == 3
     assert "has no dead units" in nothing.stdout
@@ -178,15 +183,23 @@ def test_a_dead_unit_is_put_back(
     ("arguments", "code", "said"),
     [
         (("start", "shop:shop", "--input", "{"), 2, "is no JSON"),
+        (("start", "shop:shop", "--input", "[" * 5000), 2, "is no JSON"),
+        (("start", "shop:shop", "--name", "Shop"), 2, "--name Shop is for files of protocols"),
+        (("start", "shop:shop", "--session", ""), 2, "'' cannot stand in a subject: it is empty"),
         (("start", "shop:shop", "--patience", "0"), 3, "no worker serves Buyer, Seller"),
+        (("worker", "shop:shop", "--grant", "Byer=x"), 2, "the protocol has no role Byer"),
+        (("worker", "shop:shop", "--budget", "Byer=1"), 2, "its roles are Buyer, Seller"),
+        (("worker", "shop:shop", "--name", "a b"), 2, "'a b' cannot stand in a subject"),
         (("worker", "nothing:shop"), 2, "there is no module nothing"),
         (("worker", "../shop"), 2, "../shop is no name of a module"),
         (("worker", "ends"), 2, "SystemExit: 7 in "),
         (("worker", "shop:nothing"), 2, "has no protocol or role called nothing"),
         (("worker", "shop:nobody"), 2, "is registered for no role"),
-        (("worker", "shop:shop.Nobody"), 3, "has no role Nobody"),
+        (("worker", "shop:shop.Nobody"), 2, "has no role Nobody"),
         (("worker", "nothing.py"), 2, "there is no file"),
         (("sessions", "show", "nothing"), 2, "there is no session nothing"),
+        (("sessions", "show", "a b"), 2, "error[PV309]: 'a b' cannot stand in a subject"),
+        (("cancel", "*"), 2, "'*' cannot stand in a subject"),
         (("retry",), 2, "which session?"),
     ],
 )

@@ -91,6 +91,11 @@ def _choreography(order: Beginning) -> Choreography:
     """From a file of protocols, or from a variable of a module, with its types and bindings."""
     text = order.protocol
     if ":" in text or text.endswith(".py") or _is_module(text):
+        if order.name is not None:
+            raise UsageError(
+                f"--name {order.name} is for files of protocols, and {text} is a module",
+                hint="write MODULE:PROTOCOL",
+            )
         return choreography(text)
     return Choreography(only(text, order.name))
 
@@ -105,7 +110,7 @@ def _input(text: str | None) -> Any:
         return None
     try:
         return jsons.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(
             f"--input is no JSON: {error}", hint="""write it like this: --input '{"order": 17}'"""
         ) from None

@@ -60,7 +60,7 @@ def define(
     if not limits and not leaks:
         raise UsageError("nothing is to be set", hint="give ROLE=N, or --leakage OBSERVER=N")
     outline = compiled.outline()
-    refuse_unknown_roles("set", limits, outline)
+    refuse_unknown_roles("set", limits, outline.machines)
     _refuse_unknown_observers(leaks, compiled)
     length = None if window is None else _window(window)
 
@@ -85,7 +85,7 @@ def define(
 
 def rotate(file: str, name: str | None, roles: list[str], where: Where, *, json: bool) -> None:
     compiled = only(file, name)
-    refuse_unknown_roles("--role", dict.fromkeys(roles), compiled.outline())
+    refuse_unknown_roles("--role", roles, compiled.outline().machines)
 
     async def main() -> list[tuple[str, Level]]:
         async with where.connected() as broker:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..effects.pipeline.effect import CapabilityGuardEffect, Effect, LeakageEffect, effects_of
 from ..language.projection import Projection
@@ -43,8 +43,8 @@ def granted(
 ) -> dict[str, tuple[str, ...]]:
     """The capabilities of each role: all that it asks for, or what `grants` gives it instead,
     without those `revoked`. Raises `UsageError` for a role or capability that is not there."""
-    refuse_unknown_roles("--grant", grants, projection)
-    refuse_unknown_roles("--revoke", revoked, projection)
+    refuse_unknown_roles("--grant", grants, projection.machines)
+    refuse_unknown_roles("--revoke", revoked, projection.machines)
     held = {role: grants.get(role, wanted) for role, wanted in asked(projection).items()}
     for role, names in revoked.items():
         for name in names:
@@ -58,13 +58,13 @@ def granted(
     return held
 
 
-def refuse_unknown_roles(option: str, given: Mapping[str, object], projection: Projection) -> None:
-    """Raise `UsageError` unless the protocol has every role that the option names."""
+def refuse_unknown_roles(option: str, given: Iterable[str], roles: Collection[str]) -> None:
+    """Raise `UsageError` unless every role that the option names is one of `roles`."""
     for role in given:
-        if role not in projection.machines:
+        if role not in roles:
             raise UsageError(
                 f"{option} {role}=...: the protocol has no role {role}",
-                hint=f"its roles are {', '.join(projection.machines)}",
+                hint=f"its roles are {', '.join(roles)}",
             )
 
 

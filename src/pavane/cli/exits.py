@@ -33,11 +33,23 @@ FAILED = 3
 UNDECIDED = 4
 
 MISUSED = frozenset(
-    {"PV181", "PV185", "PV303", "PV308", "PV309", "PV361", "PV434", "PV435", "PV436", "PV471"}
+    {
+        "PV181",
+        "PV185",
+        "PV303",
+        "PV308",
+        "PV309",
+        "PV361",
+        "PV434",
+        "PV435",
+        "PV436",
+        "PV471",
+        "PV502",
+    }
 )
 """Errors of the floors below that are about what the command was given: a count that is not
 bound or does not fit, an address that is none, or one beyond loopback without TLS, a name that
-can be none, a fault, a grant, a file of keys."""
+cannot be one, a fault, a grant, a file of keys, a role that the protocol does not have."""
 
 P = ParamSpec("P")
 

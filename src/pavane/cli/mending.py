@@ -32,6 +32,8 @@ def retry_dead(
         for letter in revived:
             unit = letter.assignment
             say(f"{unit.name} of session {unit.session} is on the queue again")
+        if not revived and not session:
+            say("no session has dead units")
     if not revived and session:
         raise_nothing(session, json=json)
 

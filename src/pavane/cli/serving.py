@@ -13,6 +13,7 @@ from rich.text import Text
 from ..actors.opening import open as open_runtime
 from ..actors.workers.worker import Worker
 from .brokers import options
+from .entitlements import refuse_unknown_roles
 from .loop import run
 from .operating import authority, logged, reaching, server
 from .screen import complaints, plural, say, write_json_line
@@ -45,6 +46,9 @@ def serve(order: Serving) -> None:
     logged()
     wanted = targets(order.served)
     effects = registry(order.registry)
+    roles = dict.fromkeys(role for target in wanted for role in target.choreography.roles)
+    refuse_unknown_roles("--grant", order.grants, roles)
+    refuse_unknown_roles("--budget", order.budgets, roles)
 
     async def main() -> None:
         settings = options(None, allow_remote=order.allow_remote)
