@@ -1,8 +1,10 @@
-"""The end of a task that dials a server."""
+"""The ends of a task that dials a server, and of what it has dialled."""
 
 from __future__ import annotations
 
 import asyncio
+
+from .library import LibraryClient
 
 
 async def ended(dialling: asyncio.Task[None]) -> None:
@@ -12,3 +14,11 @@ async def ended(dialling: asyncio.Task[None]) -> None:
         await asyncio.wait([dialling], timeout=0.1)
     if not dialling.cancelled():
         dialling.exception()  # seen, so that the loop says nothing of it
+
+
+async def shut(client: LibraryClient) -> None:
+    """Close a client, without what a lost connection has not sent: the library would write that to
+    a transport that is closed, which uvloop refuses with a `RuntimeError`, and end nothing more."""
+    if not client.is_connected:
+        vars(client).update(_pending=[], _pending_data_size=0)
+    await client.close()

@@ -19,7 +19,7 @@ from ..errors import Forbidden, NotConnected, PayloadTooLarge, ServerUnreachable
 from ..options import ConnectOptions
 from ..subjects import check_subject
 from . import address as addresses
-from .dialling import ended
+from .dialling import ended, shut
 from .inbox import Inbox, NoAnswer
 from .intake import Ears, listen_in
 from .library import (
@@ -189,8 +189,8 @@ class Link:
 
     async def _abandon(self, client: LibraryClient) -> None:
         try:
-            await client.close()
-        except (OSError, LibraryError) as error:
+            await shut(client)
+        except (OSError, RuntimeError, LibraryError) as error:
             log.debug("%s: %s", self.shown, error)
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:

@@ -9,8 +9,10 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from nats.aio.client import Client
 
 from pavane.broker.binary import nats_server as find_program
 from pavane.broker.connect import connect
@@ -27,6 +29,8 @@ from pavane.broker.errors import (
     StreamRefused,
 )
 from pavane.broker.nats import address as addresses
+from pavane.broker.nats.dialling import shut
+from pavane.broker.nats.library import drop_transport
 from pavane.broker.options import ConnectOptions, from_environment
 
 Until = Callable[..., Awaitable[None]]
@@ -315,3 +319,24 @@ def test_every_error_has_a_code_of_its_own() -> None:
     codes = [kind.code for kind in kinds]
     assert len(set(codes)) == len(codes)
     assert all(len(code) == 5 and code.startswith("PV") for code in codes)
+
+
+def test_a_connection_whose_server_has_gone_is_closed_on_uvloop_too() -> None:
+    """Where uvloop refuses to write what was not sent yet; asyncio only says that it is lost."""
+    uvloop = pytest.importorskip("uvloop")
+
+    async def main() -> None:
+        server = Server()
+        await server.start()
+        client: Any = Client()
+        await client.connect([server.url], reconnect_time_wait=0.05)
+        await server.kill()
+        while client.is_connected:
+            await asyncio.sleep(0.01)
+        client._pending, client._pending_data_size = [b"PING\r\n"], 6
+        drop_transport(client)
+        await shut(client)
+        await server.stop()
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main())
