@@ -141,7 +141,8 @@ class Job:
         try:
             if self._item.attempt > self._tools.attempts and await self._is_poisoned():
                 unit = self._assignment
-                await self._bury(Poisoned(unit.session, unit.name, self._item.attempt - 1))
+                before = self._item.attempt - 1
+                await self._bury(Poisoned(unit.session, unit.name, before), before)
             else:
                 await self._play()
         except BrokerError as error:
@@ -173,7 +174,7 @@ class Job:
                 case Fenced():
                     return await self._yield(await self._other())
                 case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
-                    return await self._bury(error)
+                    return await self._bury(error, self._item.attempt)
                 case JournalBroken() | HoldTaken():
                     # Perhaps a worker that was stopped in the middle of taking the unit, before us,
                     # went on with it: what it had of the unit, it loses when we take it again.
@@ -181,7 +182,7 @@ class Job:
                         return await self._yield(await self._other())
                     disputes += 1
                     if disputes > DISPUTES:
-                        return await self._bury(error)
+                        return await self._bury(error, self._item.attempt)
                     delay: float | None = _PAUSE
                 case BrokerError() if _is_outside(error):
                     delay = _PAUSE
@@ -270,8 +271,8 @@ class Job:
             return True
         return await is_held(self._tools.runtime.broker, self._assignment, unit.hold)
 
-    async def _bury(self, error: PavaneError) -> None:
-        """Set the unit aside for an operator."""
+    async def _bury(self, error: PavaneError, attempts: int) -> None:
+        """Set the unit aside for an operator, who is told how often it was taken."""
         self._log.error("%s is set aside: %s", self._said, _told(error))
         if not self._kept.held:
             return
@@ -281,7 +282,7 @@ class Job:
             topic=self.part.topic,
             code=error.code,
             reason=error.message,
-            attempts=self._item.attempt,
+            attempts=attempts,
             worker=self._tools.worker,
         )
         await self._item.done()

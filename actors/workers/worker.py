@@ -84,6 +84,8 @@ class Worker:
         self._since = time.time()
         self.ended = 0
         self.handed_over = 0
+        self.left = 0
+        """Units that could neither end nor be handed over: others take them after the lease."""
         self.parts: list[Part] = []
         self._lease = lease
         self._keeper = Keeper(LEASE if lease is None else lease)
@@ -252,6 +254,7 @@ class Worker:
             await job.leave()
         if self._jobs:
             await asyncio.wait(list(self._jobs.values()), timeout=_PARTING)
+        self.left += len(self._jobs)
         for task in self._jobs.values():
             task.cancel()
         self._keeper.close()

@@ -118,7 +118,7 @@ def test_a_session_is_started_seen_and_over(
     worker.send_signal(signal.SIGTERM)
     assert worker.stdout is not None
     last = json.loads(worker.stdout.read().splitlines()[-1])
-    assert last == {"event": "drained", "worker": "w1", "ended": 2, "handed_over": 0}
+    assert last == {"event": "drained", "worker": "w1", "ended": 2, "handed_over": 0, "left": 0}
     assert worker.wait(10) == 0
 
 

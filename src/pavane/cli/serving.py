@@ -100,7 +100,10 @@ def _part(worker: Worker, *, json: bool) -> None:
     if json:
         write_json_line(
             {"event": "drained", "worker": worker.name, "ended": worker.ended,
-             "handed_over": worker.handed_over}
+             "handed_over": worker.handed_over, "left": worker.left}
         )  # fmt: skip
         return
-    say(f"drained: {plural(worker.ended, 'unit')} ended here, {worker.handed_over} handed over")
+    said = f"drained: {plural(worker.ended, 'unit')} ended here, {worker.handed_over} handed over"
+    if worker.left:
+        said += f", {worker.left} left, which others take when the lease is over"
+    say(said)

@@ -37,3 +37,30 @@ async def test_a50_workers_outlive_their_server(tmp_path: Path, unique: str) -> 
     finally:
         crew.close()
         await server.stop()
+
+
+async def test_a_worker_that_is_drained_without_its_server_says_what_it_leaves(
+    tmp_path: Path, unique: str
+) -> None:
+    """It can neither end its units nor hand them over; it ends all the same, and the next one goes on."""
+    server = Server(store=tmp_path / "store")
+    await server.start()
+    crew = Crew(server.url, tmp_path, unique)
+    try:
+        crew.start("first", grace=0.2)
+        async with pavane.open(server.url) as starter:
+            given = {"rounds": 30, "pause": 0.1}
+            handle = await starter.start(
+                crew.load("Talk"), bindings={"rounds": 30}, input=given, patience=30
+            )
+            await crew.until(starter, lambda found: sum(w.running for w in found) == 2)
+            await server.kill()
+            assert await crew.drain("first") == 0, crew.logs()
+            said = (crew.folder / "first.log").read_text()
+            assert "0 handed over, 2 left, which others take when the lease is over" in said
+            await server.start()
+            crew.start("second")
+            assert len((await handle.wait(40))["Asker"]) == 30
+    finally:
+        crew.close()
+        await server.stop()

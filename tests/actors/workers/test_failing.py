@@ -60,7 +60,7 @@ async def test_what_kills_its_workers_is_set_aside_until_it_is_retried(
     assert dead[0].assignment.name == "Teller"
     assert "taken 2 times" in dead[0].reason
     (seen,) = await summaries(starter.broker, crew.space)
-    assert (seen.state, seen.dead[0].attempts) == ("dead", 3)
+    assert (seen.state, seen.dead[0].attempts) == ("dead", 2)
     assert crew.processes["t3"].poll() is None, "it did not take what kills"
     await revive(starter.broker, dead[0])
     assert await letters(starter.broker, crew.space) == []
