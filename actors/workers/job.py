@@ -259,9 +259,11 @@ class Job:
                 "%s is another worker's, so that here it ended: %s", self._said, _told(error)
             )
             return
+        if self._unit is None:
+            # Nothing of it was played: it is this worker that could not, another one may.
+            return await self._bury(error, self._item.attempt)
         self._log.error("%s has failed: %s", self._said, _told(error))
-        if self._unit is not None:
-            await self._unit.give_up(error)
+        await self._unit.give_up(error)
         await self._finish()
 
     async def _is_ours(self) -> bool:

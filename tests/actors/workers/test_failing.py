@@ -13,6 +13,7 @@ from pavane.actors.workers.overview import summaries
 from .conftest import Crew
 
 ONE = {"rounds": 1}
+TEN = {"rounds": 10}
 
 
 async def test_a_failure_that_passes_is_followed_by_a_restart(
@@ -41,6 +42,29 @@ async def test_a_failure_ends_its_session_with_its_reason_and_no_other(
     (failed,) = [s for s in await summaries(starter.broker, crew.space) if s.state == "failed"]
     assert failed.session == handle.id
     assert "the teller is out of order [PV512]" in failed.reason
+
+
+async def test_what_a_worker_cannot_even_begin_is_set_aside_for_one_that_can(
+    crew: Crew, starter: pavane.Runtime
+) -> None:
+    """It was told of a budget that is spent already; the session is none the worse for it."""
+    talk = crew.load("Talk")
+    crew.start("rich", budget="Asker=1000")
+    first = await starter.start(talk, bindings=TEN, input=TEN, patience=30)
+    assert len((await first.wait(30))["Asker"]) == 10
+    assert await crew.drain("rich") == 0
+    crew.start("poor", budget="Asker=10")
+    second = await starter.start(talk, bindings=TEN, input=TEN, patience=30)
+    async with asyncio.timeout(30):
+        while len(dead := await letters(starter.broker, crew.space)) < 2:
+            await asyncio.sleep(0.05)
+    assert {letter.code for letter in dead} == {"PV322"}
+    assert (await second.status()).state == "running"
+    assert await crew.drain("poor") == 0
+    for letter in dead:
+        await revive(starter.broker, letter)
+    crew.start("next", budget="Asker=1000")
+    assert len((await second.wait(30))["Asker"]) == 10
 
 
 async def test_what_kills_its_workers_is_set_aside_until_it_is_retried(
