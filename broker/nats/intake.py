@@ -18,22 +18,46 @@ _END = b"\r\n"
 _LINE = 1 << 20
 """Bytes without the end of a line that are still waited for."""
 
+_KNOWN = 16_384
+"""First lines of messages of which it is kept who hears them."""
+
 
 class Ears:
     """Who listens on one connection, by the number that the library gave the subscription.
 
-    `delivers` are those who need no more of a message than subject and content.
+    `delivers` are those who need no more of a message than subject and content. `known` has one of
+    them, and the subject, by all that the first line of a message says but its size: on a subject
+    where something was said, more is likely to come.
     """
 
-    __slots__ = ("delivers", "hears")
+    __slots__ = ("delivers", "hears", "known")
 
     def __init__(self) -> None:
         self.delivers: dict[bytes, Deliver] = {}
         self.hears: dict[bytes, OnMessage] = {}
+        self.known: dict[bytes, tuple[Deliver, str]] = {}
+
+    def know(self, head: bytes) -> tuple[Deliver, str] | None:
+        """Who needs no more of a message that begins with `head`, and its subject."""
+        words = head.split(b" ")
+        if len(words) != 3 or words[0] != b"MSG":
+            return None
+        deliver = self.delivers.get(words[2])
+        if deliver is None:
+            return None
+        try:
+            subject = words[1].decode()
+        except UnicodeDecodeError:
+            return None
+        if len(self.known) >= _KNOWN:
+            self.known.clear()
+        found = self.known[head] = (deliver, subject)
+        return found
 
     def drop(self, number: bytes) -> None:
         self.delivers.pop(number, None)
         self.hears.pop(number, None)
+        self.known.clear()
 
 
 class Intake(asyncio.Protocol):
@@ -42,8 +66,7 @@ class Intake(asyncio.Protocol):
     def __init__(self, wire: Wire, ears: Ears) -> None:
         self._wire = wire
         self._library = wire.protocol
-        self._delivers = ears.delivers
-        self._hears = ears.hears
+        self._ears = ears
         self._passes = True
         self._parts: list[bytes] = []
         self._size = 0
@@ -64,9 +87,17 @@ class Intake(asyncio.Protocol):
             self._size += len(data)
             if self._size < self._needed:
                 return
-            data = b"".join(self._parts)
+            # What is behind the message that was waited for stays where it is.
+            beyond = self._size - self._needed if self._needed else 0
+            begun = data[: len(data) - beyond]
+            self._parts[-1] = begun
+            whole = b"".join(self._parts)
             self._parts.clear()
-        self._read(data)
+            self._read(whole, 0)
+            if beyond:
+                self._read(data, len(begun))
+            return
+        self._read(data, 0)
 
     def eof_received(self) -> bool | None:
         return self._library.eof_received()
@@ -82,38 +113,39 @@ class Intake(asyncio.Protocol):
 
     # --- reading ---------------------------------------------------------------------------
 
-    def _read(self, data: bytes) -> None:
-        """Hand over all that is whole in `data`, which begins where something begins."""
-        delivers = self._delivers
-        at, end = 0, len(data)
+    def _read(self, data: bytes, at: int) -> None:
+        """Hand over all that is whole in `data` from `at` on, where something begins."""
+        ears = self._ears
+        known = ears.known
+        end = len(data)
         while at < end:
             line = data.find(_END, at)
             if line < 0:
                 self._keep(data, at, 0)
                 return
-            words = data[at:line].split(b" ")
-            deliver = None
-            if len(words) == 4 and words[0] == b"MSG" and words[3].isdigit():
-                deliver = delivers.get(words[2])
-            if deliver is None:
-                after = self._read_rarer(data, at, line, words)
+            head, _, size = data[at:line].rpartition(b" ")
+            heard = known.get(head) or ears.know(head)
+            if heard is None or not size.isdigit():
+                after = self._read_rarer(data, at, line)
             else:
                 start = line + 2
-                stop = start + int(words[3])
+                stop = start + int(size)
                 after = stop + 2
                 if after <= end:
+                    deliver, subject = heard
                     try:
-                        deliver(words[1].decode(), data[start:stop])
+                        deliver(subject, data[start:stop])
                     except Exception as error:  # noqa: BLE001 (the connection must live)
-                        say_aloud(words[1].decode(), error)
+                        say_aloud(subject, error)
             if after > end:
                 self._keep(data, at, after - at)
                 return
             at = after
 
-    def _read_rarer(self, data: bytes, at: int, line: int, words: list[bytes]) -> int:
+    def _read_rarer(self, data: bytes, at: int, line: int) -> int:
         """Read what is not the plainest of messages. Returns where it ends, which is beyond the end
         of `data` if there is more to come, and then nothing has happened."""
+        words = data[at:line].split(b" ")
         headed = words[0] == b"HMSG"
         if not headed and words[0] != b"MSG":
             self._library.data_received(data[at : line + 2])
@@ -135,7 +167,7 @@ class Intake(asyncio.Protocol):
 
     def _hand_over(self, words: list[bytes], reply: bytes, head: bytes, body: bytes) -> bool:
         """Whether somebody here listens to it."""
-        deliver, hear = self._delivers.get(words[2]), self._hears.get(words[2])
+        deliver, hear = self._ears.delivers.get(words[2]), self._ears.hears.get(words[2])
         try:
             subject = words[1].decode()
             if deliver is not None:
