@@ -36,7 +36,7 @@ from .library import (
     wire_of,
 )
 from .tls import context
-from .writer import Writer
+from .writer import Writer, begun
 
 log = logging.getLogger("pavane.broker")
 
@@ -90,7 +90,8 @@ class Link:
         self._closing = False
         self._writer = Writer(self.shown, self._client)
         self._reopening: asyncio.Task[None] | None = None
-        self._checked: set[str] = set()
+        self._lines: dict[str, bytes] = {}
+        """How a message on a subject begins on the wire, of those that were checked."""
         self._denied: dict[str, bool] = {}
         self._reason = "not opened"
         self._turn = 0
@@ -303,16 +304,23 @@ class Link:
 
     def publish(self, subject: str, payload: bytes) -> None:
         """For the floors above: checked. Goes out within a turn of the loop."""
-        if subject not in self._checked:
-            check_subject(subject)
-            if len(self._checked) >= _CHECKED_LIMIT:
-                self._checked.clear()
-            self._checked.add(subject)
+        line = self._lines.get(subject) or self._line(subject)
         # As `send`, which is one call more for every message.
-        if len(payload) > self.max_payload:
-            raise PayloadTooLarge(len(payload), self.max_payload)
-        if not self._writer.publish(subject, payload):
+        size = len(payload)
+        if size > self.max_payload:
+            raise PayloadTooLarge(size, self.max_payload)
+        writer = self._writer
+        if writer.gathers:
+            writer.gather(line, payload, size)
+        else:
             self.send(subject, payload)
+
+    def _line(self, subject: str) -> bytes:
+        check_subject(subject)
+        if len(self._lines) >= _CHECKED_LIMIT:
+            self._lines.clear()
+        line = self._lines[subject] = begun(subject)
+        return line
 
     def send(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None

@@ -17,6 +17,12 @@ is copied on the way stays near the processor."""
 
 _END = b"\r\n"
 
+
+def begun(subject: str) -> bytes:
+    """How a message on `subject` begins on the wire, up to its size."""
+    return f"PUB {subject} ".encode()
+
+
 Outgoing = tuple[str, bytes, str, dict[str, str] | None]
 
 
@@ -30,7 +36,7 @@ class Writer:
         self._straight: Callable[[bytes], None] | None = None
         self._sent = 0
         self._many = False
-        self._gathers = False
+        self.gathers = False
         self._crowd: list[bytes] = []
         self._size = 0
         self._late: deque[Outgoing] = deque()
@@ -41,14 +47,14 @@ class Writer:
         self._client = client
         self._straight = socket_writer(client)
 
-    # `_gathers`: something went straight in this turn, and nothing by the library since. The connection
+    # `gathers`: something went straight in this turn, and nothing by the library since. The connection
     # stands, as what is cut forgets.
 
     def forget(self) -> None:
         """The connection is cut: nothing of what waits is to be sent on the next one."""
         self._late.clear()
         self._crowd.clear()
-        self._gathers = False
+        self.gathers = False
 
     async def close(self) -> None:
         self._disperse()
@@ -56,29 +62,29 @@ class Writer:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def publish(self, subject: str, payload: bytes) -> bool:
-        """As `send`, for all but the first message of a turn. Whether that was done."""
-        if not self._gathers:
-            return False
+    def gather(self, line: bytes, payload: bytes, size: int) -> None:
+        """Send a payload of `size` bytes with what this turn `gathers`, if it does. `line` is how a
+        message on its subject has `begun`."""
         self._sent += 1
-        self._crowd.extend((f"PUB {subject} {len(payload)}\r\n".encode(), payload, _END))
-        self._size += len(payload)
+        self._crowd.extend((line, b"%d\r\n" % size, payload, _END))
+        self._size += size
         if self._size >= CHUNK:
             self._let_go()
-        return True
 
     def send(
         self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
     ) -> None:
         """Hand a message over; never waits. What fails is lost, as with a cut connection."""
-        if not reply and headers is None and self.publish(subject, payload):
+        plain = not reply and headers is None
+        if plain and self.gathers:
+            self.gather(begun(subject), payload, len(payload))
             return
         if self._task is not None:
             self._late.append((subject, payload, reply, headers))
             return
         try:
-            if not reply and headers is None and self._goes_straight():
-                self._write(f"PUB {subject} {len(payload)}\r\n".encode(), payload)
+            if plain and self._goes_straight():
+                self._write(begun(subject), payload, b"%d\r\n" % len(payload))
                 return
             self._disperse()
             rest = run_now(self._client.publish(subject, payload, reply, headers))
@@ -96,7 +102,7 @@ class Writer:
         if self._task is None and self._goes_straight():
             size = len(head)
             line = f"HPUB {subject} {reply} {size} {size + len(payload)}\r\n".encode()
-            self._write(line + head, payload)
+            self._write(line, payload, head)
         else:
             self.send(subject, payload, reply, headers)
 
@@ -105,21 +111,18 @@ class Writer:
         client = self._client
         return self._straight is not None and not client.pending_data_size and client.is_connected
 
-    def _write(self, line: bytes, payload: bytes) -> None:
+    def _write(self, line: bytes, payload: bytes, rest: bytes) -> None:
         """What is said in one turn of the loop goes at its end, in one call of the system, unless it is
         much. But where the last turn in which something was said had a single message, the first
-        goes at once."""
+        goes at once. `rest` is what stands between `line` and the payload."""
         self._sent += 1
-        self._gathers = True
+        self.gathers = True
         if self._sent == 1:
             self._loop.call_soon(self._turned)
             if not self._many and self._straight is not None:
-                self._straight(b"".join((line, payload, _END)))
+                self._straight(b"".join((line, rest, payload, _END)))
                 return
-        self._gather(line, payload)
-
-    def _gather(self, line: bytes, payload: bytes) -> None:
-        self._crowd.extend((line, payload, _END))
+        self._crowd.extend((line, rest, payload, _END))
         self._size += len(payload)
         if self._size >= CHUNK:
             self._let_go()
@@ -132,7 +135,7 @@ class Writer:
             self._straight(b"".join(crowd))
 
     def _disperse(self) -> None:
-        self._gathers = False
+        self.gathers = False
         self._let_go()
 
     def _turned(self) -> None:
