@@ -108,6 +108,17 @@ class Frame(msgspec.Struct, tag=VERSION, array_like=True, frozen=True, forbid_un
     control: Control | None = None
 
 
+class _Said(msgspec.Struct, tag=VERSION, array_like=True, gc=False):
+    """A frame of messages and nothing else, on its way out."""
+
+    fingerprint: bytes
+    messages: list[Message]
+    incarnation: int
+    ack: None = None
+    abort: None = None
+    control: None = None
+
+
 SIZE_LIMIT = 8 << 20
 """In bytes. The server's own limit (1 MiB unless configured) is usually smaller."""
 
@@ -132,14 +143,9 @@ def encode(frame: Frame) -> bytes:
 
 @lru_cache(maxsize=1024)
 def framer(fingerprint: bytes, incarnation: int = 0) -> Callable[[list[Message]], bytes]:
-    """What makes a frame of messages and nothing else, as `encode` does: around the messages all
-    such frames of a protocol are alike."""
-    empty = encode(Frame(fingerprint, incarnation=incarnation))
-    at = (
-        4 + FINGERPRINT_SIZE
-    )  # where the array of messages is: behind two that say how long, and a version
-    head, tail, pack = empty[:at], empty[at + 1 :], _encoder.encode
-    return lambda messages: b"".join((head, pack(messages), tail))
+    """What makes a frame of messages and nothing else, as `encode` does, of a list as it is."""
+    write = _encoder.encode
+    return lambda messages: write(_Said(fingerprint, messages, incarnation))
 
 
 def is_reflected(data: bytes) -> bool:
