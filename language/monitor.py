@@ -53,7 +53,8 @@ class Monitor:
         self.name = self.role if index is None else f"{self.role}[{index}]"
         self._states = table.states
         self._registers: dict[int, int] = {}
-        self.state = self._settle(table.initial, self._registers)
+        self.state: State
+        self.enter(table.initial)
 
     def copy(self) -> Monitor:
         """Another one that stands where this one stands."""
@@ -68,25 +69,31 @@ class Monitor:
 
     def advance(self, step: Step) -> None:
         """Take `step`, which must leave the present state."""
-        self.state = step.target
-        if self.state.counter is not None:
-            self.count()
+        self.enter(step.target)
 
-    def count(self) -> None:
-        """Pass the counters at the present state, where a step has just led."""
-        self.state = self._settle(self.state, self._registers)
-
-    def _settle(self, state: State, registers: dict[int, int]) -> State:
-        """Pass the counters at `state`, and count in `registers`."""
-        while (counter := state.counter) is not None:
+    def enter(self, state: State) -> None:
+        """Stand at `state`, where a step has just led, or where its counters lead on to."""
+        counter = state.counter
+        while counter is not None:
+            registers, loop = self._registers, counter.loop
             if counter.enters:
                 assert isinstance(counter.count, int), "project the protocol with bindings"
-                registers[counter.loop] = counter.count
-            left = registers[counter.loop]
+                registers[loop] = counter.count
+            left = registers[loop]
             if left > 0:
-                registers[counter.loop] = left - 1
-            state = self._states[counter.body if left > 0 else counter.exit]
-        return state
+                registers[loop] = left - 1
+                state = self._states[counter.body]
+            else:
+                state = self._states[counter.exit]
+            counter = state.counter
+        self.state = state
+
+    def _settle(self, state: State, registers: dict[int, int]) -> State:
+        """Where one would stand that counts in `registers` and enters `state`."""
+        scout = copy(self)
+        scout._registers = registers
+        scout.enter(state)
+        return scout.state
 
     # --- what is allowed ---------------------------------------------------------------
 

@@ -133,9 +133,7 @@ class Endpoint:
                 outlet = self._outlets[move.number]
                 if outlet is not None and outlet.room > 0 and not self._seat.chosen:
                     outlet.put(label, move.encode(values, fields), move.branches)
-                    monitor.state = target = move.target
-                    if target.counter is not None:
-                        monitor.count()
+                    monitor.enter(move.target)
                     self._tally.sent += 1
                     return
             elif self._spreads is not None:
@@ -250,9 +248,7 @@ class Endpoint:
                                 value = audience.payload(move, message)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
-                        monitor.state = target = move.target
-                        if target.counter is not None:
-                            monitor.count()
+                        monitor.enter(move.target)
                         self._tally.received += 1
                         return value
                 payload = (await self._listener.offer(label, None)).payload
