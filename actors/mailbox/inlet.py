@@ -20,7 +20,7 @@ WINDOW = 1024
 QUARTER = WINDOW // 4
 
 BYTES = 16 << 20
-"""How many bytes of a lane may be on their way or unread. Passed by at most one message."""
+"""How many bytes of a lane may be on their way or unread. Passed by at most a frame and a message."""
 
 MUCH = BYTES // 16
 """Bytes read after which the sender is told, however few messages they were."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from itertools import takewhile
 
 from ...broker.errors import PayloadTooLarge
-from ...broker.frame import MESSAGES_LIMIT, Message, Parts
+from ...broker.frame import Message, Parts
 from .credit import Credit
 from .inlet import BYTES, WINDOW
 from .turn import Soon
@@ -19,13 +19,14 @@ from .turn import Soon
 FRAME_BYTES = 64 * 1024
 """A frame is closed when it reaches about this; larger payloads travel alone."""
 
-ENVELOPE = 32
-"""What a message takes in a frame besides its payload, about."""
+ENVELOPE = 64
+"""What a message takes in a frame besides its payload, at most, but for long labels. It also keeps a
+frame to fewer messages than it may have."""
 
 
 Sent = tuple[int, int, bytes, int]
 """A frame that is out: its number among the sender's frames, the number of its last message, the
-frame, the bytes of its payloads."""
+frame, how many bytes it has."""
 
 
 class Outlet:
@@ -98,7 +99,7 @@ class Outlet:
         """
         size = len(payload)
         batch = self.batch
-        if batch is None or self.size + size > self._full or len(batch) >= MESSAGES_LIMIT:
+        if batch is None or self.size + size > self._full:
             if size > self._limit:
                 raise PayloadTooLarge(size, self._limit)
             if batch is not None:
@@ -108,9 +109,6 @@ class Outlet:
         self.next = number + 1
         self.room -= 1
         self.size += size + ENVELOPE
-        self._flying += size
-        if self._flying > BYTES:
-            self.room = 0
         batch.append(Message(number, label, payload, branches, parts))
 
     # --- credit ------------------------------------------------------------------------
@@ -142,6 +140,9 @@ class Outlet:
     def departed(self, sent: Sent) -> None:
         """A frame is out."""
         self._unread.append(sent)
+        self._flying += sent[3]
+        if self._flying > BYTES:
+            self.room = 0
 
     @property
     def unacknowledged(self) -> list[Sent]:
@@ -209,18 +210,16 @@ class Outbox:
 
     def flush(self) -> None:
         """Publish the frames of this turn, if there are any left."""
-        if not self._frames:
+        frames = self._frames
+        if not frames:
             return
-        frames, self._frames = self._frames, []
+        self._frames = []
         self._kinds.clear()
         for outlet, batch in frames:
             outlet.batch = None
-            self._order += 1
+            self._order = order = self._order + 1
             data = self._encode(batch)
-            last = batch[-1]
-            lone = len(batch) == 1
-            size = len(last.payload) if lone else sum([len(said.payload) for said in batch])
-            outlet.departed((self._order, last.sequence, data, size))
+            outlet.departed((order, batch[-1].sequence, data, len(data)))
             self._publish(outlet.subject, data)
 
     def send_again(self) -> None:
