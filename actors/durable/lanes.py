@@ -181,7 +181,7 @@ class DurableMailbox(Mailbox):
         self.feeding = False
         """Whether what is accepted comes from the log, which has no bounds of its own."""
 
-    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, *, lossy: bool) -> None:
+    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, lossy: bool) -> None:
         """Take what came on `lane`; whatever was seen before is dropped. Never raises for gaps.
 
         Raises `ProtocolViolation` for a label that this sender never says.
@@ -239,7 +239,9 @@ class DurableMailbox(Mailbox):
         inlet = lane.inlet
         if message.label not in self.part.labels[inlet.role]:
             raise self._violation(inlet, message.label, *sorted(self.part.labels[inlet.role]))
-        inlet.queue.append((lane, message))
+        inlet.late.append((lane, message))
+        if not inlet.queue:
+            inlet.turn()
 
     @property
     def is_waited_for(self) -> bool:

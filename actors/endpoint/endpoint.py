@@ -234,13 +234,12 @@ class Endpoint:
                 inlet = self._inlets[move.number]
                 if inlet is not None:
                     step = move.step
-                    queue = inlet.queue
-                    while not queue:
+                    while not inlet.queue:
                         await self._mailbox.arrival()
-                    head = queue[inlet.at]
-                    if head is not None and head[1].label == label and monitor.state is step.source:
-                        audience = head[0].audience
-                        message = inlet.take()
+                    lane, message = inlet.queue[-1]
+                    if message.label == label and monitor.state is step.source:
+                        audience = lane.audience
+                        inlet.take()
                         try:
                             if audience is None:
                                 value = move.decode(message.payload)

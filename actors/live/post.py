@@ -89,7 +89,7 @@ class Post:
                 for seat, lane in line.lanes:
                     if lane is None:
                         raise self._unheard(line, seat, frame.messages[0].label)
-                    seat.mailbox.accept(lane, frame.messages, len(data), lossy=self.recovering)
+                    seat.mailbox.accept(lane, frame.messages, len(data), self.recovering)
             if frame.ack is not None or frame.control is not None or frame.abort is not None:
                 self._sort(line, frame)
         except Reflected as reflected:

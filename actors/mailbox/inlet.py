@@ -75,8 +75,9 @@ class Inlet:
 
     __slots__ = (
         "alone",
-        "at",
         "index",
+        "labels",
+        "late",
         "lingers",
         "mailbox",
         "name",
@@ -87,15 +88,20 @@ class Inlet:
         "weight",
     )
 
-    def __init__(self, role: str, index: int, name: str, mailbox: Mailbox) -> None:
+    def __init__(
+        self, role: str, index: int, name: str, mailbox: Mailbox, labels: set[str]
+    ) -> None:
         self.role = role
         self.index = index
         self.name = name
         self.mailbox = mailbox
-        self.queue: list[Entry | None] = []
-        """What has come. The first `at` have been read; there is something unread unless it is empty.
+        self.labels = labels
+        """What it may say."""
+        self.queue: list[Entry] = []
+        """What is to be read next, the oldest last; there is something unread unless it is empty.
         (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""
-        self.at = 0
+        self.late: list[Entry] = []
+        """What has come while there was something in the queue, in order. Who adds to it sees to the `turn`."""
         self.lingers = False
         self.alone = Lane(self)
         self.to_all: Lane | None = None
@@ -118,40 +124,35 @@ class Inlet:
     @property
     def unread(self) -> int:
         """How many messages wait to be read."""
-        return len(self.queue) - self.at
+        return len(self.queue) + len(self.late)
 
     @property
     def head(self) -> Message:
         """The oldest message; there must be one."""
-        entry = self.queue[self.at]
-        assert entry is not None, "read already"
-        return entry[1]
+        return self.queue[-1][1]
+
+    def turn(self) -> None:
+        """Let what came late be read: there is nothing else any more."""
+        self.late.reverse()
+        self.queue, self.late = self.late, self.queue
 
     def forget(self) -> None:
         """Have nothing to be read any more."""
         self.queue.clear()
-        self.at = 0
+        self.late.clear()
 
     def is_overweight(self) -> bool:
         """Weigh what is unread anew, which is done when `weight` has passed `HEAVY`: whether it
         is out of bounds."""
-        self.weight = sum(len(entry[1].payload) for entry in self.queue if entry is not None)
+        self.weight = sum(len(said.payload) for _, said in (*self.queue, *self.late))
         return self.weight > HEAVY
 
     def take(self) -> Message:
         """The oldest message, which counts as read."""
-        queue, at = self.queue, self.at
-        entry = queue[at]
-        assert entry is not None, "read already"
-        queue[at] = None
-        self.at = at = at + 1
-        if at == len(queue):
-            queue.clear()
-            self.at = 0
-        elif at == WINDOW:
-            del queue[:at]
-            self.at = 0
-        lane, message = entry
+        queue = self.queue
+        lane, message = queue.pop()
+        if not queue and self.late:
+            self.turn()
         # As `Lane.has_read`, without the call: this is done for every message.
         number = lane.read = message.sequence
         lane.bytes = unsaid = lane.bytes + len(message.payload)

@@ -54,43 +54,57 @@ class Mailbox:
         found = self.inlets.get((role, index))
         if found is None and self.part.hears(role, index, self.index):
             name = self.part.instance_name(role, index)
-            found = Inlet(role, index, name, self)
+            found = Inlet(role, index, name, self, self.part.labels[role])
             self.inlets[role, index] = found
         return found
 
-    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, *, lossy: bool) -> None:
+    def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, lossy: bool) -> None:
         """Take what came on `lane` in a frame of `size` bytes. Numbers seen before are dropped; `lossy` says that gaps
         are to be expected (they will be filled), else one raises `ProtocolViolation`."""
         inlet = lane.inlet
-        queue = inlet.queue
-        labels = self.part.labels[inlet.role]
-        if lossy and messages and messages[0].sequence <= lane.last:
+        labels = inlet.labels
+        expected = lane.last + 1
+        if lossy and messages and messages[0].sequence < expected:
             # It sends again: our acknowledgement may have been lost too.
             lane.tell_again()
-        last = lane.last
+        # One message that is read next needs no turning.
+        new = inlet.late if inlet.queue or len(messages) > 1 else inlet.queue
+        wrong: ProtocolViolation | None = None
         for message in messages:
             number = message.sequence
-            if number != last + 1:
-                if number <= last or lossy:
+            if number != expected:
+                if number < expected or lossy:
                     continue
-                raise self._violation(inlet, f"message {number}", f"message {last + 1}")
-            lane.last = last = number
+                wrong = self._violation(inlet, f"message {number}", f"message {expected}")
+                break
+            lane.last = number
+            expected += 1
             if message.parts is not None and not self._concerned(lane, message):
                 continue
             if message.label not in labels:
-                raise self._violation(inlet, message.label, *sorted(labels))
-            queue.append((lane, message))
-        unread = len(queue) - inlet.at
+                wrong = self._violation(inlet, message.label, *sorted(labels))
+                break
+            new.append((lane, message))
+        if inlet.late and not inlet.queue:
+            inlet.turn()
+        if wrong is not None:
+            raise wrong
         inlet.weight += size
+        if len(inlet.queue) > HIGH or inlet.late or inlet.weight > HEAVY:
+            self._weigh(inlet)
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.pop(0)
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def _weigh(self, inlet: Inlet) -> None:
+        """Look at how much of `inlet` lies unread."""
+        unread = inlet.unread
         if unread > FULL or (inlet.weight > HEAVY and inlet.is_overweight()):
             raise self._violation(inlet, f"{unread} unread messages", "credit to be kept")
         if unread > HIGH and not inlet.lingers:
             self._look_again(inlet)
-        if self._waiters:
-            waiters, self._waiters = self._waiters, []
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(None)
 
     def _look_again(self, inlet: Inlet) -> None:
         """Say that `inlet` is nearly full if it still is in a while: a burst is nothing to speak of."""
@@ -117,7 +131,7 @@ class Mailbox:
         start, stop = parts.start, parts.stop
         if start is None or stop is None or start <= self.index < stop:
             return True
-        if not lane.inlet.queue:
+        if not lane.inlet.unread:
             lane.has_read(message)
         return False
 

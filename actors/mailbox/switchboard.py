@@ -144,8 +144,11 @@ class Trunk:
     def _sort(self, subject: str, data: bytes) -> None:
         """What the shared subscription delivers."""
         ears = self._known.get(subject) or self._find(subject)
-        for ear in tuple(ears) if len(ears) > 1 else ears:
-            ear.deliver(subject, data)
+        if len(ears) == 1:
+            ears[0].deliver(subject, data)
+        else:
+            for ear in tuple(ears):
+                ear.deliver(subject, data)
         self._heard += 1
         if self._heard >= SAMPLE:
             self._look()

@@ -53,7 +53,7 @@ class Wire:
 
     def _carry(self, _: str, data: bytes) -> None:
         if next(self._fate, True):
-            self.mailbox.accept(self.inlet.alone, decode(data).messages, len(data), lossy=True)
+            self.mailbox.accept(self.inlet.alone, decode(data).messages, len(data), True)
 
     def _acknowledge(self, _role: str, _index: int, lane: Lane) -> None:
         if next(self._fate, True):

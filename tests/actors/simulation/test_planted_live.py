@@ -120,10 +120,12 @@ def never_back(machine: Any) -> Any:
 def keeps_duplicates(patch: Patch) -> None:
     from pavane.actors.mailbox.mailbox import Mailbox
 
-    def accept(self: Any, lane: Any, messages: Any, size: int, *, lossy: bool) -> None:
+    def accept(self: Any, lane: Any, messages: Any, size: int, lossy: bool) -> None:
         for message in messages:
             lane.last = max(lane.last, message.sequence)
-            lane.inlet.queue.append((lane, message))
+            lane.inlet.late.append((lane, message))
+            if not lane.inlet.queue:
+                lane.inlet.turn()
         self.wake()
 
     patch.setattr(Mailbox, "accept", accept)
@@ -134,10 +136,10 @@ def passes_over_gaps(patch: Patch) -> None:
 
     right = Mailbox.accept
 
-    def accept(self: Any, lane: Any, messages: Any, size: int, *, lossy: bool) -> None:
+    def accept(self: Any, lane: Any, messages: Any, size: int, lossy: bool) -> None:
         if messages[0].sequence > lane.last + 1:
             lane.last = messages[0].sequence - 1
-        right(self, lane, messages, size, lossy=lossy)
+        right(self, lane, messages, size, lossy)
 
     patch.setattr(Mailbox, "accept", accept)
 
@@ -184,11 +186,11 @@ def reads_the_newest(patch: Patch) -> None:
 
     def take(self: Any) -> Any:
         if self.unread > 1:
-            self.queue[self.at :] = reversed(self.queue[self.at :])
+            self.queue, self.late = [*self.queue[::-1], *self.late], []
         return right(self)
 
     patch.setattr(Inlet, "take", take)
-    patch.setattr(Inlet, "head", property(lambda self: self.queue[-1][1]))
+    patch.setattr(Inlet, "head", property(lambda self: (*self.queue[::-1], *self.late)[-1][1]))
 
 
 def forgets_lives(patch: Patch) -> None:
