@@ -170,6 +170,18 @@ async def test_bytes_that_no_server_says_raise_nothing_and_end(seed: int) -> Non
     assert sum(map(len, heard)) + sum(map(len, passed)) <= len(said)
 
 
+async def test_who_is_dropped_hears_no_more_and_others_still_do() -> None:
+    """On subjects where it has heard something before, too."""
+    ours = Ours()
+    other = list[bytes]()
+    ours.ears.delivers[b"4"] = lambda _subject, data: other.append(data)
+    for data in (b"x", b"y"):
+        ours.intake.data_received(b"MSG a 1 1\r\n%b\r\nMSG a 4 1\r\n%b\r\n" % (data, data))
+        ours.ears.drop(b"1")
+    assert ours.heard == [("a", "", b"", b"x"), ("1 a", "", b"", b"y")]
+    assert other == [b"x", b"y"]
+
+
 async def test_a_subscriber_that_raises_is_heard_of_and_the_next_message_comes() -> None:
     told: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, about: told.append(about["message"]))
