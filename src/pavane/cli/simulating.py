@@ -122,7 +122,7 @@ def _config(order: Order, protocol: Choreography) -> SimulationConfig:
 def _allowing(order: Order, config: SimulationConfig, protocol: Choreography) -> SimulationConfig:
     """With the limits of the command line; whom nobody limits may learn plenty, as in `run`."""
     projection = protocol.bind(**order.bindings).project()
-    refuse_unknown_roles("--budget", order.budgets, projection)
+    refuse_unknown_roles("--budget", order.budgets, protocol.roles)
     refuse_unknown_observers(order.leakage, projection)
     leakage = {**dict.fromkeys(sorted(observers(projection)), PLENTY), **(config.leakage or {})}
     if order.budgets:
