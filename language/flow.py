@@ -178,8 +178,8 @@ class Flow:
         if statement.receiver is not None:
             receiver = statement.receiver.resolved(scope.roles)
             return self._comm(statement, sender, receiver, scope, after)
-        for other in reversed(scope.arguments()):
-            if other.role != sender.role:
+        for name, other in reversed([*scope.roles.items()]):
+            if name != statement.sender.role:
                 after = self._comm(statement, sender, other, scope, after, broadcast=True)
         return after
 

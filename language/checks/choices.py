@@ -121,7 +121,9 @@ def _parallel(report: Report, unfolding: Unfolding, scope: Scope, parallel: Para
 def _receivers(send: First, scope: Scope) -> list[str]:
     if send.receiver is not None:
         return [send.receiver.role]
-    return [name for name in scope.roles if name != send.sender.role]
+    # One instance says it to others of its family where these are roles of a sub-protocol.
+    own = send.sender.role
+    return [name for name, role in scope.roles.items() if name != own or role.is_family]
 
 
 def _shared(

@@ -273,7 +273,7 @@ class Variant:
 
     def _set(self) -> Lines:
         return [
-            f"{BODY}def set(self, **values: Unpack[{self._set_of}]) -> None:",
+            f"{BODY}def set(self, /, **values: Unpack[{self._set_of}]) -> None:",
             f'{DEEP}"""Give values to the names that guards use; the state stays."""',
             f"{DEEP}self._set(values)",
         ]

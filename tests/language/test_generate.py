@@ -154,6 +154,12 @@ def test_a25_each_state_is_a_class_whose_methods_are_its_actions() -> None:
     }
 
 
+def test_a_value_that_guards_use_may_have_any_name() -> None:
+    text = text_of("""protocol P { roles: A, B;
+      choice A { yes when (self > 3) { A -> B: Yes } no { A -> B: No } } }""")
+    assert "def set(self, /, **values: Unpack[AValues])" in text
+
+
 def test_a_loop_without_an_end_never_ends() -> None:
     text = text_of("protocol P { roles: A, B; loop { A -> B: Tick; B -> A: Tock; } }")
     assert "-> tuple[Any, A]:" in text

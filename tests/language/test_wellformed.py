@@ -141,3 +141,11 @@ def test_diagnostics_come_in_the_order_of_the_source() -> None:
     found = errors("A -> A: M;\n A -> C: M;\n B -> B: M;\n A -> B: N;", "A, B, D")
     places = [(d.span.line, d.span.column) for d in found]
     assert places == sorted(places) and len(found) == 4
+
+
+def test_a19_a_broadcast_between_instances_of_one_family_shares_its_channel() -> None:
+    lanes = "call Tell(W[0], W[1], A) | W[0] -> W[1]: Note"
+    text = f"""protocol P {{ roles: A, W[3]; protocol Tell(X, Y, Z) {{ X ->* : M }}
+        parallel {{ {lanes} }} A -> W[*]: End }}"""
+    (protocol,) = parse(text).protocols
+    assert [d.code for d in check(protocol)] == ["PV142"]
