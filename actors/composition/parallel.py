@@ -48,7 +48,8 @@ class Parallel(Playable[ParallelOutcome]):
 
     def _check(self) -> None:
         count = len(self.members)
-        if self.quorum is not None and (self.partial or not 1 <= self.quorum <= count):
+        fits = isinstance(self.quorum, int) and 1 <= self.quorum <= count
+        if self.quorum is not None and (self.partial or not fits):
             problem = "is partial, too" if self.partial else f"asks for {self.quorum} of {count}"
             raise InvalidComposition(
                 "a Parallel with a quorum",

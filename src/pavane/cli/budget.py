@@ -127,8 +127,9 @@ def verify(
     allow_remote: AllowRemote = False,
     json: Json = False,
 ) -> None:
-    """Check every receipt in the journal, and that no budget has charged less than its receipts
-    say. Exits with 3 otherwise.
+    """Check every receipt in the journal, and that budgets have charged what these say.
+
+    Exits with 3 where one is not what it was, or a budget has charged less.
 
     [dim]Example:[/dim]
       pavane budget verify admin.choreo --store .store

@@ -311,8 +311,9 @@ def export(
     trust: TrustKeys = None,
     allow_remote: AllowRemote = False,
 ) -> None:
-    """Write the journal to a file: as JSON lines, which can be verified, replayed and merged
-    like a store, or as a table.
+    """Write the journal to a file: as JSON lines, or as a table.
+
+    JSON lines can be verified, replayed and merged like a store.
 
     [dim]Examples:[/dim]
       pavane journal export --store .store -o audit.jsonl

@@ -235,6 +235,7 @@ async def test_a44_rounds_meet_at_the_end_of_each(runtime: pavane.Runtime) -> No
     [
         ({"quorum": 0}, "asks for 0 of 2"),
         ({"quorum": 3}, "asks for 3 of 2"),
+        ({"quorum": 1.5}, "asks for 1.5 of 2"),
         ({"quorum": 1, "partial": True}, "is partial, too"),
         ({"timeout": 0}, "has 0 seconds"),
         ({"timeout": float("nan")}, "has nan seconds"),
