@@ -220,7 +220,9 @@ class Unit:
             stage.finish(seat)
             self.tallies[seat.index] = _tallied(seat, packed(value, seat.name))
         except PavaneError as error:
-            self.fail(error, seat.name)
+            # One of another session, which its own code has waited for, is as any other of its own.
+            ours = getattr(error, "session", self.place.session) == self.place.session
+            self.fail(error, seat.name) if ours else self._failed(seat, error)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():

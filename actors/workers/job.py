@@ -25,6 +25,8 @@ from ..durable.errors import (
     Unreadable,
 )
 from ..durable.fencing import Taker, is_held, item_of, lost
+from ..durable.handle import is_over
+from ..durable.history import read
 from ..durable.names import stream
 from ..durable.records import Taken, unpack_word
 from ..durable.unit import Unit
@@ -84,6 +86,7 @@ class Job:
         self._kept = tools.keeper.keep(item)
         self._leaving = asyncio.Event()
         self._displaced: int | None = None
+        self._disputes = 0
         self._delay = 0.0
         self._moved = (0, time.monotonic())
         self._unit: Unit | None = None
@@ -156,45 +159,62 @@ class Job:
     async def _play(self) -> None:
         """Again and again, until it is at its end, or somebody else's."""
         supervisor = Supervisor(self.part.restart, time.monotonic)
-        disputes = 0
         while self._kept.held:
             error = await self._once()
             if self._displaced is not None:
                 return await self._yield(self._displaced)
             if self._leaving.is_set() and not (self._unit and self._unit.is_done):
                 return await self._hand_over()
-            match error:
-                case NoSuchSession():
-                    # It was over, and its log is purged.
-                    return await self._finish()
-                case None | PeerFailed() | SessionFailed() | SessionCancelled():
-                    return await self._finish()
-                case Overtaken():
-                    return await self._hand_over()
-                case Fenced():
-                    return await self._yield(await self._other())
-                case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
-                    return await self._bury(error, self._item.attempt)
-                case JournalBroken() | HoldTaken():
-                    # Perhaps a worker that was stopped in the middle of taking the unit, before us,
-                    # went on with it: what it had of the unit, it loses when we take it again.
-                    if not (self._kept.held and await self._is_ours()):
-                        return await self._yield(await self._other())
-                    disputes += 1
-                    if disputes > DISPUTES:
-                        return await self._bury(error, self._item.attempt)
-                    delay: float | None = _PAUSE
-                case BrokerError() if _is_outside(error):
-                    delay = _PAUSE
-                case _:
-                    delay = supervisor.after(error)
+            if error is None:
+                return await self._finish()
+            delay = await self._after(error, supervisor)
             if delay is None:
-                return await self._fail(error)
+                return
             self._log.warning("%s is played again in %.1f s: %s", self._said, delay, _told(error))
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._leaving.wait()
         self._log.info("%s is left to others: it was not kept in time", self._said)
+
+    async def _after(self, error: PavaneError, supervisor: Supervisor) -> float | None:
+        """The seconds until it is to be played again, or None: here it is at its end."""
+        match error:
+            case NoSuchSession():
+                # It was over, and its log is purged.
+                await self._finish()
+            case PeerFailed() | SessionFailed() | SessionCancelled():
+                if not await self._is_over():
+                    # Heard as it was published, and not stored: then it never happened.
+                    return _PAUSE
+                await self._finish()
+            case Overtaken():
+                await self._hand_over()
+            case Fenced():
+                await self._yield(await self._other())
+            case Departure() | Unfit() | UnknownVersion() | LogDamaged() | Unreadable():
+                await self._bury(error, self._item.attempt)
+            case JournalBroken() | HoldTaken():
+                return await self._dispute(error)
+            case BrokerError() if _is_outside(error):
+                return _PAUSE
+            case _:
+                delay = supervisor.after(error)
+                if delay is None:
+                    await self._fail(error)
+                return delay
+        return None
+
+    async def _dispute(self, error: PavaneError) -> float | None:
+        """Perhaps a worker that was stopped in the middle of taking the unit, before us, went on with
+        it: what it had of the unit, it loses when we take it again."""
+        if not (self._kept.held and await self._is_ours()):
+            await self._yield(await self._other())
+            return None
+        self._disputes += 1
+        if self._disputes > DISPUTES:
+            await self._bury(error, self._item.attempt)
+            return None
+        return _PAUSE
 
     async def _once(self) -> PavaneError | None:
         """Play the unit from its log; what ended it before its end."""
@@ -265,6 +285,12 @@ class Job:
         self._log.error("%s has failed: %s", self._said, _told(error))
         await self._unit.give_up(error)
         await self._finish()
+
+    async def _is_over(self) -> bool:
+        """Whether the log says that the session has ended."""
+        place = self._assignment.place
+        found = await read(self._tools.runtime.broker, place, place.words)
+        return found.purged is not None or is_over(found)
 
     async def _is_ours(self) -> bool:
         """Whether no other worker has taken the unit since this one did."""

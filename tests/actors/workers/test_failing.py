@@ -7,8 +7,12 @@ import asyncio
 import pytest
 
 import pavane
+from pavane.actors.durable.audit import audit
+from pavane.actors.durable.records import Cancelled, pack
 from pavane.actors.workers.dead import letters, revive
 from pavane.actors.workers.overview import summaries
+from pavane.broker.errors import WrongSequence
+from pavane.effects.journal.history.reading import History
 
 from .conftest import Crew
 
@@ -93,3 +97,21 @@ async def test_what_kills_its_workers_is_set_aside_until_it_is_retried(
     await handle.cancel("enough")
     with pytest.raises(pavane.SessionAborted):
         await handle.wait(10)
+
+
+async def test_an_end_that_was_heard_and_not_stored_ends_nothing(
+    crew: Crew, starter: pavane.Runtime
+) -> None:
+    """Whoever listens hears what is published, also where the stream refuses it: it is full, or
+    who says so is fenced."""
+    crew.start("only")
+    given = {**TEN, "pause": 0.2}
+    handle = await starter.start(crew.load("Talk"), bindings=TEN, input=given, patience=30)
+    await crew.until(starter, lambda found: sum(w.running for w in found) == 2)
+    place, word = handle.place, pack(Cancelled("never stored"))
+    with pytest.raises(WrongSequence):
+        await starter.broker.append(
+            place.stream, place.operator, word, message_id="x", expected=10**6
+        )
+    assert len((await handle.wait(30))["Asker"]) == 10
+    assert (await audit(starter.broker, place, History(starter.broker))).faults == []

@@ -11,6 +11,7 @@ from pavane import Endpoint
 from pavane.actors.workers import job, relief
 
 TEXT = '#[namespace = "%s"] protocol Down { roles: A, B; A -> B: Dig(int); B -> A: Found(int) }'
+PARENT = '#[namespace = "%s"] protocol Parent { roles: Up, Down; Up -> Down: Told }'
 
 
 def down(space: str, *, durable: bool = False, workers: bool = False) -> pavane.Choreography:
@@ -91,5 +92,38 @@ async def test_a_role_starts_a_session_and_does_not_wait_for_it(
         await (await runtime.start(alone, session="s", patience=10)).result()
         assert started == ["s-x"]
         assert (await (await runtime.start(chosen, session="s-x", input=0)).result())["A"] == 0
+        worker.drain(0)
+        await working
+
+
+async def test_a_parent_fails_of_a_child_that_its_own_code_has_waited_for(
+    runtime: pavane.Runtime, broker_url: str, unique: str
+) -> None:
+    """What the child's handle raises is no word on the parent's session, however alike."""
+    child, parent = down(unique), pavane.load(PARENT % unique)
+
+    @child.role("B")
+    async def b(me: Endpoint) -> None:
+        raise ValueError("there is nothing")
+
+    @parent.role("Up")
+    async def up(me: Endpoint) -> None:
+        handle = await runtime.start(child, input=1, patience=10)
+        with pytest.raises(pavane.PeerFailed):
+            await handle.result()
+        await (await runtime.start(child, input=1)).result()
+        await me.send("Told")
+
+    @parent.role("Down")
+    async def hear(me: Endpoint) -> None:
+        await me.receive("Told")
+
+    async with pavane.open(broker_url) as playing, asyncio.timeout(30):
+        worker = pavane.Worker(playing)
+        worker.serve(child)
+        worker.serve(parent)
+        working = asyncio.create_task(worker.run())
+        with pytest.raises(pavane.PeerFailed, match="Up raised PeerFailed"):
+            await (await runtime.start(parent, patience=10)).result()
         worker.drain(0)
         await working
