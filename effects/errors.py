@@ -6,7 +6,7 @@ PavaneError
     ├── CapabilityDenied, TokenRefused, InvalidName            authority
     ├── BudgetExhausted, UnknownBudget, ReceiptRefused         flow budgets
     ├── LeakageExhausted, UnknownLeakage                       leakage budgets
-    ├── EffectDenied                                           a handler's own refusal
+    ├── EffectDenied, HandlerFailed                            a handler's own refusal, or failure
     └── JournalBroken                                          the journal
 """
 
@@ -75,6 +75,21 @@ class EffectDenied(EffectError):
         )
         self.effect = effect
         self.instance = instance
+        self.reason = reason
+
+
+class HandlerFailed(EffectError):
+    """A handler raised, or yielded what is no command: the message is not sent. `effect` is the name
+    of its type."""
+
+    code = "PV405"
+
+    def __init__(self, effect: str, reason: str) -> None:
+        super().__init__(
+            f"the handler of {effect} failed: {reason}",
+            hint=f"mend the handler that is registered for {effect}; the role that sends is not at fault",
+        )
+        self.effect = effect
         self.reason = reason
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..broker import subjects
+from ..language.machine import Peer
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,19 @@ class Identity:
     def peer(self, role: str, index: int | None) -> Identity:
         """Another instance in the same session."""
         return Identity(self.namespace, self.protocol, self.session, role, index)
+
+
+def receivers(sender: Identity, peer: Peer, copies: int) -> list[Identity]:
+    """The instances that `peer` means to `sender`, all bounds being integers; `copies` of them."""
+    if peer.start is None and not peer.is_collective:
+        return [sender.peer(peer.role, None)]
+    start = peer.start if isinstance(peer.start, int) else 0
+    if peer.relative:
+        return [sender.peer(peer.role, (sender.index or 0) + start)]
+    if not peer.is_collective:
+        return [sender.peer(peer.role, start)]
+    stop = peer.stop if isinstance(peer.stop, int) else start + copies
+    return [sender.peer(peer.role, index) for index in range(start, stop)]
 
 
 @dataclass(frozen=True, slots=True)

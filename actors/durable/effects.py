@@ -231,7 +231,7 @@ class OnceOnly(Pipeline):
 
     async def leave(self, context: SendContext) -> None:
         """Forget what is known of an instance, and write nothing more for it."""
-        await self.driver.leave(context.identity)
+        await self.driver.leave(context)
 
 
 def _shown(guards: Iterable[str], token: bytes, sender: Identity) -> tuple[str, int, bytes]:

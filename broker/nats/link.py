@@ -17,7 +17,6 @@ from typing import Any
 from ..contract import Deliver, Lost
 from ..errors import Forbidden, NotConnected, PayloadTooLarge, ServerUnreachable
 from ..options import ConnectOptions
-from ..subjects import check_subject
 from . import address as addresses
 from .dialling import ended, shut
 from .inbox import Inbox, NoAnswer
@@ -36,7 +35,7 @@ from .library import (
     wire_of,
 )
 from .tls import context
-from .writer import Writer, begun
+from .writer import Lines, Writer
 
 log = logging.getLogger("pavane.broker")
 
@@ -46,7 +45,6 @@ RECONNECT_WAIT = 0.1
 _FENCE_TIMEOUT = 10.0
 _AGAIN = 0.02
 _PATIENCE = 10.0
-_CHECKED_LIMIT = 65_536
 _DENIED = re.compile(
     r'permissions violation for (subscription to|publish to) "([^"]+)"', re.IGNORECASE
 )
@@ -90,8 +88,7 @@ class Link:
         self._closing = False
         self._writer = Writer(self.shown, self._client)
         self._reopening: asyncio.Task[None] | None = None
-        self._lines: dict[str, bytes] = {}
-        """How a message on a subject begins on the wire, of those that were checked."""
+        self._lines = Lines()
         self._denied: dict[str, bool] = {}
         self._reason = "not opened"
         self._turn = 0
@@ -304,7 +301,7 @@ class Link:
 
     def publish(self, subject: str, payload: bytes) -> None:
         """For the floors above: checked. Goes out within a turn of the loop."""
-        line = self._lines.get(subject) or self._line(subject)
+        line = self._lines[subject]
         # As `send`, which is one call more for every message.
         size = len(payload)
         if size > self.max_payload:
@@ -314,13 +311,6 @@ class Link:
             writer.gather(line, payload, size)
         else:
             self.send(subject, payload)
-
-    def _line(self, subject: str) -> bytes:
-        check_subject(subject)
-        if len(self._lines) >= _CHECKED_LIMIT:
-            self._lines.clear()
-        line = self._lines[subject] = begun(subject)
-        return line
 
     def send(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None

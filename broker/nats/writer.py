@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from ..subjects import check_subject
 from .library import LibraryClient, run_now, socket_writer
 
 log = logging.getLogger("pavane.broker")
@@ -21,6 +22,20 @@ _END = b"\r\n"
 def begun(subject: str) -> bytes:
     """How a message on `subject` begins on the wire, up to its size."""
     return f"PUB {subject} ".encode()
+
+
+class Lines(dict[str, bytes]):
+    """How messages begin, by their subjects, which are checked when they are first asked for."""
+
+    LIMIT = 65_536
+
+    def __missing__(self, subject: str) -> bytes:
+        """Raises `InvalidSubject`."""
+        check_subject(subject)
+        if len(self) >= self.LIMIT:
+            self.clear()
+        line = self[subject] = begun(subject)
+        return line
 
 
 Outgoing = tuple[str, bytes, str, dict[str, str] | None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from ..errors import JournalBroken
 from ..flow.budget import Budgets
 from ..identity import Identity, SendContext
 from ..journal.journal import Journal
@@ -28,6 +29,8 @@ class Accounts:
 
     async def _open(self, identity: Identity, where: str, turn: int) -> tuple[str, str]:
         issued, void = await self._journal.receipts(identity)
+        if self._opened.get(identity) is not asyncio.current_task():
+            raise JournalBroken(identity.instance, "its account was given up meanwhile")
         mine = [r for r in issued if (r.context, r.peer) == (where, identity.role)]
         epoch = max((r.epoch for r in mine), default=0)
         used = sum(r.cost for r in mine if r.epoch == epoch and r.hash not in void)

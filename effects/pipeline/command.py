@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...language.machine import Action
+from ..errors import EffectError, HandlerFailed
 from ..identity import SendContext
 
 
@@ -74,3 +75,18 @@ Command = RequireCapability | Charge | Leak | Record | Merge | Deny
 
 Handler = Callable[[Any, Snapshot], Iterator[Command]]
 """`handle(effect, snapshot)` yields commands, in the order they are executed."""
+
+
+def decided(effect: object, handler: Handler, snapshot: Snapshot) -> Iterator[Command]:
+    """What `handler` yields. Raises `HandlerFailed` where it raises what is no refusal,
+    and for what is no command."""
+    name = type(effect).__name__
+    try:
+        for command in handler(effect, snapshot):
+            if not isinstance(command, Command):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise HandlerFailed(name, f"it yielded {command!r}, which is no command")
+            yield command
+    except EffectError:
+        raise
+    except Exception as error:
+        raise HandlerFailed(name, f"{type(error).__name__}: {error}") from error

@@ -94,12 +94,12 @@ class Driver(Protocol):
         `still` raises where it is another's to play by now: nothing is written then."""
         ...
 
-    async def leave(self, identity: Identity) -> None:
-        """Another process writes for the instance: forget it, and write nothing."""
+    async def leave(self, context: SendContext) -> None:
+        """Another play writes for the instance: forget it, and write nothing."""
         ...
 
-    async def finish(self, identity: Identity) -> None:
-        """Nothing more comes of this instance."""
+    async def finish(self, context: SendContext) -> None:
+        """Nothing more comes of this play of the instance."""
         ...
 
     async def close(self) -> None: ...

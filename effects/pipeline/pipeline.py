@@ -23,7 +23,7 @@ from ...language.machine import Action
 from ..errors import EffectError
 from ..identity import Identity, SendContext
 from .audit import Audit
-from .command import Handler, Snapshot
+from .command import Handler, Snapshot, decided
 from .driver import Driver, Transaction
 from .effect import STAGES, Effect, StageName
 from .passed import Passed
@@ -165,7 +165,7 @@ class Pipeline:
     ) -> list[str]:
         details: list[str] = []
         for effect, handler in steps:
-            for command in handler(effect, snapshot):
+            for command in decided(effect, handler, snapshot):
                 details.append(await transaction.execute(effect, command))
         return details
 
@@ -234,7 +234,7 @@ class Pipeline:
     async def finish(self, context: SendContext) -> None:
         """End an instance: its withdrawals are done and its journal has a signed head."""
         await self._settle()
-        await self.driver.finish(context.identity)
+        await self.driver.finish(context)
 
     async def close(self) -> None:
         await self._settle()

@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Sequence
 
 from ...broker.errors import WrongSequence
-from ...language.machine import Action, Peer
+from ...language.machine import Action
 from ..capability.revocation import Revocations
 from ..capability.verifier import Verifier
 from ..errors import EffectDenied, UnknownBudget, UnknownLeakage
 from ..flow.budget import Budgets, Charged
 from ..flow.receipt import Receipt, ReceiptChain
-from ..identity import Identity, SendContext
+from ..identity import Identity, SendContext, receivers
 from ..journal.entry import Draft, Entry
 from ..journal.journal import Journal
 from ..journal.writer import Writer
@@ -24,6 +24,7 @@ from .driver import Still, always
 from .effect import Effect
 from .plan import Plan, Simple
 from .series import Series
+from .turns import Turns
 
 
 class BrokerDriver:
@@ -47,6 +48,7 @@ class BrokerDriver:
         """How many messages the journal of an instance has, withdrawn ones too."""
         self._epochs: dict[str, int] = {}
         self._taken: dict[Identity, SendContext] = {}
+        self.turns = Turns()
         self.accounts = Accounts(budgets, journal)
         self._settling = Settling(budgets.settle)
 
@@ -56,21 +58,24 @@ class BrokerDriver:
     async def ahead(
         self, snapshot: Snapshot, simple: Simple
     ) -> tuple[BrokerTransaction, asyncio.Future[None]] | None:
-        found = self._begun(snapshot.context.identity, simple)
+        found = self._begun(snapshot.context, simple)
         if found is None:
             return None
         writer, chain = found
         charges = await paid(self, snapshot, simple)
-        if charges is None or writer.is_broken:
+        if charges is None or writer.is_broken or not self.turns.counts(snapshot.context):
             return None
         transaction = BrokerTransaction(self, snapshot)
         stored = transaction.put(charges, simple.facts, writer, chain)
         self._settling.settle(charges, stored)
         return transaction, stored
 
-    def _begun(self, identity: Identity, simple: Simple) -> tuple[Writer, ReceiptChain] | None:
+    def _begun(self, context: SendContext, simple: Simple) -> tuple[Writer, ReceiptChain] | None:
         """The journal and the receipts of an instance, where they have begun, and its account, if it
         needs one."""
+        identity = context.identity
+        if not self.turns.counts(context):
+            return None
         writer, chain = self.journal.opened(identity), self._receipts.get(identity)
         if writer is None or writer.is_broken or chain is None:
             return None
@@ -80,7 +85,7 @@ class BrokerDriver:
 
     def series(self, context: SendContext, plan: Plan, simple: Simple) -> Series | None:
         identity = context.identity
-        found = self._begun(identity, simple)
+        found = self._begun(context, simple)
         if found is None:
             return None
         lease = None
@@ -139,6 +144,7 @@ class BrokerDriver:
         self, context: SendContext, worker: str, still: Still = always
     ) -> tuple[Entry, ...]:
         identity = context.identity
+        self.turns.begin(context)
         self._receipts.pop(identity, None)
         self.accounts.forget(identity)
         if context.turn == 1 and not (await self.journal.writer(identity)).count:
@@ -159,21 +165,37 @@ class BrokerDriver:
 
     async def merge(self, context: SendContext, action: Action, peer: Identity) -> None:
         drafts = [await self.merged(action, peer)]
-        await self.journal.add(context.identity, [d for d in drafts if d.count])
+        writer = await self.writer(context)
+        await writer.add([d for d in drafts if d.count])
+
+    async def writer(self, context: SendContext) -> Writer:
+        """Of the journal of an instance. Raises `JournalBroken`, for a play that does not count any more
+        too: the writer may be that of a later one."""
+        self.turns.check(context)
+        writer = await self.journal.writer(context.identity)
+        self.turns.check(context)
+        return writer
 
     async def merged(self, action: Action, peer: Identity) -> Draft:
         """The entry that joins the journal of `peer` as far as it is stored now."""
         count, last = await self.journal.end_of(peer)
         return Draft("merge", "", action.step, action.label, peer.instance, proof=last, count=count)
 
-    async def leave(self, identity: Identity) -> None:
+    async def leave(self, context: SendContext) -> None:
+        identity, counts = context.identity, self.turns.counts(context)
+        self.turns.end(context, given_up=True)
+        if not counts:
+            return
         self._receipts.pop(identity, None)
         self.accounts.forget(identity)
         self._taken.pop(identity, None)
         self.sends.pop(identity, None)
         await self.journal.leave(identity)
 
-    async def finish(self, identity: Identity) -> None:
+    async def finish(self, context: SendContext) -> None:
+        identity = context.identity
+        if not self.turns.counts(context):
+            return
         self.sends.pop(identity, None)
         taken = self._taken.pop(identity, None)
         if taken is not None:
@@ -185,6 +207,7 @@ class BrokerDriver:
             # A charge is open until it is stored, and keeps what is drawn ahead with it.
             await writer.settled()
         await self.accounts.close(identity)
+        self.turns.end(context, given_up=False)
         await self.journal.finish(identity)
 
     async def close(self) -> None:
@@ -241,16 +264,19 @@ class BrokerTransaction:
     async def _charge(self, amount: int) -> str:
         if not amount:
             return "0"
+        self._driver.turns.check(self._snapshot.context)
         context, role = self._snapshot.context.budget_context, self._identity.role
         account = ""
         if self._snapshot.context.durable:
             account = await self._driver.accounts.of(self._snapshot.context)
+            self._driver.turns.check(self._snapshot.context)
         charged = await self._driver.budgets.charge(context, role, amount, account=account)
         self._flow.append(charged)
         self._driver.in_epoch(charged)
         return f"{amount} ({charged.level.spent} of {charged.level.limit})"
 
     async def _leak(self, observer: str, amount: int) -> str:
+        self._driver.turns.check(self._snapshot.context)
         context = self._snapshot.context.budget_context
         key = ""
         if self._snapshot.context.durable:
@@ -265,8 +291,7 @@ class BrokerTransaction:
     async def _merge(self) -> str:
         """Take what the receivers have in their journals; their number is the copies'."""
         peer = self._snapshot.action.peer
-        for index in _indices(peer, self._identity.index, self._snapshot.copies):
-            identity = self._identity.peer(peer.role, index)
+        for identity in receivers(self._identity, peer, self._snapshot.copies):
             draft = await self._driver.merged(self._snapshot.action, identity)
             if draft.count:
                 self._merges.append(draft)
@@ -275,8 +300,8 @@ class BrokerTransaction:
     async def commit(self) -> None:
         # Receipt and entries take their places in their chains without an await between
         # them, so that a receipt is issued if and only if a `sent` entry carries it.
-        writer = await self._driver.journal.writer(self._identity)
         chain = await self._driver.receipts(self._identity)
+        writer = await self._driver.writer(self._snapshot.context)
         self._issue(chain)
         drafts = [*self._merges, *self._drafts()]
         try:
@@ -343,7 +368,7 @@ class BrokerTransaction:
             await self._take_back(sent, reason)
             return
         if sent is not None:
-            writer = await self._driver.journal.writer(self._identity)
+            writer = await self._driver.writer(self._snapshot.context)
             await writer.retract(sent, reason)
         undoing = [budgets.give_back(charged) for charged in [*self._flow, *self._leaks]]
         flow = () if self.entries else tuple(self._flow)
@@ -360,25 +385,13 @@ class BrokerTransaction:
         so it is told first, and nothing is given back where it does not take that any more."""
         budgets = self._driver.budgets
         flow, leaks = self._flow, self._leaks
+        self._driver.turns.check(self._snapshot.context)
         for charged in flow:
             await budgets.reopen(charged)
-        writer = await self._driver.journal.writer(self._identity)
+        writer = await self._driver.writer(self._snapshot.context)
         await writer.retract(sent, reason)
         self._flow, self._leaks = [], []
         for charged in (*flow, *leaks):
             await budgets.give_back(charged)
         for charged in flow:
             budgets.settle(charged)
-
-
-def _indices(peer: Peer, own: int | None, copies: int) -> list[int | None]:
-    """The instances that `peer` means, all bounds being integers."""
-    if peer.start is None and not peer.is_collective:
-        return [None]
-    start = peer.start if isinstance(peer.start, int) else 0
-    if peer.relative:
-        return [(own or 0) + start]
-    if not peer.is_collective:
-        return [start]
-    stop = peer.stop if isinstance(peer.stop, int) else start + copies
-    return list(range(start, stop))

@@ -49,8 +49,8 @@ HOMES = {
     "effects.identity": "Identity",
     "effects.journal.entry": "Entry",
     "effects.errors": (
-        "BudgetExhausted CapabilityDenied DuplicateEffect EffectDenied EffectError InvalidEffect "
-        "JournalBroken LeakageExhausted ReceiptRefused TokenRefused UnknownBudget UnknownLeakage "
+        "BudgetExhausted CapabilityDenied DuplicateEffect EffectDenied EffectError HandlerFailed "
+        "InvalidEffect JournalBroken LeakageExhausted ReceiptRefused TokenRefused UnknownBudget UnknownLeakage "
         "UnregisteredEffect"
     ),
     "effects.journal.findings": "Findings",

@@ -2,17 +2,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import pytest
 
-from pavane.effects.errors import DuplicateEffect, InvalidEffect, UnregisteredEffect
+from pavane.effects.errors import (
+    DuplicateEffect,
+    HandlerFailed,
+    InvalidEffect,
+    UnregisteredEffect,
+)
 from pavane.effects.pipeline.command import Command, Record, Snapshot
 from pavane.effects.pipeline.effect import CapabilityGuardEffect, StageName
 from pavane.effects.pipeline.handlers import guard, standard_registry
 from pavane.effects.pipeline.plan import plan_of
 from pavane.effects.pipeline.registry import ExtensionRegistry
 from pavane.language.machine import Action
+
+if TYPE_CHECKING:
+    from .conftest import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +109,26 @@ def test_keys_are_the_annotation_keys_of_extensions() -> None:
 def test_a_step_without_annotations_has_an_empty_plan(action: Callable[..., Action]) -> None:
     assert not plan_of(standard_registry(), "Admin", action())
     assert plan_of(standard_registry(), "Admin", action(flow_cost=0))
+
+
+def raising(effect: AuditTag, snapshot: Snapshot) -> Iterator[Command]:
+    if effect.tag:
+        raise KeyError("hours")
+    yield cast("Command", "open")
+
+
+async def test_a34_a_handler_that_fails_is_named_and_nothing_is_sent(
+    make_desk: Callable[[ExtensionRegistry], Desk], action: Callable[..., Action]
+) -> None:
+    registry = standard_registry()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    registry.register(AuditTag, raising)
+    desk = make_desk(registry)
+    await desk.fund()
+    with pytest.raises(HandlerFailed, match="the handler of AuditTag failed: KeyError: 'hours'"):
+        await desk.pipeline.before_send(desk.context(), action(flow_cost=10, audit_tag="x"))
+    with pytest.raises(HandlerFailed, match="it yielded 'open', which is no command") as caught:
+        await desk.pipeline.before_send(desk.context(), action(flow_cost=10, audit_tag=""))
+    assert caught.value.effect == "AuditTag"
+    assert (await desk.spent(), await desk.facts()) == (0, [])
+    await desk.pipeline.close()

@@ -242,7 +242,7 @@ class StaleWorkers(RuleBasedStateMachine):
     def leave(self, number: int) -> None:
         worker = self.one(number)
         worker.has_left = True
-        self.do(worker.driver.leave(worker.context.identity))
+        self.do(worker.driver.leave(worker.context))
 
     @rule(number=st.integers(0, 2))
     def close(self, number: int) -> None:

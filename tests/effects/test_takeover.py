@@ -12,6 +12,8 @@ import pytest
 from pavane.broker.errors import HoldTaken
 from pavane.effects.errors import JournalBroken
 from pavane.effects.flow.budget import Budgets
+from pavane.effects.flow.receipt import ReceiptChain
+from pavane.effects.identity import Identity, SendContext
 from pavane.effects.journal.journal import Journal
 from pavane.effects.keys import Signer
 from pavane.effects.pipeline.handlers import standard_registry
@@ -111,7 +113,7 @@ async def test_an_instance_that_comes_back_to_a_process_begins_with_what_is_stor
         for _ in range(20):
             await worker.before_send(context, action(flow_cost=10))
         if turn < 5:
-            await worker.driver.leave(context.identity)
+            await worker.driver.leave(context)
     await first.finish(context)
     assert await desk.spent() == 1000
 
@@ -152,3 +154,87 @@ async def test_a_durable_instance_leaks_once_for_each_message_of_its_journal(
     await last.before_send(context, leaking)
     await last.finish(context)
     assert await leaked() == 5 * 4
+
+
+async def kinds(desk: Desk, context: SendContext) -> list[str]:
+    found = desk.journal.entries(namespace=context.identity.namespace)
+    return [entry.kind async for entry in found]
+
+
+@pytest.mark.parametrize("here", [True, False], ids=["in this process", "in another"])
+async def test_a49_a_play_that_was_given_up_takes_nothing_back_from_the_next(
+    desk: Desk, action: Callable[..., Action], here: bool
+) -> None:
+    """Its sender was cancelled when its message was in the journal already: the next play has found it
+    there, and sends it. What is kept by the name of the instance is that of the next one."""
+    await desk.fund(1000)
+    context = replace(desk.context(), durable=True, turn=1)
+    worker = worker_on(desk)
+    await worker.driver.take_over(context, "first")
+    cancelled = await worker.before_send(context, action(flow_cost=5))
+    after = replace(context, turn=2)
+    successor = worker if here else worker_on(desk)
+    if not here:
+        await worker.driver.leave(context)
+    entries = await successor.driver.take_over(after, "second")
+    assert [entry.kind for entry in entries] == ["sent", "resumed"]
+    with pytest.raises(JournalBroken, match="given up here"):
+        await cancelled.abandon("the sender was cancelled")
+    await successor.before_send(after, action(flow_cost=7))
+    await successor.finish(after)
+    assert await kinds(desk, context) == ["sent", "resumed", "sent"]
+    assert await desk.spent() == 12
+
+
+async def test_a49_a_play_that_was_given_up_sends_nothing_as_the_next_one(
+    desk: Desk, action: Callable[..., Action]
+) -> None:
+    await desk.fund(1000)
+    context = replace(desk.context(), durable=True, turn=1)
+    worker = worker_on(desk)
+    await worker.driver.take_over(context, "first")
+    await worker.before_send(context, action(flow_cost=5))
+    after = replace(context, turn=2)
+    await worker.driver.take_over(after, "first again")
+    for _ in range(3):
+        with pytest.raises(JournalBroken, match="given up here"):
+            await worker.before_send(context, action(flow_cost=5))
+        await worker.before_send(after, action(flow_cost=7))
+    # Its end is not that of the play that goes on.
+    await worker.finish(context)
+    await worker.driver.leave(context)
+    await worker.before_send(after, action(flow_cost=7))
+    await worker.finish(after)
+    assert (await kinds(desk, context)).count("sent") == 5
+    assert await desk.spent() == 5 + 4 * 7
+
+
+async def test_a49_a_send_that_is_on_its_way_when_its_play_is_given_up_is_not_the_next_ones(
+    desk: Desk, action: Callable[..., Action], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await desk.fund(1000)
+    context = replace(desk.context(), durable=True, turn=1)
+    worker = worker_on(desk)
+    driver = worker.driver
+    assert isinstance(driver, BrokerDriver)
+    await driver.take_over(context, "first")
+    held, found = asyncio.Event(), driver.receipts
+
+    async def slowly(identity: Identity) -> ReceiptChain:
+        chain = await found(identity)
+        await held.wait()
+        return chain
+
+    monkeypatch.setattr(driver, "receipts", slowly)
+    sending = asyncio.create_task(worker.before_send(context, action(flow_cost=5)))
+    await asyncio.sleep(0.05)
+    monkeypatch.setattr(driver, "receipts", found)
+    after = replace(context, turn=2)
+    await driver.take_over(after, "first again")
+    held.set()
+    with pytest.raises(JournalBroken, match="given up here"):
+        await sending
+    await worker.before_send(after, action(flow_cost=7))
+    await worker.finish(after)
+    assert (await kinds(desk, context)).count("sent") == 1
+    assert await desk.spent() == 7
