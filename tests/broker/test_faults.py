@@ -215,7 +215,8 @@ async def test_counters_stay_exact_when_answers_are_lost(
     stop = time.perf_counter() + 4
 
     async def spender(which: int) -> None:
-        while time.perf_counter() < stop:
+        # On a busy machine a connection that is cut so often may need longer for its share.
+        while time.perf_counter() < stop or min(spent) <= 10:
             await (broker, other)[which].spend(counter, 1)
             spent[which] += 1
             await asyncio.sleep(0)
@@ -226,12 +227,12 @@ async def test_counters_stay_exact_when_answers_are_lost(
             proxy.cut()
 
     cutter = asyncio.create_task(cutting())
-    await asyncio.gather(*(spender(n % 2) for n in range(8)))
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(spender(n % 2) for n in range(8)))
     cutter.cancel()
     level = await other.level(counter)
     assert level is not None
     assert level.spent == sum(spent)
-    assert min(spent) > 10
     await broker.close()
     await other.close()
 

@@ -76,7 +76,7 @@ async def test_what_dies_in_a_scaled_role_comes_back(crew: Crew, starter: pavane
 
 async def test_a_role_that_is_not_there_cannot_be_scaled(crew: Crew) -> None:
     done = await asyncio.to_thread(scaled, crew, "Nobody", 1)
-    assert done.returncode == 3
+    assert done.returncode == 2
     assert "has no role Nobody" in done.stderr
 
 
