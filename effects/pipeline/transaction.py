@@ -110,8 +110,7 @@ class BrokerDriver:
     async def admit(self, context: SendContext, plans: Sequence[Plan]) -> None:
         if self.revocations is not None:
             await self.revocations.watch(self.verifier)
-        where = context.budget_context
-        role = context.identity.role
+        where, role = context.budget_context, context.identity.role
         if any(plan.charges for plan in plans) and await self.budgets.level(where, role) is None:
             raise UnknownBudget(where, role)
         for observer in sorted({name for plan in plans for name in plan.observers}):
@@ -158,6 +157,7 @@ class BrokerDriver:
             namespace=namespace, protocol=protocol, session=session, role=role
         )
         entries = tuple([entry async for entry in found])
+        self.turns.check(context)
         self.sends[identity] = sum(entry.kind == "sent" for entry in entries)
         if len(entries) > 1 or context.turn > 1:
             self._taken[identity] = context
@@ -196,19 +196,22 @@ class BrokerDriver:
         identity = context.identity
         if not self.turns.counts(context):
             return
-        self.sends.pop(identity, None)
         taken = self._taken.pop(identity, None)
         if taken is not None:
             # Who was killed may have drawn what nobody has asked for since.
             await self.accounts.of(taken)
-        self._receipts.pop(identity, None)
         writer = self.journal.opened(identity)
         if writer is not None:
-            # A charge is open until it is stored, and keeps what is drawn ahead with it.
+            # A charge is open until stored, and keeps what is drawn ahead with it.
             await writer.settled()
-        await self.accounts.close(identity)
-        self.turns.end(context, given_up=False)
-        await self.journal.finish(identity)
+        # The next play may have begun meanwhile, also below.
+        if self.turns.counts(context):
+            self.sends.pop(identity, None)
+            self._receipts.pop(identity, None)
+            await self.accounts.close(identity)
+        if self.turns.counts(context):
+            self.turns.end(context, given_up=False)
+            await self.journal.finish(identity)
 
     async def close(self) -> None:
         try:
