@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...language.errors import PavaneError
 from ...language.machine import Action
-from ..errors import EffectError, HandlerFailed
+from ..errors import HandlerFailed
 from ..identity import SendContext
 
 
@@ -78,15 +79,15 @@ Handler = Callable[[Any, Snapshot], Iterator[Command]]
 
 
 def decided(effect: object, handler: Handler, snapshot: Snapshot) -> Iterator[Command]:
-    """What `handler` yields. Raises `HandlerFailed` where it raises what is no refusal,
-    and for what is no command."""
+    """What `handler` yields. Raises `HandlerFailed` where it raises what is no error of
+    ours, and for what is no command."""
     name = type(effect).__name__
     try:
         for command in handler(effect, snapshot):
             if not isinstance(command, Command):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise HandlerFailed(name, f"it yielded {command!r}, which is no command")
             yield command
-    except EffectError:
+    except PavaneError:
         raise
     except Exception as error:
         raise HandlerFailed(name, f"{type(error).__name__}: {error}") from error
