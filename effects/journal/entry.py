@@ -164,14 +164,15 @@ def unpack(writer: Identity, data: bytes) -> tuple[Entry, ...]:
         writer = _plain(writer)
     entries: list[Entry] = []
     for fields, last in rows:
-        _check_series(fields)
+        if fields[2] == "series":
+            _check_series(fields)
         entries.append(Entry(writer, *fields, previous, last))
         previous = last
     return tuple(entries)
 
 
 def _check_series(fields: Fields) -> None:
-    if fields[2] == "series" and not 0 < fields[10] <= SERIES_LIMIT:
+    if not 0 < fields[10] <= SERIES_LIMIT:
         raise ValueError("a series of no length, or too long")
 
 
@@ -226,8 +227,10 @@ def seen(data: bytes) -> list[Seen]:
     found: list[Seen] = []
     for raw, last in rows:
         fields = _fields.decode(raw)
-        _check_series(fields)
-        end = last_number(fields[0], fields[2], fields[3], fields[10])
+        end = fields[0]
+        if fields[2] == "series":
+            _check_series(fields)
+            end = last_number(fields[0], fields[2], fields[3], fields[10])
         genuine = digest(b"".join((previous, start, raw))) == last
         found.append(Seen(fields[0], end, fields[2], fields[10], previous, last, genuine))
         previous = last

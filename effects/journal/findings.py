@@ -166,9 +166,11 @@ class _Walk:
         except ValueError as error:
             self._fault("unreadable", subject, chain.count + 1, sequence, str(error))
             return
-        self._findings.entries += sum([entry.last - entry.number + 1 for entry in found])
+        self._findings.entries += len(found)
         self.survey.tip = found[-1].hash
         for entry in found:
+            if entry.last != entry.number:
+                self._findings.entries += entry.last - entry.number
             fault = chain.follow(entry)
             if fault is not None:
                 self._fault(fault.kind, subject, fault.number, sequence, fault.message)

@@ -23,9 +23,10 @@ def draft_of(sent: Draft, facts: Iterable[str], times: int) -> Draft:
 
 def all_of(entries: tuple[Entry, ...]) -> tuple[Entry, ...]:
     """The entries of a record, with what each `series` stands for in its place."""
-    if not any(entry.kind == "series" for entry in entries):
-        return entries
-    return tuple(chain.from_iterable(map(expanded, entries)))
+    for entry in entries:
+        if entry.kind == "series":
+            return tuple(chain.from_iterable(map(expanded, entries)))
+    return entries
 
 
 def expanded(entry: Entry) -> Iterator[Entry]:
