@@ -43,9 +43,11 @@ def check_rounds(report: Report) -> None:
                     inner = {**around, statement.variable: statement}
                 elif isinstance(statement, Send):
                     _free(report, scope, statement, around)
-                _fixed(report, statement, around)
-                _decider(report, scope, statement, around)
-                waiting += [(block_, inner) for block_ in blocks(statement)]
+                if around:
+                    _fixed(report, statement, around)
+                if not isinstance(statement, Send):
+                    _decider(report, scope, statement, around)
+                    waiting += [(block_, inner) for block_ in blocks(statement)]
 
 
 def _foreach(report: Report, scope: Scope, statement: Foreach, around: Around) -> None:
@@ -93,13 +95,12 @@ def _variable(report: Report, scope: Scope, statement: Foreach, around: Around) 
 
 def _free(report: Report, scope: Scope, send: Send, around: Around) -> None:
     """A variable that no `foreach` fixes goes through all that there are."""
-    paired = is_paired(send)
     for ref in (send.sender, send.receiver):
         selector = ref.selector if ref else None
         if ref is None or not isinstance(selector, At) or not _is_free(report, selector, around):
             continue
         index = selector.index
-        through = send.sender if paired else ref
+        through = send.sender if is_paired(send) else ref
         if _never(scope, through, {ref.role: frozenset({index.offset})}):
             sentence = f"there is no `{ref}`, whatever `{index.name}` is"
             hint = f"change what is added to `{index.name}`, or declare more instances"
