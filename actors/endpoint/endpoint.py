@@ -12,13 +12,13 @@ from ...language.monitor import Whom
 from ...language.table import Step
 from ..outcome import Tally
 from ..part import Move
-from . import calls
+from . import calls, ways
 from .deadlines import TimeLimit
 from .listener import Listener, Received, unfit
 from .seat import Seat
 from .speaker import Speaker, whom
 from .spread import Spread
-from .ways import Ways
+from .ways import SerialWays
 
 if TYPE_CHECKING:
     from ...effects.programs.program import Program
@@ -35,8 +35,8 @@ class Endpoint:
     When the session fails elsewhere, the next use raises why.
     """
 
-    __slots__ = ("_has_series", "_inlets", "_listener", "_mailbox", "_monitor", "_outlets", "_random",
-                 "_receives", "_seat", "_sends", "_speaker", "_spreads", "_tally", "_ways")  # fmt: skip
+    __slots__ = ("_inlets", "_listener", "_mailbox", "_monitor", "_outlets", "_random",
+                 "_receives", "_seat", "_sends", "_serial", "_speaker", "_spreads", "_tally")  # fmt: skip
 
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
@@ -48,16 +48,14 @@ class Endpoint:
         self._random: Random | None = None
         self._speaker = Speaker(seat)
         self._listener = Listener(seat)
-        self._ways = Ways(seat)
-        self._outlets = self._ways.outlets
-        self._inlets = self._ways.inlets
+        is_open = ways.are_open(seat)
+        self._outlets, self._inlets = ways.laid_out(seat, is_open=is_open)
+        self._serial: SerialWays | None = None
+        if is_open and seat.ahead is not None:
+            self._serial = SerialWays(seat, self._outlets, self._inlets)
         self._spreads: dict[int, Spread | None] | None = None
-        is_short = Ways.are_open(seat)
-        self._has_series = is_short and seat.ahead is not None
-        if is_short:
-            self._ways.lay_out()
-            if any(m.bare and not m.plain and m.step.sends for m in seat.part.moves):
-                self._spreads = {}
+        if is_open and any(m.bare and not m.plain and m.step.sends for m in seat.part.moves):
+            self._spreads = {}
 
     @property
     def seat(self) -> Seat:
@@ -151,8 +149,9 @@ class Endpoint:
         """Send an annotated message; where the same may follow it, what follows need only be counted."""
         label = move.step.label
         await self._send_the_long_way(label, None, values, fields)
-        if self._has_series and self._sends[self._monitor.state.number].get(label) is move:
-            self._ways.begin_series(move)
+        again = self._sends[self._monitor.state.number].get(label) is move
+        if again and self._serial is not None:
+            self._serial.begin_series(move)
 
     async def _send_the_long_way(
         self, label: str, to: Whom | None, values: tuple[Any, ...], fields: dict[str, Any]
@@ -251,8 +250,8 @@ class Endpoint:
                         self._tally.received += 1
                         return value
                 payload = (await self._listener.offer(label, None)).payload
-                if move.serial and self._has_series:
-                    self._ways.admit(move)
+                if move.serial and self._serial is not None:
+                    self._serial.admit(move)
                 return payload
         return (await self._listener.offer(label, whom(sender))).payload
 
