@@ -19,8 +19,9 @@ class Independence:
         self.detached = cache(self._detached)
 
     def _detached(self, state: int, step: Step) -> bool:
-        """Whether the step stays possible, on a channel of its own, and commutes with everything
-        that the automaton can do from `state` before it takes it."""
+        """Whether the step stays possible, on a channel of its own, commutes with everything that the
+        automaton can do from `state` before it takes it, and lets it take nothing from those it
+        waits for that it could not take without: or a reception that is not specified would be missed."""
         found = {state}
         waiting = [state]
         while waiting:
@@ -35,6 +36,9 @@ class Independence:
 
     def _commutes(self, here: dict[Step, int], step: Step) -> bool:
         after = self._edges[here[step]]
+        waits = {other.peer for other in here if other != step and not other.sends}
+        if any(new.peer in waits and new not in here for new in after if not new.sends):
+            return False
         return all(
             (other.sends, other.peer) != (step.sends, step.peer)
             and other in after

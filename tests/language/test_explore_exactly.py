@@ -6,7 +6,7 @@ from collections import deque
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn
 
@@ -150,8 +150,35 @@ def check(composed: dict[str, Automaton]) -> None:
         assert kinds <= {"starvation", "orphan message"}
 
 
+# A step that can be taken at any time, after which more can be received than before it.
+ALWAYS = {
+    "A": Automaton([{}], {0}),
+    "B": Automaton(
+        [
+            {Step(True, "C", "y"): 1, Step(False, "C", "x"): 0},
+            {Step(False, "C", "x"): 1, Step(False, "C", "y"): 0},
+        ],
+        set(),
+    ),
+    "C": Automaton([{Step(False, "B", "y"): 0, Step(True, "B", "y"): 0}], set()),
+}
+ONCE = {
+    **ALWAYS,
+    "B": Automaton(
+        [
+            {Step(True, "A", "x"): 1, Step(False, "C", "x"): 0},
+            {Step(False, "C", "x"): 1, Step(False, "C", "y"): 1},
+        ],
+        set(),
+    ),
+    "C": Automaton([{Step(True, "B", "y"): 0}], set()),
+}
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(systems())
+@example(ALWAYS)
+@example(ONCE)
 def test_reduction_loses_nothing(composed: dict[str, Automaton]) -> None:
     check(composed)
 
