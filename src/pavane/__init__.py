@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from .actors.workers.worker import Worker
     from .broker.codec import About, Codec, PayloadCipher
     from .broker.errors import BrokerError, NotConnected, PayloadTooLarge, ServerUnreachable
+    from .broker.options import ConnectOptions, Keeping
     from .broker.sim.faults import Fault
     from .effects.capability.revocation import Revocations
     from .effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
@@ -216,6 +217,7 @@ __all__ = [
     "Codec",
     "Command",
     "Compensations",
+    "ConnectOptions",
     "Deny",
     "Departure",
     "Diagnostic",
@@ -239,6 +241,7 @@ __all__ = [
     "Journal",
     "JournalBroken",
     "JournalDamaged",
+    "Keeping",
     "Key",
     "LayerChargeFailed",
     "LayerDenied",

@@ -43,6 +43,7 @@ HOMES = {
     "actors.workers.worker": "Worker",
     "broker.codec": "About Codec PayloadCipher",
     "broker.errors": "BrokerError NotConnected PayloadTooLarge ServerUnreachable",
+    "broker.options": "ConnectOptions Keeping",
     "broker.sim.faults": "Fault",
     "effects.flow.budget": "Budgets",
     "effects.capability.tokens": "Authority Key TokenLimits endorsed narrowed",
