@@ -71,7 +71,7 @@ class Server:
         arguments: tuple[str, ...] = (),
     ) -> None:
         self._fixed_port = port
-        self._kept_store = store
+        self._kept_store = store.absolute() if store is not None else None
         self._name = name
         self._cluster_port = cluster_port
         self._routes = routes

@@ -34,6 +34,20 @@ async def test_a_store_outlives_kill_and_start(tmp_path: Path) -> None:
     await server.stop()
 
 
+async def test_a_relative_store_is_below_the_folder_of_who_asked_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And not below that of its server, which is removed at the end."""
+    monkeypatch.chdir(tmp_path)
+    options = ConnectOptions(store="kept")
+    for count in (1, 2):
+        broker = await connect("embedded", options=options)
+        await broker.ensure_stream("S", ["s.>"])
+        assert await broker.append("S", "s.a", b"kept") == count
+        await broker.close()
+    assert (tmp_path / "kept" / "jetstream").is_dir()
+
+
 async def test_a_store_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no directory")
     options = ConnectOptions(store=str(tmp_path / "file" / "store"))
