@@ -186,10 +186,11 @@ def _errors(diagnostics: Collection[Diagnostic]) -> bool:
 def _by_protocol(parsed: Parsed) -> list[list[Diagnostic]]:
     """What is wrong with the text, given to the last protocol that begins before it, or the
     file's first."""
-    begins = [protocol.span.line for protocol in parsed.protocols]
+    begins = [(protocol.span.line, protocol.span.column) for protocol in parsed.protocols]
     shares: list[list[Diagnostic]] = [[] for _ in begins]
     for diagnostic in parsed.diagnostics:
-        shares[max(bisect_right(begins, diagnostic.span.line) - 1, 0)].append(diagnostic)
+        place = (diagnostic.span.line, diagnostic.span.column)
+        shares[max(bisect_right(begins, place) - 1, 0)].append(diagnostic)
     return shares
 
 

@@ -38,6 +38,7 @@ FOUND = {
     "a bound beside a number in a family that has but two": """
         protocol P { roles: A, B, V[2]; A -> V[*]: Go; A -> B: Go; V[0] -> B: No;
         V[0..k] -> A: Yes; A -> V[0]: Yes; }""",
+    "a protocol without roles, with another one on its line": "protocol P{B->A:i}protocol P{",
 }
 """What the fuzzers found, each once an exception."""
 
