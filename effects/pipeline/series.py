@@ -11,6 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from msgspec.structs import replace
+
+from ...broker.contract import Level
 from ..errors import JournalBroken
 from ..flow.budget import Charged
 from ..flow.lease import Lease
@@ -29,7 +32,7 @@ class Series:
     and `stored` are known at the end, the last done when the journal has it all.
     """
 
-    __slots__ = ("_chain", "_context", "_epoch", "_lease", "_plan", "_simple", "_writer", "charged", "closing",
+    __slots__ = ("_chain", "_context", "_lease", "_level", "_plan", "_simple", "_writer", "charged", "closing",
                  "facts", "is_open", "most", "receipt", "sent", "stored")  # fmt: skip
 
     def __init__(
@@ -56,11 +59,12 @@ class Series:
         self._writer = writer
         self._chain = chain
         self._lease = lease
-        self._epoch = 0
+        self._level: Level | None = None
         if lease is not None:
             now = asyncio.get_running_loop().time()
             self.most = lease.take_many(simple.cost, SERIES_LIMIT, now)
-            self._epoch = lease.epoch
+            # As it is now: its epoch may be over when the series ends.
+            self._level = lease.level if self.most else None
         if self.most:
             writer.before = self.close
 
@@ -76,21 +80,22 @@ class Series:
         self.is_open = False
         if self._writer.before == self.close:
             self._writer.before = None
-        if self._lease is not None and self.most:
-            self._lease.untake((self.most - self.sent) * self._simple.cost, self._epoch)
+        rest = (self.most - self.sent) * self._simple.cost
+        if self._lease is not None and self._level is not None:
+            self._lease.untake(rest, self._level.epoch)
         if self.sent:
-            self._charge()
+            self._charge(rest)
             self._put()
-        elif self._lease is not None and self.most:
+        elif self._lease is not None and self._level is not None:
             self._lease.settle()
         for closing in self.closing:
             closing(self)
 
-    def _charge(self) -> None:
-        lease, simple = self._lease, self._simple
-        if lease is None:
+    def _charge(self, rest: int) -> None:
+        lease, level = self._lease, self._level
+        if lease is None or level is None:
             return
-        cost, level = self.sent * simple.cost, lease.level
+        cost, level = self.sent * self._simple.cost, replace(level, spent=level.spent - rest)
         self.charged = Charged(lease.counter, cost, level, lease)
         context, role = self._context.budget_context, self._context.identity.role
         self.receipt = self._chain.issue(
