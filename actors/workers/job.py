@@ -8,6 +8,7 @@ import random
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 from ...broker.contract import WorkItem
 from ...broker.errors import BrokerError, Fenced, Forbidden, HoldTaken, StreamRefused
@@ -56,6 +57,10 @@ AGAIN = 1.0
 LATER = 5
 """How often these two are doubled for one that is given up again and again."""
 
+Outcome = Literal["ended", "handed over", "left"]
+"""What became of a unit here: it is over or set aside; another has it; or nobody could be told,
+and another takes it when the lease is over."""
+
 _PAUSE = 1.0
 
 _log = logging.getLogger("pavane.workers")
@@ -77,7 +82,7 @@ class Job:
 
     def __init__(self, tools: Tools, part: Part, assignment: Assignment, item: WorkItem) -> None:
         self.size = max(1, assignment.stop - assignment.start)
-        self.handed_over = False
+        self.outcome: Outcome = "left"
         self.key = (assignment.place, assignment.role, assignment.start)
         self._tools = tools
         self.part = part
@@ -247,17 +252,18 @@ class Job:
     # --- the end -------------------------------------------------------------------------
 
     async def _finish(self) -> None:
-        """It is over. Where the lease was lost, the item is another's to end."""
+        """It is over, or set aside. Where the lease was lost, the item is another's to end."""
         if self._kept.held:
             await self._item.done()
+        self.outcome = "ended"
 
     async def _hand_over(self) -> None:
-        self.handed_over = True
         if not self._kept.held:
             return
         if self._unit is not None:
             await self._unit.leave(yielding=self._delay > 0)
         await self._item.again(self._delay)
+        self.outcome = "handed over"
 
     async def _yield(self, item: int) -> None:
         """Another has the unit, and was given `item` for it. If that is ours, it is not ours to end:
@@ -266,6 +272,7 @@ class Job:
         self._log.info("%s was taken by another worker", self._said)
         if item != self._item.number:
             await self._finish()
+        self.outcome = "handed over"
 
     async def _other(self) -> int:
         """The item of whoever has taken the unit."""
@@ -313,7 +320,7 @@ class Job:
             attempts=attempts,
             worker=self._tools.worker,
         )
-        await self._item.done()
+        await self._finish()
 
     async def _is_poisoned(self) -> bool:
         """Whether workers took it too often of late: an attempt may also be one that was handed

@@ -236,8 +236,13 @@ class Worker:
         del self._jobs[job]
         if self._units.get(job.key) is job:
             del self._units[job.key]
-        self.handed_over += job.handed_over
-        self.ended += not job.handed_over
+        match job.outcome:
+            case "ended":
+                self.ended += 1
+            case "handed over":
+                self.handed_over += 1
+            case "left":
+                self.left += 1
         self._relief.wake(job)
         self._room.give(part, job.size)
         self._changed()
@@ -252,14 +257,18 @@ class Worker:
         await self._settle()
         for job in list(self._jobs):
             await job.leave()
-        if self._jobs:
-            await asyncio.wait(list(self._jobs.values()), timeout=_PARTING)
-        self.left += len(self._jobs)
+        await self._wait_for_jobs(_PARTING)
         for task in self._jobs.values():
             task.cancel()
+        await self._wait_for_jobs(_PARTING)
+        self.left += len(self._jobs)
         self._keeper.close()
         if self._beacon is not None:
             await self._beacon.close()
+
+    async def _wait_for_jobs(self, timeout: float) -> None:
+        if self._jobs:
+            await asyncio.wait(list(self._jobs.values()), timeout=timeout)
 
     async def _settle(self) -> None:
         """Give what runs its time, unless somebody is in a hurry."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 import pavane
 from pavane.actors.durable.audit import audit
 from pavane.broker.embedded import Server
@@ -39,8 +41,9 @@ async def test_a50_workers_outlive_their_server(tmp_path: Path, unique: str) -> 
         await server.stop()
 
 
+@pytest.mark.parametrize("pause", [0.0, 1.5], ids=["at once", "after its lease"])
 async def test_a_worker_that_is_drained_without_its_server_says_what_it_leaves(
-    tmp_path: Path, unique: str
+    tmp_path: Path, unique: str, pause: float
 ) -> None:
     """It can neither end its units nor hand them over; it ends all the same, and the next one goes on."""
     server = Server(store=tmp_path / "store")
@@ -55,6 +58,7 @@ async def test_a_worker_that_is_drained_without_its_server_says_what_it_leaves(
             )
             await crew.until(starter, lambda found: sum(w.running for w in found) == 2)
             await server.kill()
+            await asyncio.sleep(pause)
             assert await crew.drain("first") == 0, crew.logs()
             said = (crew.folder / "first.log").read_text()
             assert "0 handed over, 2 left, which others take when the lease is over" in said
