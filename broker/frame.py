@@ -97,7 +97,9 @@ class Control(msgspec.Struct, array_like=True, frozen=True, forbid_unknown_field
     facts: bytes = b"\xc0"
 
 
-class Frame(msgspec.Struct, tag=VERSION, array_like=True, frozen=True, forbid_unknown_fields=True):
+class Frame(
+    msgspec.Struct, tag=VERSION, array_like=True, frozen=True, forbid_unknown_fields=True, gc=False
+):
     """What one channel sends at once. `incarnation` rises with each restart of the sender."""
 
     fingerprint: _Fingerprint
@@ -165,3 +167,7 @@ def decode(data: bytes, limit: int = SIZE_LIMIT) -> Frame:
         return _decoder.decode(data)
     except REFUSALS as error:
         raise FrameError("frame", str(error)[:200]) from None
+
+
+decode_within: Callable[[bytes], Frame] = _decoder.decode
+"""As `decode`, a call less, for at most `SIZE_LIMIT` bytes. Raises any of `REFUSALS`."""

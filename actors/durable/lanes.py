@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 from ...broker.frame import Message, Parts
 from ..mailbox.inlet import WINDOW, Inlet, Lane
 from ..mailbox.mailbox import FULL, Acknowledge, Mailbox
-from ..mailbox.outlet import Outbox, Outlet, Sent
+from ..mailbox.outlet import Outbox, Outlet
 from ..mailbox.turn import Soon
 from ..part import Part
 
@@ -90,11 +90,6 @@ class DurableOutlet(Outlet):
     def _meant(self, message: Message) -> tuple[object, ...]:
         return (*_said(message)[:-1], self._plain(message.label, message.payload))
 
-    def departed(self, sent: Sent) -> None:
-        """The frame itself need not be kept: it is in the log."""
-        order, last, _, size = sent
-        super().departed((order, last, b"", size))
-
     def finish(self) -> None:
         """Raise `Departure` if the log has messages that the code did not send."""
         if self.recorded:
@@ -114,12 +109,10 @@ class DurableOutbox(Outbox):
 
     def __init__(
         self,
-        encode: Callable[[list[Message]], bytes],
-        publish: Callable[[str, bytes], None],
         turn: Soon,
         speak: Callable[[DurableOutlet, list[Message]], None],
     ) -> None:
-        super().__init__(encode, publish, turn)
+        super().__init__(turn)
         self._speak = speak
         self.closing: Callable[[], None] | None = None
 
@@ -139,6 +132,7 @@ class DurableOutbox(Outbox):
             assert isinstance(outlet, DurableOutlet), "an outbox has outlets of its own kind"
             outlet.batch = None
             self._order += 1
+            # The frame itself need not be kept: it will be in the log.
             size = sum([len(said.payload) for said in batch])
             outlet.departed((self._order, batch[-1].sequence, b"", size))
             self._speak(outlet, batch)

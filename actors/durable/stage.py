@@ -135,10 +135,10 @@ class Stage:
         self.company = Company(
             unit, self.seats, self._say_of_unit, over, self.calls.calling, self._progress
         )
-        self._frame = framer(cast.fingerprint, player.incarnation)
+        frame = framer(cast.fingerprint, player.incarnation)
         limit = switchboard.broker.max_payload
         self._stiles = Turnstiles(self._publish)
-        self.backlog = Backlog(self._frame, self._stiles.hand_over, sink.say, limit)
+        self.backlog = Backlog(frame, self._stiles.hand_over, sink.say, limit)
         self.watching = Watching(self.limits, unit.name, self.seats.values(), self.number_of)
         for index in everyone:
             self.seats[unit.role, index] = self._seat(parts[index], index)
@@ -148,9 +148,7 @@ class Stage:
         unit = self._player.assignment
         who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
         context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
-        outbox = DurableOutbox(
-            self._frame, self._stiles.hand_over, self._switchboard.turn, self.backlog.add
-        )
+        outbox = DurableOutbox(self._switchboard.turn, self.backlog.add)
         mailbox = DurableMailbox(
             part, index, self._acknowledge, outbox.flush, self._missing,
             [sender for sender, receiver in self._cast.mixed if receiver == part.role],

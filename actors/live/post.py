@@ -7,7 +7,17 @@ from typing import Protocol
 
 from ...broker import subjects
 from ...broker.errors import BadSubject, FrameError
-from ...broker.frame import Ack, Control, Frame, decode, is_reflected
+from ...broker.frame import (
+    REFUSALS,
+    SIZE_LIMIT,
+    Ack,
+    Control,
+    Frame,
+    Message,
+    decode,
+    decode_within,
+    is_reflected,
+)
 from ...language.errors import PavaneError, ProtocolViolation
 from ..endpoint.seat import Seat
 from ..errors import aborted
@@ -26,15 +36,17 @@ class Reflected(Exception):
 
 
 class Line:
-    """One subject: who speaks on it, and the lanes of those here who listen."""
+    """One subject: who speaks on it, and the lanes of those here who listen. `only` is that of the one
+    who does, if it is one."""
 
-    __slots__ = ("index", "lanes", "name", "role")
+    __slots__ = ("index", "lanes", "name", "only", "role")
 
     def __init__(self, role: str, index: int, name: str, lanes: list[tuple[Seat, Lane | None]]):
         self.role = role
         self.index = index
         self.name = name
         self.lanes = lanes
+        self.only = lanes[0][1] if len(lanes) == 1 else None
 
 
 class Desk(Protocol):
@@ -69,33 +81,48 @@ class Post:
         """What the subscriptions call; never raises."""
         if self.closed:
             return
-        line = self._lines.get(subject)
+        line = self._lines.get(subject) or self._new_line(subject)
         if line is None:
-            try:
-                line = self._line(subjects.parse(subject))
-                if len(self._lines) < LINES:
-                    self._lines[subject] = line
-            except (BadSubject, LookupError) as error:
-                self._desk.refused(subject, str(error))
-                return
+            return
+        size = len(data)
         try:
             try:
-                frame = decode(data)
-            except FrameError as error:
+                frame = decode_within(data) if size <= SIZE_LIMIT else decode(data)
+            except (FrameError, *REFUSALS) as error:
                 raise self._garbage(line, data, error) from error
             if frame.fingerprint != self._fingerprint:
                 raise self._foreign(line, frame)
-            if frame.messages:
-                for seat, lane in line.lanes:
-                    if lane is None:
-                        raise self._unheard(line, seat, frame.messages[0].label)
-                    seat.mailbox.accept(lane, frame.messages, len(data), self.recovering)
+            messages = frame.messages
+            if messages:
+                lane = line.only
+                if lane is not None:
+                    lane.inlet.mailbox.accept(lane, messages, size, self.recovering)
+                else:
+                    self._spread(line, messages, size)
             if frame.ack is not None or frame.control is not None or frame.abort is not None:
                 self._sort(line, frame)
         except Reflected as reflected:
             self._desk.refused(subject, str(reflected))
         except PavaneError as error:
             self._desk.fail(error, line.name)
+
+    def _spread(self, line: Line, messages: tuple[Message, ...], size: int) -> None:
+        """Give `messages` to all that listen to `line`."""
+        for seat, lane in line.lanes:
+            if lane is None:
+                raise self._unheard(line, seat, messages[0].label)
+            seat.mailbox.accept(lane, messages, size, self.recovering)
+
+    def _new_line(self, subject: str) -> Line | None:
+        """Who speaks on `subject`, to be remembered; None for what concerns nobody here."""
+        try:
+            line = self._line(subjects.parse(subject))
+        except (BadSubject, LookupError) as error:
+            self._desk.refused(subject, str(error))
+            return None
+        if len(self._lines) < LINES:
+            self._lines[subject] = line
+        return line
 
     def _line(self, route: subjects.Route) -> Line:
         """Raises LookupError for what no one here hears, or no one could say."""
@@ -125,11 +152,12 @@ class Post:
         name = any_seat.part.instance_name(*sender)
         return Line(*sender, name, [(seat, inlet.alone if inlet is not None else None)])
 
-    def _garbage(self, line: Line, data: bytes, error: FrameError) -> Exception:
+    def _garbage(self, line: Line, data: bytes, error: Exception) -> Exception:
         if is_reflected(data):
             return Reflected()
+        why = error.reason if isinstance(error, FrameError) else str(error)[:200]
         return ProtocolViolation(
-            f"{line.name} sent bytes that are no frame: {error.message}",
+            f"{line.name} sent bytes that are no frame: {why}",
             role=line.name,
             got="garbage",
             hint=f"{line.name} does not speak Pavane's wire format; this session is over",

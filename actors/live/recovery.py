@@ -15,6 +15,7 @@ from ...broker.contract import Broker
 from ...broker.errors import BrokerError
 from ..cast import Cast
 from ..endpoint.seat import Seat
+from .outbox import LiveOutbox
 
 PATIENCE = 10.0
 """Seconds that a session waits for its broker to be back."""
@@ -74,6 +75,7 @@ class Recovery:
 
     def _send_again(self) -> None:
         for seat in self._seats():
+            assert isinstance(seat.outbox, LiveOutbox), "the outboxes of a live session"
             seat.outbox.send_again()
             seat.mailbox.acknowledge_all()
 

@@ -39,13 +39,14 @@ from ..log import record, told
 from ..mailbox.audience import how_far
 from ..mailbox.inlet import Lane
 from ..mailbox.mailbox import Mailbox
-from ..mailbox.outlet import Outbox, Outlet
+from ..mailbox.outlet import Outlet
 from ..mailbox.switchboard import Ear, Switchboard, silence
 from ..outcome import Outcome
 from ..part import Part
 from ..playing import Implementation, play
 from ..programs.admission import fitting
 from .ensemble import play_together
+from .outbox import LiveOutbox
 from .post import Post
 from .presence import Presence
 from .recovery import Recovery
@@ -125,7 +126,7 @@ class Session:
         self._recovery: Recovery | None = None
         self._grace: asyncio.TimerHandle | None = None
         # One bound method each for all instances.
-        self._lanes = (framer(cast.fingerprint), self._publish, switchboard.turn)
+        self._lanes = (framer(cast.fingerprint), self._broker.publish, switchboard.turn, self.lost)
         self._acknowledge = self._say_how_far
         for role in implementations:
             for part in cast.parts[role]:
@@ -138,7 +139,7 @@ class Session:
         family = index if part.is_family else None
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
         context = SendContext(who, self._tokens(who))
-        outbox = Outbox(*self._lanes)
+        outbox = LiveOutbox(*self._lanes)
         mailbox = Mailbox(part, index, self._acknowledge, outbox.flush)
         mailbox.slow = self.limits.mailbox
         return Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)

@@ -64,11 +64,26 @@ class Mailbox:
         inlet = lane.inlet
         labels = inlet.labels
         expected = lane.last + 1
-        if lossy and messages and messages[0].sequence < expected:
+        message = messages[0]
+        if (
+            len(messages) == 1
+            and message.sequence == expected
+            and not inlet.queue
+            and message.parts is None
+            and message.label in labels
+        ):
+            # One by one, as in a dialogue: what follows, without the questions that are answered.
+            lane.last = expected
+            inlet.queue.append((lane, message))
+            inlet.weight += size
+            if inlet.weight > HEAVY:
+                self._weigh(inlet)
+            if self._waiters:
+                self.wake()
+            return
+        if lossy and message.sequence < expected:
             # It sends again: our acknowledgement may have been lost too.
             lane.tell_again()
-        # One message that is read next needs no turning.
-        new = inlet.late if inlet.queue or len(messages) > 1 else inlet.queue
         wrong: ProtocolViolation | None = None
         for message in messages:
             number = message.sequence
@@ -84,7 +99,7 @@ class Mailbox:
             if message.label not in labels:
                 wrong = self._violation(inlet, message.label, *sorted(labels))
                 break
-            new.append((lane, message))
+            inlet.late.append((lane, message))
         if inlet.late and not inlet.queue:
             inlet.turn()
         if wrong is not None:
@@ -92,11 +107,8 @@ class Mailbox:
         inlet.weight += size
         if len(inlet.queue) > HIGH or inlet.late or inlet.weight > HEAVY:
             self._weigh(inlet)
-        waiters = self._waiters
-        while waiters:
-            waiter = waiters.pop(0)
-            if not waiter.done():
-                waiter.set_result(None)
+        if self._waiters:
+            self.wake()
 
     def _weigh(self, inlet: Inlet) -> None:
         """Look at how much of `inlet` lies unread."""

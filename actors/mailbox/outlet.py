@@ -1,4 +1,4 @@
-"""The sending end of a channel, and the outbox that sends what a tick of the loop has gathered.
+"""The sending end of a channel, and the outbox with what a tick of the loop has gathered.
 
 All messages that one channel sends in one turn of the event loop leave in one frame. A lone
 message waits for nothing but the end of the turn.
@@ -7,7 +7,8 @@ message waits for nothing but the end of the turn.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from itertools import takewhile
 
 from ...broker.errors import PayloadTooLarge
@@ -33,20 +34,20 @@ class Outlet:
     """One lane to one instance, or to a whole family when `index` is None.
 
     `room` is how many messages may still be sent before the receivers answer; the session's
-    failure sets it to 0, so that a sender on the quick path stops and looks.
+    failure sets it to 0, so that a sender on the quick path stops and looks. `unread` are the frames
+    that some listener has not read, of `flying` bytes in all.
     """
 
     __slots__ = (
         "_credit",
         "_everywhere",
-        "_flying",
         "_full",
         "_limit",
         "_lowest",
         "_only",
-        "_unread",
         "_waiters",
         "batch",
+        "flying",
         "index",
         "next",
         "outbox",
@@ -54,6 +55,7 @@ class Outlet:
         "room",
         "size",
         "subject",
+        "unread",
     )
 
     def __init__(
@@ -78,8 +80,8 @@ class Outlet:
         self._full = min(FRAME_BYTES, limit // 2)
         self._lowest = granted
         self._everywhere = 0
-        self._flying = 0
-        self._unread: list[Sent] = []
+        self.flying = 0
+        self.unread: list[Sent] = []
         heard_by = list(listeners)
         lone = len(heard_by) == 1 and len(heard_by[0]) == 1
         self._only = heard_by[0].start if lone else None
@@ -130,24 +132,24 @@ class Outlet:
     def _reckon(self) -> None:
         """Forget the frames that all the listeners have read, and see how much room there is."""
         read = self._lowest - WINDOW
-        done = list(takewhile(lambda sent: sent[1] <= read, self._unread))
-        del self._unread[: len(done)]
-        self._flying -= sum([sent[3] for sent in done])
-        self.room = self._lowest - (self.next - 1) if self._flying <= BYTES else 0
+        done = list(takewhile(lambda sent: sent[1] <= read, self.unread))
+        del self.unread[: len(done)]
+        self.flying -= sum([sent[3] for sent in done])
+        self.room = self._lowest - (self.next - 1) if self.flying <= BYTES else 0
         if self.room > 0:
             self.wake()
 
     def departed(self, sent: Sent) -> None:
         """A frame is out."""
-        self._unread.append(sent)
-        self._flying += sent[3]
-        if self._flying > BYTES:
+        self.unread.append(sent)
+        self.flying += sent[3]
+        if self.flying > BYTES:
             self.room = 0
 
     @property
     def unacknowledged(self) -> list[Sent]:
         """The frames that some listener may not have received."""
-        return [sent for sent in self._unread if sent[1] > self._everywhere]
+        return [sent for sent in self.unread if sent[1] > self._everywhere]
 
     def wake(self) -> None:
         waiters, self._waiters = self._waiters, []
@@ -162,23 +164,16 @@ class Outlet:
         await waiter
 
 
-class Outbox:
+class Outbox(ABC):
     """The frames of one instance's outlets in the order in which they were begun.
 
     Messages to an instance and to its whole family must not overtake each other, so a
     message on the one kind of lane closes the open frames of the other.
     """
 
-    __slots__ = ("_encode", "_frames", "_kinds", "_order", "_publish", "_turn", "outlets")
+    __slots__ = ("_frames", "_kinds", "_order", "_turn", "outlets")
 
-    def __init__(
-        self,
-        encode: Callable[[list[Message]], bytes],
-        publish: Callable[[str, bytes], None],
-        turn: Soon,
-    ) -> None:
-        self._encode = encode
-        self._publish = publish
+    def __init__(self, turn: Soon) -> None:
         self._turn = turn
         self._kinds: set[str] = set()
         """The families to all of which something was said in this turn."""
@@ -208,22 +203,6 @@ class Outbox:
             if other.role == outlet.role and (other.index is None) != to_all:
                 other.batch = None
 
+    @abstractmethod
     def flush(self) -> None:
-        """Publish the frames of this turn, if there are any left."""
-        frames = self._frames
-        if not frames:
-            return
-        self._frames = []
-        self._kinds.clear()
-        for outlet, batch in frames:
-            outlet.batch = None
-            self._order = order = self._order + 1
-            data = self._encode(batch)
-            outlet.departed((order, batch[-1].sequence, data, len(data)))
-            self._publish(outlet.subject, data)
-
-    def send_again(self) -> None:
-        """Publish every frame that is not acknowledged once more, in the first order."""
-        frames = [(sent, o.subject) for o in self.outlets.values() for sent in o.unacknowledged]
-        for (_, _, data, _), subject in sorted(frames, key=lambda frame: frame[0][0]):
-            self._publish(subject, data)
+        """Let the frames of this turn go, if there are any left."""

@@ -23,8 +23,8 @@ from .turn import Turn
 FEW = 4
 """Sessions of a role that have subscriptions of their own; those that come after share one."""
 
-SAMPLE = 4096
-"""Frames after which it is looked at how many were for others."""
+STRANGE = 2048
+"""Frames for nobody here after which it is looked at how many were for somebody."""
 
 KNOWN = 256
 """Subjects of which it is kept who hears them, and four more for each session."""
@@ -77,7 +77,8 @@ class Trunk:
         self._sharing: dict[str, list[Ear]] = {}
         self._shared: asyncio.Task[Subscription] | None = None
         self._spreading: asyncio.Task[None] | None = None
-        self._known: dict[str, list[Ear]] = {}
+        self._known: dict[str, Deliver] = {}
+        """Who is to have what comes on a subject, of those that share; emptied when one comes or goes."""
         self._crowded = False
         self._strange = 0
         self._heard = 0
@@ -87,6 +88,7 @@ class Trunk:
         share = not self._crowded and (self._sharing or len(self._alone) >= FEW)
         ears = self._sharing if share else self._alone
         ears.setdefault(ear.session, []).append(ear)
+        self._known.clear()
         return bool(share) and self._is_shared()
 
     def _is_shared(self) -> bool:
@@ -120,6 +122,7 @@ class Trunk:
             found = ears.get(ear.session, [])
             if ear in found:
                 found.remove(ear)
+                self._known.clear()
                 if not found:
                     del ears[ear.session]
         own, ear.own = ear.own, None
@@ -143,30 +146,34 @@ class Trunk:
 
     def _sort(self, subject: str, data: bytes) -> None:
         """What the shared subscription delivers."""
-        ears = self._known.get(subject) or self._find(subject)
-        if len(ears) == 1:
-            ears[0].deliver(subject, data)
-        else:
-            for ear in tuple(ears):
-                ear.deliver(subject, data)
         self._heard += 1
-        if self._heard >= SAMPLE:
-            self._look()
+        deliver = self._known.get(subject)
+        if deliver is not None:
+            deliver(subject, data)
+        else:
+            self._sort_anew(subject, data)
 
-    def _find(self, subject: str) -> list[Ear]:
-        """Who shares what comes on `subject`. That is kept; who goes leaves the list that is kept."""
+    def _sort_anew(self, subject: str, data: bytes) -> None:
+        """As `_sort`, for a subject of which it is not known who shares what comes there."""
         session = subject.split(".", SESSION + 1)[SESSION]
         ears = self._sharing.get(session)
         if ears is None:
-            self._strange += session not in self._alone
-            return []
-        if len(self._known) > KNOWN + 4 * len(self._sharing):
-            self._known.clear()
-        self._known[subject] = ears
-        return ears
+            if session not in self._alone:
+                self._count_stranger()
+        elif len(ears) == 1:
+            if len(self._known) > KNOWN + 4 * len(self._sharing):
+                self._known.clear()
+            deliver = self._known[subject] = ears[0].deliver
+            deliver(subject, data)
+        else:
+            for ear in tuple(ears):
+                ear.deliver(subject, data)
 
-    def _look(self) -> None:
-        """Whether most of what came was for others."""
+    def _count_stranger(self) -> None:
+        """Something has come that is for nobody here. Where most is, sharing does not pay."""
+        self._strange += 1
+        if self._strange < STRANGE:
+            return
         if self._strange > self._heard // 2 and self._spreading is None:
             self._crowded = True
             self._spreading = asyncio.create_task(self._spread(), name="pavane-spread")

@@ -26,8 +26,8 @@ class Ears:
     """Who listens on one connection, by the number that the library gave the subscription.
 
     `delivers` are those who need no more of a message than subject and content. `known` has one of
-    them, and the subject, by all that the first line of a message says but its size: on a subject
-    where something was said, more is likely to come.
+    them, the subject and the size by the first line of a message: on a subject where something was
+    said, more is likely to come, and most of it is of few sizes.
     """
 
     __slots__ = ("delivers", "hears", "known")
@@ -35,12 +35,12 @@ class Ears:
     def __init__(self) -> None:
         self.delivers: dict[bytes, Deliver] = {}
         self.hears: dict[bytes, OnMessage] = {}
-        self.known: dict[bytes, tuple[Deliver, str]] = {}
+        self.known: dict[bytes, tuple[Deliver, str, int]] = {}
 
-    def know(self, head: bytes) -> tuple[Deliver, str] | None:
-        """Who needs no more of a message that begins with `head`, and its subject."""
-        words = head.split(b" ")
-        if len(words) != 3 or words[0] != b"MSG":
+    def know(self, line: bytes) -> tuple[Deliver, str, int] | None:
+        """Who needs no more of a message whose first line is `line`, its subject and its size."""
+        words = line.split(b" ")
+        if len(words) != 4 or words[0] != b"MSG" or not words[3].isdigit():
             return None
         deliver = self.delivers.get(words[2])
         if deliver is None:
@@ -51,7 +51,7 @@ class Ears:
             return None
         if len(self.known) >= _KNOWN:
             self.known.clear()
-        found = self.known[head] = (deliver, subject)
+        found = self.known[line] = (deliver, subject, int(words[3]))
         return found
 
     def drop(self, number: bytes) -> None:
@@ -123,16 +123,16 @@ class Intake(asyncio.Protocol):
             if line < 0:
                 self._keep(data, at, 0)
                 return
-            head, _, size = data[at:line].rpartition(b" ")
-            heard = known.get(head) or ears.know(head)
-            if heard is None or not size.isdigit():
+            first = data[at:line]
+            heard = known.get(first) or ears.know(first)
+            if heard is None:
                 after = self._read_rarer(data, at, line)
             else:
+                deliver, subject, size = heard
                 start = line + 2
-                stop = start + int(size)
+                stop = start + size
                 after = stop + 2
                 if after <= end:
-                    deliver, subject = heard
                     try:
                         deliver(subject, data[start:stop])
                     except Exception as error:  # noqa: BLE001 (the connection must live)

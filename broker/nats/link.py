@@ -35,7 +35,7 @@ from .library import (
     wire_of,
 )
 from .tls import context
-from .writer import Lines, Writer
+from .writer import Writer
 
 log = logging.getLogger("pavane.broker")
 
@@ -86,13 +86,12 @@ class Link:
         self._back: list[Callable[[], None]] = []
         self._connected = asyncio.Event()
         self._closing = False
-        self._writer = Writer(self.shown, self._client)
+        self._writer = Writer(self.shown, self._client, self._check)
+        self.publish = self._writer.publish  # and no method, which is a call more for every message
         self._reopening: asyncio.Task[None] | None = None
-        self._lines = Lines()
         self._denied: dict[str, bool] = {}
         self._reason = "not opened"
         self._turn = 0
-        self.max_payload = 0
 
     # opening and closing --------------------------------------------------------------
 
@@ -146,7 +145,6 @@ class Link:
         self._client = client
         self._ears = Ears()
         listen_in(wire_of(client), self._ears)
-        self.max_payload = client.max_payload
         await self._resubscribe()
         self._writer.use(client)
         self._connected.set()
@@ -218,6 +216,11 @@ class Link:
         return f"{version.major}.{version.minor}.{version.patch}"
 
     @property
+    def max_payload(self) -> int:
+        """The server's, in bytes; 0 before the first connection."""
+        return self._writer.limit
+
+    @property
     def is_connected(self) -> bool:
         return self._connected.is_set()
 
@@ -253,7 +256,7 @@ class Link:
         self._come_back()
 
     def _come_back(self) -> None:
-        self.max_payload = self._client.max_payload
+        self._writer.use(self._client)
         self._connected.set()
         log.info("%s: connected again", self.shown)
         for callback in list(self._back):
@@ -297,36 +300,25 @@ class Link:
     def _gone(self) -> NotConnected:
         return NotConnected(self.shown, self._reason)
 
-    # sending ----------------------------------------------------------------------------
+    def _check(self) -> None:
+        if not self._connected.is_set():
+            raise self._gone()
 
-    def publish(self, subject: str, payload: bytes) -> None:
-        """For the floors above: checked. Goes out within a turn of the loop."""
-        line = self._lines[subject]
-        # As `send`, which is one call more for every message.
-        size = len(payload)
-        if size > self.max_payload:
-            raise PayloadTooLarge(size, self.max_payload)
-        writer = self._writer
-        if writer.gathers:
-            writer.gather(line, payload, size)
-        else:
-            self.send(subject, payload)
+    # sending ----------------------------------------------------------------------------
 
     def send(
         self, subject: str, payload: bytes, reply: str = "", headers: dict[str, str] | None = None
     ) -> None:
         if len(payload) > self.max_payload:
             raise PayloadTooLarge(len(payload), self.max_payload)
-        if not self._connected.is_set():
-            raise self._gone()
+        self._check()
         self._writer.send(subject, payload, reply, headers)
 
     def send_headed(
         self, subject: str, payload: bytes, reply: str, head: bytes, headers: dict[str, str]
     ) -> None:
         """As `send`, with `headers` also as they stand on the wire."""
-        if not self._connected.is_set():
-            raise self._gone()
+        self._check()
         self._writer.send_headed(subject, payload, reply, head, headers)
 
     async def fence(self) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+from ..errors import PayloadTooLarge
 from ..subjects import check_subject
 from .library import LibraryClient, run_now, socket_writer
 
@@ -38,20 +39,37 @@ class Lines(dict[str, bytes]):
         return line
 
 
+class Sizes(dict[int, bytes]):
+    """The rest of a message's first line, by its size: most messages are of few sizes."""
+
+    LIMIT = 16_384
+
+    def __missing__(self, size: int) -> bytes:
+        if len(self) >= self.LIMIT:
+            self.clear()
+        line = self[size] = b"%d\r\n" % size
+        return line
+
+
 Outgoing = tuple[str, bytes, str, dict[str, str] | None]
 
 
 class Writer:
-    """Of one connection, over all the clients of the library that it has one after the other."""
+    """Of one connection, over all the clients of the library that it has one after the other. `check`
+    raises where there is no connection. `limit` is the server's for a payload, in bytes."""
 
-    def __init__(self, shown: str, client: LibraryClient) -> None:
+    def __init__(self, shown: str, client: LibraryClient, check: Callable[[], None]) -> None:
+        self.limit = 0
+        self._check = check
+        self._lines = Lines()
+        self._sizes = Sizes()
         self._shown = shown
         self._client = client
         self._loop = asyncio.get_running_loop()
         self._straight: Callable[[bytes], None] | None = None
         self._sent = 0
         self._many = False
-        self.gathers = False
+        self._gathers = False
         self._crowd: list[bytes] = []
         self._size = 0
         self._late: deque[Outgoing] = deque()
@@ -61,15 +79,16 @@ class Writer:
         """Write with `client`, which is connected, from now on."""
         self._client = client
         self._straight = socket_writer(client)
+        self.limit = client.max_payload
 
-    # `gathers`: something went straight in this turn, and nothing by the library since. The connection
+    # `_gathers`: something went straight in this turn, and nothing by the library since. The connection
     # stands, as what is cut forgets.
 
     def forget(self) -> None:
         """The connection is cut: nothing of what waits is to be sent on the next one."""
         self._late.clear()
         self._crowd.clear()
-        self.gathers = False
+        self._gathers = False
 
     async def close(self) -> None:
         self._disperse()
@@ -77,29 +96,34 @@ class Writer:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def gather(self, line: bytes, payload: bytes, size: int) -> None:
-        """Send a payload of `size` bytes with what this turn `gathers`, if it does. `line` is how a
-        message on its subject has `begun`."""
-        self._sent += 1
-        self._crowd.extend((line, b"%d\r\n" % size, payload, _END))
-        self._size += size
-        if self._size >= CHUNK:
-            self._let_go()
+    def publish(self, subject: str, payload: bytes) -> None:
+        """Goes out within a turn of the loop. Raises `InvalidSubject`, `PayloadTooLarge`, and what
+        `check` does."""
+        line = self._lines[subject]
+        size = len(payload)
+        if size > self.limit:
+            raise PayloadTooLarge(size, self.limit)
+        if self._gathers:
+            self._sent += 1
+            self._crowd.extend((line, self._sizes[size], payload, _END))
+            self._size += size
+            if self._size >= CHUNK:
+                self._let_go()
+        else:
+            self._check()
+            self.send(subject, payload, "", None)
 
     def send(
         self, subject: str, payload: bytes, reply: str, headers: dict[str, str] | None
     ) -> None:
         """Hand a message over; never waits. What fails is lost, as with a cut connection."""
         plain = not reply and headers is None
-        if plain and self.gathers:
-            self.gather(begun(subject), payload, len(payload))
-            return
         if self._task is not None:
             self._late.append((subject, payload, reply, headers))
             return
         try:
             if plain and self._goes_straight():
-                self._write(begun(subject), payload, b"%d\r\n" % len(payload))
+                self._write(begun(subject), payload, self._sizes[len(payload)])
                 return
             self._disperse()
             rest = run_now(self._client.publish(subject, payload, reply, headers))
@@ -131,7 +155,7 @@ class Writer:
         much. But where the last turn in which something was said had a single message, the first
         goes at once. `rest` is what stands between `line` and the payload."""
         self._sent += 1
-        self.gathers = True
+        self._gathers = True
         if self._sent == 1:
             self._loop.call_soon(self._turned)
             if not self._many and self._straight is not None:
@@ -150,7 +174,7 @@ class Writer:
             self._straight(b"".join(crowd))
 
     def _disperse(self) -> None:
-        self.gathers = False
+        self._gathers = False
         self._let_go()
 
     def _turned(self) -> None:

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 import pavane
 from pavane.actors.events import Event, FrameRefused
+from pavane.actors.live.outbox import LiveOutbox
 from pavane.actors.mailbox.inlet import WINDOW, Lane
 from pavane.actors.mailbox.mailbox import Mailbox
-from pavane.actors.mailbox.outlet import Outbox, Outlet
+from pavane.actors.mailbox.outlet import Outlet
 from pavane.actors.part import Part
 from pavane.actors.standin import StandIn
 from pavane.broker.connect import connect
@@ -41,7 +42,7 @@ class Wire:
         )
         machine = compiled.project({}).machine("B")
         part = Part(machine, {"A": None, "B": None}, _shape, _pipeline())
-        self.outbox = Outbox(_encode, self._carry, loop)
+        self.outbox = LiveOutbox(_encode, self._carry, loop, self._fail)
         self.outlet = Outlet(self.outbox, "x", "B", 0, [range(1)], 1 << 20)
         self.outbox.outlets["B", 0] = self.outlet
         self.mailbox = Mailbox(part, 0, self._acknowledge, lambda: None)
@@ -54,6 +55,9 @@ class Wire:
     def _carry(self, _: str, data: bytes) -> None:
         if next(self._fate, True):
             self.mailbox.accept(self.inlet.alone, decode(data).messages, len(data), True)
+
+    def _fail(self, reason: str) -> None:
+        raise AssertionError(reason)
 
     def _acknowledge(self, _role: str, _index: int, lane: Lane) -> None:
         if next(self._fate, True):

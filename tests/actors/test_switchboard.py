@@ -111,7 +111,7 @@ async def test_sharing_ends_where_most_of_what_comes_is_for_others(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """No message is lost on the way back to subscriptions of one's own; some come twice."""
-    monkeypatch.setattr(module, "SAMPLE", 64)
+    monkeypatch.setattr(module, "STRANGE", 32)
     monkeypatch.setattr(module, "LINGER", 0.1)
     found = [await listen(f"s{n}") for n in range(FEW + 4)]
     sent = 0

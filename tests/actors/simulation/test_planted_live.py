@@ -244,7 +244,7 @@ BUGS = (
     Bug("duplicates kept", keeps_duplicates, kinds=("duplicate", "replay", "loss")),
     Bug("gaps passed over", passes_over_gaps, kinds=("reorder",), text=SPREAD),
     Bug("too much acknowledged", acknowledges_too_much, kinds=("loss", "partition")),
-    Bug("nothing sent again", silenced("pavane.actors.mailbox.outlet.Outbox", "send_again"),
+    Bug("nothing sent again", silenced("pavane.actors.live.outbox.LiveOutbox", "send_again"),
         kinds=("loss", "partition")),
     Bug("losses not noticed", silenced("pavane.actors.live.session.Session", "lost"), kinds=("loss",)),
     Bug("others not asked again", silenced("pavane.actors.live.session.Session", "heard"),

@@ -1,0 +1,63 @@
+"""How the frames of a live session leave, and leave again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ...broker.errors import BrokerError
+from ...broker.frame import Message
+from ..mailbox.inlet import BYTES
+from ..mailbox.outlet import Outbox
+from ..mailbox.turn import Soon
+
+
+class LiveOutbox(Outbox):
+    """Publishes frames at once, and keeps them until they are read. `lost` is told why one could not be
+    published."""
+
+    __slots__ = ("_encode", "_lost", "_publish")
+
+    def __init__(
+        self,
+        encode: Callable[[list[Message]], bytes],
+        publish: Callable[[str, bytes], None],
+        turn: Soon,
+        lost: Callable[[str], None],
+    ) -> None:
+        super().__init__(turn)
+        self._encode = encode
+        self._publish = publish
+        self._lost = lost
+
+    def flush(self) -> None:
+        frames = self._frames
+        if not frames:
+            return
+        self._frames = []
+        self._kinds.clear()
+        for outlet, batch in frames:
+            outlet.batch = None
+            self._order = order = self._order + 1
+            data = self._encode(batch)
+            size = len(data)
+            # As `departed`, and `_say`, without the calls: this is done for every frame.
+            outlet.unread.append((order, batch[-1].sequence, data, size))
+            outlet.flying = flying = outlet.flying + size
+            if flying > BYTES:
+                outlet.room = 0
+            try:
+                self._publish(outlet.subject, data)
+            except BrokerError as error:
+                self._lost(error.message)
+
+    def send_again(self) -> None:
+        """Publish every frame that is not acknowledged once more, in the first order."""
+        frames = [(sent, o.subject) for o in self.outlets.values() for sent in o.unacknowledged]
+        for (_, _, data, _), subject in sorted(frames, key=lambda frame: frame[0][0]):
+            self._say(subject, data)
+
+    def _say(self, subject: str, data: bytes) -> None:
+        try:
+            self._publish(subject, data)
+        except BrokerError as error:
+            self._lost(error.message)
