@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 from ...broker.frame import Message, Parts
 from ..mailbox.inlet import WINDOW, Inlet, Lane
 from ..mailbox.mailbox import FULL, Acknowledge, Mailbox
-from ..mailbox.outlet import Outbox, Outlet
+from ..mailbox.outlet import Outbox, Outlet, Sent
 from ..mailbox.turn import Soon
 from ..part import Part
 
@@ -134,7 +134,7 @@ class DurableOutbox(Outbox):
             self._order += 1
             # The frame itself need not be kept: it will be in the log.
             size = sum([len(said.payload) for said in batch])
-            outlet.departed((self._order, batch[-1].sequence, b"", size))
+            outlet.departed(Sent(self._order, batch[-1].sequence, b"", size))
             self._speak(outlet, batch)
 
 

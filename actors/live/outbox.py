@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ...broker.errors import BrokerError
 from ...broker.frame import Message
 from ..mailbox.inlet import BYTES
-from ..mailbox.outlet import Outbox
+from ..mailbox.outlet import Outbox, Sent
 from ..mailbox.turn import Soon
 
 
@@ -41,7 +41,7 @@ class LiveOutbox(Outbox):
             data = self._encode(batch)
             size = len(data)
             # As `departed`, and `_say`, without the calls: this is done for every frame.
-            outlet.unread.append((order, batch[-1].sequence, data, size))
+            outlet.unread.append(Sent(order, batch[-1].sequence, data, size))
             outlet.flying = flying = outlet.flying + size
             if flying > BYTES:
                 outlet.room = 0
@@ -53,8 +53,8 @@ class LiveOutbox(Outbox):
     def send_again(self) -> None:
         """Publish every frame that is not acknowledged once more, in the first order."""
         frames = [(sent, o.subject) for o in self.outlets.values() for sent in o.unacknowledged]
-        for (_, _, data, _), subject in sorted(frames, key=lambda frame: frame[0][0]):
-            self._say(subject, data)
+        for sent, subject in sorted(frames, key=lambda frame: frame[0].order):
+            self._say(subject, sent.frame)
 
     def _say(self, subject: str, data: bytes) -> None:
         try:

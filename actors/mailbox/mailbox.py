@@ -59,8 +59,9 @@ class Mailbox:
         return found
 
     def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, lossy: bool) -> None:
-        """Take what came on `lane` in a frame of `size` bytes. Numbers seen before are dropped; `lossy` says that gaps
-        are to be expected (they will be filled), else one raises `ProtocolViolation`."""
+        """Take what came on `lane` in a frame of `size` bytes: at least one message. Numbers seen before are
+        dropped; `lossy` says that gaps are to be expected (they will be filled), else one raises
+        `ProtocolViolation`."""
         inlet = lane.inlet
         labels = inlet.labels
         expected = lane.last + 1
@@ -78,8 +79,12 @@ class Mailbox:
             inlet.weight += size
             if inlet.weight > HEAVY:
                 self._weigh(inlet)
-            if self._waiters:
-                self.wake()
+            waiters = self._waiters
+            if waiters:
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
+                waiters.clear()
             return
         if lossy and message.sequence < expected:
             # It sends again: our acknowledgement may have been lost too.
@@ -188,10 +193,11 @@ class Mailbox:
         return waiter
 
     def wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
+        waiters = self._waiters
         for waiter in waiters:
             if not waiter.done():
                 waiter.set_result(None)
+        waiters.clear()
 
     def fail(self, failure: Exception) -> None:
         """End all waiting with `failure`; unread messages are forgotten."""

@@ -11,6 +11,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from itertools import takewhile
 
+import msgspec
+
 from ...broker.errors import PayloadTooLarge
 from ...broker.frame import Message, Parts
 from .credit import Credit
@@ -25,9 +27,14 @@ ENVELOPE = 64
 frame to fewer messages than it may have."""
 
 
-Sent = tuple[int, int, bytes, int]
-"""A frame that is out: its number among the sender's frames, the number of its last message, the
-frame, how many bytes it has."""
+class Sent(msgspec.Struct, gc=False):
+    """A frame of `size` bytes that is out. `order` is its number among the sender's frames, `last` the
+    number of its last message. (A tuple would make work for the garbage collector: there are many.)"""
+
+    order: int
+    last: int
+    frame: bytes
+    size: int
 
 
 class Outlet:
@@ -132,9 +139,9 @@ class Outlet:
     def _reckon(self) -> None:
         """Forget the frames that all the listeners have read, and see how much room there is."""
         read = self._lowest - WINDOW
-        done = list(takewhile(lambda sent: sent[1] <= read, self.unread))
+        done = list(takewhile(lambda sent: sent.last <= read, self.unread))
         del self.unread[: len(done)]
-        self.flying -= sum([sent[3] for sent in done])
+        self.flying -= sum([sent.size for sent in done])
         self.room = self._lowest - (self.next - 1) if self.flying <= BYTES else 0
         if self.room > 0:
             self.wake()
@@ -142,14 +149,14 @@ class Outlet:
     def departed(self, sent: Sent) -> None:
         """A frame is out."""
         self.unread.append(sent)
-        self.flying += sent[3]
+        self.flying += sent.size
         if self.flying > BYTES:
             self.room = 0
 
     @property
     def unacknowledged(self) -> list[Sent]:
         """The frames that some listener may not have received."""
-        return [sent for sent in self.unread if sent[1] > self._everywhere]
+        return [sent for sent in self.unread if sent.last > self._everywhere]
 
     def wake(self) -> None:
         waiters, self._waiters = self._waiters, []
