@@ -26,7 +26,7 @@ class Limits:
     lane: Lane
 
 
-class Comm(Struct):
+class Comm(Struct, gc=False):
     """`sender -> receiver`. `sends` or `receives` is off in the halves of a message that a
     family sends to itself: there every instance first sends and then receives."""
 
@@ -41,7 +41,7 @@ class Comm(Struct):
     timing: Limits | None = None
 
 
-class Way(Struct):
+class Way(Struct, gc=False):
     """One branch of a choice. `late` marks the one for which its clock has to have passed."""
 
     label: str
@@ -50,7 +50,7 @@ class Way(Struct):
     late: bool = False
 
 
-class Branching(Struct):
+class Branching(Struct, gc=False):
     """A choice at `chooser`. `looping` marks the again-or-stop of a loop that a role decides,
     `members` are those of its place (`scope.Scope`). `limit` is set where one of the ways is a timeout."""
 
@@ -100,13 +100,11 @@ class Fork:
     join: int
 
 
-@dataclass(slots=True)
-class Join:
+class Join(Struct, gc=False):
     next: int
 
 
-@dataclass(slots=True)
-class Goto:
+class Goto(Struct, gc=False):
     """`clock`, where it is set, is that of a block, which is entered here."""
 
     next: int

@@ -22,7 +22,7 @@ from .view import Heads
 Key = tuple[bool, Peer, str]
 
 
-class Move(Struct, frozen=True):
+class Move(Struct, frozen=True, gc=False):
     """An action and the heads that the class can be at after it.
 
     `onwards` is the graph node after the message: where the target's decisions are looked up.
@@ -61,7 +61,7 @@ SILENT = Clash(
 )
 
 
-class Alternative(Struct):
+class Alternative(Struct, gc=False):
     """One continuation: what can be done, and whether the role's part may be over.
 
     `clash` is set where its own beginning does not merge.

@@ -47,9 +47,8 @@ def _keyed_edges(raw: Raw) -> Edges:
 
 def _kinds(raw: Raw) -> list[Hashable]:
     """For every state whether it is final and which loop it counts."""
-    return [
-        (state in raw.finals, _count(raw.counters.get(state))) for state in range(len(raw.edges))
-    ]
+    finals, counters = raw.finals, raw.counters
+    return [(state in finals, _count(counters.get(state))) for state in range(len(raw.edges))]
 
 
 def _count(counter: Counter | None) -> Hashable:

@@ -10,7 +10,7 @@ from .timing import Bound, windowed
 from .tree import Expr
 
 
-class Taken(Struct, frozen=True):
+class Taken(Struct, frozen=True, gc=False):
     """Labels, guards and times, outermost first."""
 
     labels: tuple[str, ...] = ()

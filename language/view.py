@@ -194,7 +194,7 @@ class View:
             return {self._entered(start, border): {}}
         found: dict[Head, Decisions] = {}
         seen = {start}
-        waiting = list(self._onwards(start, {}, found, border))
+        waiting = self._onwards(start, {}, found, border)
         while waiting:
             number, decisions = waiting.pop()
             number = self._past_others(number)
@@ -226,19 +226,20 @@ class View:
 
     def _onwards(
         self, number: int, decisions: Decisions, found: dict[Head, Decisions], border: int
-    ) -> Iterator[tuple[int, Decisions]]:
-        node = self.node(number)
+    ) -> list[tuple[int, Decisions]]:
+        node = self._nodes[number]
         if not isinstance(node, Branching):
-            yield from ((n, decisions) for n in self.silent(number))
-            return
-        for branch in reversed(range(len(node.ways))):
+            return [(n, decisions) for n in self.silent(number)]
+        onwards: list[tuple[int, Decisions]] = []
+        kept = len(decisions) < DECISIONS_KEPT
+        for branch in range(len(node.ways) - 1, -1, -1):
             entry = node.ways[branch].entry
-            kept = len(decisions) < DECISIONS_KEPT
             taken = {**decisions, number: branch} if kept else decisions
             if self._is_live(entry, border):
-                yield entry, taken
+                onwards.append((entry, taken))
             else:
                 found.setdefault(OVER, taken)
+        return onwards
 
     def _is_live(self, number: int, border: int) -> bool:
         """Whether a head can be reached; a silent loop without a way out has none. In a branch of

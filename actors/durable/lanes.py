@@ -10,7 +10,7 @@ from typing import NoReturn, Protocol
 from ...broker.frame import Message, Parts
 from ..mailbox.inlet import WINDOW, Inlet, Lane
 from ..mailbox.mailbox import FULL, Acknowledge, Mailbox
-from ..mailbox.outlet import Outbox, Outlet, Sent
+from ..mailbox.outlet import NOBODY, Outbox, Outlet, Sent
 from ..mailbox.turn import Soon
 from ..part import Part
 
@@ -127,7 +127,7 @@ class DurableOutbox(Outbox):
             return
         self.close_series()
         frames, self._frames = self._frames, []
-        self._kinds.clear()
+        self._kinds = NOBODY
         for outlet, batch in frames:
             assert isinstance(outlet, DurableOutlet), "an outbox has outlets of its own kind"
             outlet.batch = None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from ...broker.errors import BrokerError
 from ...broker.frame import Message
 from ..mailbox.inlet import BYTES
-from ..mailbox.outlet import Outbox, Sent
+from ..mailbox.outlet import NOBODY, Outbox, Sent
 from ..mailbox.turn import Soon
 
 
@@ -34,7 +34,7 @@ class LiveOutbox(Outbox):
         if not frames:
             return
         self._frames = []
-        self._kinds.clear()
+        self._kinds = NOBODY
         for outlet, batch in frames:
             outlet.batch = None
             self._order = order = self._order + 1

@@ -27,6 +27,9 @@ ENVELOPE = 64
 frame to fewer messages than it may have."""
 
 
+NOBODY: frozenset[str] = frozenset()
+
+
 class Sent(msgspec.Struct, gc=False):
     """A frame of `size` bytes that is out. `order` is its number among the sender's frames, `last` the
     number of its last message. (A tuple would make work for the garbage collector: there are many.)"""
@@ -182,7 +185,7 @@ class Outbox(ABC):
 
     def __init__(self, turn: Soon) -> None:
         self._turn = turn
-        self._kinds: set[str] = set()
+        self._kinds = NOBODY
         """The families to all of which something was said in this turn."""
         self._frames: list[tuple[Outlet, list[Message]]] = []
         self._order = 0
@@ -196,7 +199,7 @@ class Outbox(ABC):
         elif to_all or outlet.role in self._kinds:
             self._close_others(outlet, to_all=to_all)
         if to_all:
-            self._kinds.add(outlet.role)
+            self._kinds |= {outlet.role}
         batch: list[Message] = []
         outlet.batch = batch
         outlet.size = 0
@@ -205,7 +208,7 @@ class Outbox(ABC):
 
     def _close_others(self, outlet: Outlet, *, to_all: bool) -> None:
         """Close the frames of this turn to the same role that are of the other kind."""
-        self._kinds.discard(outlet.role)
+        self._kinds -= {outlet.role}
         for other, _ in self._frames:
             if other.role == outlet.role and (other.index is None) != to_all:
                 other.batch = None
