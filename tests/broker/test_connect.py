@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from nats.aio.client import Client
@@ -321,9 +321,12 @@ def test_every_error_has_a_code_of_its_own() -> None:
     assert all(len(code) == 5 and code.startswith("PV") for code in codes)
 
 
-def test_a_connection_whose_server_has_gone_is_closed_on_uvloop_too() -> None:
-    """Where uvloop refuses to write what was not sent yet; asyncio only says that it is lost."""
-    uvloop = pytest.importorskip("uvloop")
+@pytest.mark.parametrize("reconnecting", [False, True], ids=["at rest", "reconnecting"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_a_connection_whose_server_has_gone_is_closed(loop: str, reconnecting: bool) -> None:
+    """Where uvloop refuses to write what was not sent yet, asyncio only says that it is lost. Who
+    reconnects may wait for the end of the lost transport, and be cancelled there."""
+    new_loop = pytest.importorskip(loop).new_event_loop
 
     async def main() -> None:
         server = Server()
@@ -334,9 +337,26 @@ def test_a_connection_whose_server_has_gone_is_closed_on_uvloop_too() -> None:
         while client.is_connected:
             await asyncio.sleep(0.01)
         client._pending, client._pending_data_size = [b"PING\r\n"], 6
-        drop_transport(client)
+        if reconnecting:
+            client._transport._io_writer._protocol._closed.cancel()
+        else:
+            drop_transport(client)
         await shut(client)
         await server.stop()
 
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=new_loop) as runner:
         runner.run(main())
+
+
+async def test_who_is_cancelled_while_a_connection_is_closed_is_cancelled() -> None:
+    class Endless:
+        is_connected = True
+
+        async def close(self) -> None:
+            await asyncio.Event().wait()
+
+    closing = asyncio.create_task(shut(cast("Any", Endless())))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing

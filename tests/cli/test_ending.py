@@ -27,6 +27,12 @@ ENDLESS = """protocol Endless {
 """
 
 
+def heed_signals() -> None:
+    """Also where the tests run with `nohup`, or behind a shell's `&`, which have some ignored."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @contextmanager
 def started(*arguments: str | Path, folder: Path) -> Generator[subprocess.Popen[str]]:
     """The command in the background, with a temp folder of its own, ended in any case."""
@@ -38,6 +44,7 @@ def started(*arguments: str | Path, folder: Path) -> Generator[subprocess.Popen[
         text=True,
         cwd=folder,
         env=environment(TMPDIR=str(folder / "tmp")),
+        preexec_fn=heed_signals,
     )
     try:
         yield process
