@@ -27,10 +27,21 @@ ENDLESS = """protocol Endless {
 """
 
 
-def heed_signals() -> None:
-    """Also where the tests run with `nohup`, or behind a shell's `&`, which have some ignored."""
-    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_DFL)
+def heed(_number: int, _frame: object) -> None:
+    """Something other than to ignore it."""
+
+
+@pytest.fixture(autouse=True)
+def signals_are_heeded() -> Generator[None]:
+    """Also where the tests run with `nohup`, or behind a shell's `&`: a program inherits what is ignored,
+    and what is handled it has by default."""
+    numbers = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, heed)
+    yield
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager
@@ -44,7 +55,6 @@ def started(*arguments: str | Path, folder: Path) -> Generator[subprocess.Popen[
         text=True,
         cwd=folder,
         env=environment(TMPDIR=str(folder / "tmp")),
-        preexec_fn=heed_signals,
     )
     try:
         yield process
