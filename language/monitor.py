@@ -43,7 +43,7 @@ class Whom:
 class Monitor:
     """One instance's position. `index` is None for a plain role."""
 
-    __slots__ = ("_registers", "_states", "index", "name", "own", "role", "state", "table")
+    __slots__ = ("_registers", "index", "name", "own", "role", "state", "table")
 
     def __init__(self, table: Table, index: int | None = None) -> None:
         self.table = table
@@ -51,7 +51,6 @@ class Monitor:
         self.index = index
         self.own = index or 0
         self.name = self.role if index is None else f"{self.role}[{index}]"
-        self._states = table.states
         self._registers: dict[int, int] = {}
         self.state: State
         self.enter(table.initial)
@@ -82,9 +81,9 @@ class Monitor:
             left = registers[loop]
             if left > 0:
                 registers[loop] = left - 1
-                state = self._states[counter.body]
+                state = state.body
             else:
-                state = self._states[counter.exit]
+                state = state.leave
             counter = state.counter
         self.state = state
 

@@ -86,14 +86,16 @@ class Step:
 
 
 class State:
-    """One state: its steps, or the counter that is passed here without a message."""
+    """One state: its steps, or the counter that is passed here without a message, which leads on to
+    `body` or `leave`."""
 
-    __slots__ = ("counter", "final", "number", "receives", "selects", "sends")
+    __slots__ = ("body", "counter", "final", "leave", "number", "receives", "selects", "sends")
 
     def __init__(self, number: int, *, final: bool, counter: Counter | None) -> None:
         self.number = number
         self.final = final
         self.counter = counter
+        self.body = self.leave = self
         self.sends: dict[str, tuple[Step, ...]] = {}
         self.receives: dict[str, tuple[Step, ...]] = {}
         self.selects = False
@@ -121,6 +123,9 @@ class Table:
             State(number, final=number in machine.finals, counter=machine.counters.get(number))
             for number in machine.states
         )
+        for number, counter in machine.counters.items():
+            passed = self.states[number]
+            passed.body, passed.leave = self.states[counter.body], self.states[counter.exit]
         self.initial = self.states[machine.initial]
         steps: list[Step] = []
         for transition in machine.transitions:

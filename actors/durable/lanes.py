@@ -233,7 +233,7 @@ class DurableMailbox(Mailbox):
         inlet = lane.inlet
         if message.label not in self.part.labels[inlet.role]:
             raise self._violation(inlet, message.label, *sorted(self.part.labels[inlet.role]))
-        inlet.late.append((lane, message))
+        inlet.late.append(message)
         if not inlet.queue:
             inlet.turn()
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from random import Random
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
+from ...broker.frame import Message
 from ...effects.resilience.retry import Retry
 from ...language.errors import PavaneError
 from ...language.monitor import Whom
@@ -235,15 +236,14 @@ class Endpoint:
                     step = move.step
                     while not inlet.queue:
                         await self._mailbox.arrival()
-                    lane, message = inlet.queue[-1]
+                    message = inlet.queue[-1]
                     if message.label == label and monitor.state is step.source:
-                        audience = lane.audience
                         inlet.take()
                         try:
-                            if audience is None:
+                            if type(message) is Message:
                                 value = move.decode(message.payload)
                             else:
-                                value = audience.payload(move, message)
+                                value = inlet.opened(move, message)
                         except PavaneError as error:
                             raise unfit(self._seat, inlet, step, error) from error
                         monitor.enter(move.target)

@@ -22,7 +22,7 @@ from ...language.errors import PavaneError, ProtocolViolation
 from ..endpoint.seat import Seat
 from ..errors import aborted
 from ..mailbox.audience import Audience, meant
-from ..mailbox.inlet import Lane
+from ..mailbox.inlet import Lane, ToAll
 
 LINES = 100_000
 """How many subjects are remembered; a session has as many as channels."""
@@ -37,16 +37,23 @@ class Reflected(Exception):
 
 class Line:
     """One subject: who speaks on it, and the lanes of those here who listen. `only` is that of the one
-    who does, if it is one."""
+    to whom alone it is said; None where it is said to all of a family, or to nobody here."""
 
     __slots__ = ("index", "lanes", "name", "only", "role")
 
-    def __init__(self, role: str, index: int, name: str, lanes: list[tuple[Seat, Lane | None]]):
+    def __init__(
+        self,
+        role: str,
+        index: int,
+        name: str,
+        lanes: list[tuple[Seat, Lane | None]],
+        only: Lane | None = None,
+    ) -> None:
         self.role = role
         self.index = index
         self.name = name
         self.lanes = lanes
-        self.only = lanes[0][1] if len(lanes) == 1 else None
+        self.only = only
 
 
 class Desk(Protocol):
@@ -107,7 +114,8 @@ class Post:
             self._desk.fail(error, line.name)
 
     def _spread(self, line: Line, messages: tuple[Message, ...], size: int) -> None:
-        """Give `messages` to all that listen to `line`."""
+        """Give `messages` to all that listen to `line`, which is one to a whole family."""
+        messages = tuple([ToAll.of(said) for said in messages])
         for seat, lane in line.lanes:
             if lane is None:
                 raise self._unheard(line, seat, messages[0].label)
@@ -150,7 +158,8 @@ class Post:
             raise LookupError(f"{route.role}[{route.index}] is not here")
         inlet = seat.mailbox.inlet(*sender)
         name = any_seat.part.instance_name(*sender)
-        return Line(*sender, name, [(seat, inlet.alone if inlet is not None else None)])
+        lane = inlet.alone if inlet is not None else None
+        return Line(*sender, name, [(seat, lane)], lane)
 
     def _garbage(self, line: Line, data: bytes, error: Exception) -> Exception:
         if is_reflected(data):

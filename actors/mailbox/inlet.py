@@ -6,11 +6,12 @@ A sender speaks to an instance on two lanes: one to it alone and one to its whol
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...broker.frame import Message
 
 if TYPE_CHECKING:
+    from ..part import Move
     from .audience import Audience
     from .mailbox import Mailbox
 
@@ -28,7 +29,15 @@ MUCH = BYTES // 16
 HEAVY = 3 * BYTES
 """Bytes of unread frames beyond which a sender ignores its credit."""
 
-Entry = tuple["Lane", Message]
+
+class ToAll(Message, frozen=True):
+    """A message that came on the lane to a whole family; any other came to one instance alone.
+
+    (To keep each with its lane would make work for the garbage collector: there are many.)"""
+
+    @classmethod
+    def of(cls, said: Message) -> ToAll:
+        return cls(said.sequence, said.label, said.payload, said.branches, said.parts)
 
 
 class Lane:
@@ -97,10 +106,10 @@ class Inlet:
         self.mailbox = mailbox
         self.labels = labels
         """What it may say."""
-        self.queue: list[Entry] = []
+        self.queue: list[Message] = []
         """What is to be read next, the oldest last; there is something unread unless it is empty.
         (A deque would be as fast, but takes 760 bytes where nothing is waiting.)"""
-        self.late: list[Entry] = []
+        self.late: list[Message] = []
         """What has come while there was something in the queue, in order. Who adds to it sees to the `turn`."""
         self.lingers = False
         self.alone = Lane(self)
@@ -121,6 +130,12 @@ class Inlet:
             self.to_all = Lane(self)
         return self.to_all
 
+    def opened(self, move: Move, message: Message) -> Any:
+        """What is received with a `ToAll`: read once for all here. Raises `PayloadError` and `FrameError`."""
+        audience = self.with_all().audience
+        assert audience is not None, "who speaks to a family has an audience"
+        return audience.payload(move, message)
+
     @property
     def unread(self) -> int:
         """How many messages wait to be read."""
@@ -129,7 +144,7 @@ class Inlet:
     @property
     def head(self) -> Message:
         """The oldest message; there must be one."""
-        return self.queue[-1][1]
+        return self.queue[-1]
 
     def turn(self) -> None:
         """Let what came late be read: there is nothing else any more."""
@@ -144,15 +159,16 @@ class Inlet:
     def is_overweight(self) -> bool:
         """Weigh what is unread anew, which is done when `weight` has passed `HEAVY`: whether it
         is out of bounds."""
-        self.weight = sum(len(said.payload) for _, said in (*self.queue, *self.late))
+        self.weight = sum(len(said.payload) for said in (*self.queue, *self.late))
         return self.weight > HEAVY
 
     def take(self) -> Message:
         """The oldest message, which counts as read."""
         queue = self.queue
-        lane, message = queue.pop()
+        message = queue.pop()
         if not queue and self.late:
             self.turn()
+        lane = self.alone if type(message) is Message else self.with_all()
         # As `Lane.has_read`, without the call: this is done for every message.
         number = lane.read = message.sequence
         lane.bytes = unsaid = lane.bytes + len(message.payload)

@@ -75,7 +75,7 @@ class Mailbox:
         ):
             # One by one, as in a dialogue: what follows, without the questions that are answered.
             lane.last = expected
-            inlet.queue.append((lane, message))
+            inlet.queue.append(message)
             inlet.weight += size
             if inlet.weight > HEAVY:
                 self._weigh(inlet)
@@ -104,7 +104,7 @@ class Mailbox:
             if message.label not in labels:
                 wrong = self._violation(inlet, message.label, *sorted(labels))
                 break
-            inlet.late.append((lane, message))
+            inlet.late.append(message)
         if inlet.late and not inlet.queue:
             inlet.turn()
         if wrong is not None:

@@ -123,7 +123,7 @@ def keeps_duplicates(patch: Patch) -> None:
     def accept(self: Any, lane: Any, messages: Any, size: int, lossy: bool) -> None:
         for message in messages:
             lane.last = max(lane.last, message.sequence)
-            lane.inlet.late.append((lane, message))
+            lane.inlet.late.append(message)
             if not lane.inlet.queue:
                 lane.inlet.turn()
         self.wake()
@@ -190,7 +190,7 @@ def reads_the_newest(patch: Patch) -> None:
         return right(self)
 
     patch.setattr(Inlet, "take", take)
-    patch.setattr(Inlet, "head", property(lambda self: (*self.queue[::-1], *self.late)[-1][1]))
+    patch.setattr(Inlet, "head", property(lambda self: (*self.queue[::-1], *self.late)[-1]))
 
 
 def forgets_lives(patch: Patch) -> None:
