@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from .audience import Audience
     from .mailbox import Mailbox
 
-WINDOW = 1024
+WINDOW = 2048
 """How many messages of a lane may be on their way or unread; the sender waits beyond it."""
 
-QUARTER = WINDOW // 4
+MANY = 256
+"""Messages read after which the sender is told: so many frames it keeps, should they have to be sent
+again, where each has one message."""
 
 BYTES = 16 << 20
 """How many bytes of a lane may be on their way or unread. Passed by at most a frame and a message."""
@@ -60,7 +62,7 @@ class Lane:
         """Count a message as read: room for the sender to send another."""
         self.read = message.sequence
         self.bytes += len(message.payload)
-        if self.read - self.told >= QUARTER or self.bytes >= MUCH:
+        if self.read - self.told >= MANY or self.bytes >= MUCH:
             self.tell()
 
     def tell(self) -> None:
@@ -172,6 +174,6 @@ class Inlet:
         # As `Lane.has_read`, without the call: this is done for every message.
         number = lane.read = message.sequence
         lane.bytes = unsaid = lane.bytes + len(message.payload)
-        if number - lane.told >= QUARTER or unsaid >= MUCH:
+        if number - lane.told >= MANY or unsaid >= MUCH:
             lane.tell()
         return message

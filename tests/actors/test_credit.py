@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import pavane
 from pavane import Endpoint
 from pavane.actors.mailbox.credit import Credit
-from pavane.actors.mailbox.inlet import QUARTER, WINDOW
+from pavane.actors.mailbox.inlet import MANY, WINDOW
 from pavane.broker.contract import Broker
 from pavane.broker.frame import decode
 
@@ -54,7 +54,7 @@ async def test_a_family_gives_credit_in_one_word(
     runtime: pavane.Runtime, outsider: Broker, unique: str
 ) -> None:
     """Of 50 listeners one is slow: the sender hears once of them all, when that one has read."""
-    count, size = 8 * QUARTER, 50
+    count, size = 8 * MANY, 50
     text = f"""#[namespace = "{unique}"]
     protocol Fan {{ roles: A, W[{size}]; loop (count: {count}) {{ A -> W[*]: Tick(int); }} }}"""
     acks: list[tuple[str, int]] = []
@@ -78,5 +78,5 @@ async def test_a_family_gives_credit_in_one_word(
     await outsider.drained()
     assert {subject for subject, _ in acks} == {f"{unique}.Fan.A.0.s.W.0"}
     assert [credit for _, credit in acks] == [
-        n * QUARTER + WINDOW for n in range(1, count // QUARTER + 1)
+        n * MANY + WINDOW for n in range(1, count // MANY + 1)
     ]

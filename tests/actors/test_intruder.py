@@ -11,6 +11,7 @@ import pytest
 import pavane
 from pavane import Endpoint
 from pavane.actors.events import Event, FrameRefused
+from pavane.actors.mailbox.mailbox import FULL
 from pavane.broker.contract import Broker
 from pavane.broker.frame import Frame, Message, encode
 from pavane.broker.payload import pack
@@ -100,8 +101,8 @@ async def test_a05_a14_a51_a_peer_off_the_protocol_is_a_violation_that_names_it(
         for start in range(0, len(messages), 500):
             stage.say(stage.frame(*messages[start : start + 500]))
         if len(messages) > 500:
-            more = [Message(n, "Hello", pack(n)) for n in range(1000, 3000)]
-            for start in range(0, 2000, 500):
+            more = [Message(n, "Hello", pack(n)) for n in range(1000, FULL + 1000)]
+            for start in range(0, FULL, 500):
                 stage.say(stage.frame(*more[start : start + 500]))
 
     with pytest.raises(pavane.ProtocolViolation, match=reason) as caught:

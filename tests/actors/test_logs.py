@@ -16,6 +16,7 @@ import pytest
 import pavane
 from pavane import Endpoint
 from pavane.actors.events import Event, LimitNear
+from pavane.actors.mailbox.inlet import WINDOW
 from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, Parts, encode
 from pavane.broker.options import ConnectOptions
@@ -182,23 +183,24 @@ async def test_a62_a_mailbox_that_stays_nearly_full_warns(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pavane.actors.mailbox.mailbox.LINGERING", 0.05)
+    many = WINDOW + WINDOW // 2
     text = f"""#[namespace = "{unique}"]
-    protocol Slow {{ roles: A, B; loop (count: 1500) {{ A -> B: M; }} B -> A: End; }}"""
+    protocol Slow {{ roles: A, B; loop (count: {many}) {{ A -> B: M; }} B -> A: End; }}"""
     events: list[Event] = []
 
     async def fast(me: Endpoint) -> None:
-        for _ in range(1500):
+        for _ in range(many):
             await me.send("M")
         await me.receive("End")
 
     async def slow(me: Endpoint) -> None:
         await asyncio.sleep(0.3)
-        for _ in range(1500):
+        for _ in range(many):
             await me.receive("M")
         await me.send("End")
 
     async def quick(me: Endpoint) -> None:
-        for _ in range(1500):
+        for _ in range(many):
             await me.receive("M")
         await me.send("End")
 
@@ -210,7 +212,7 @@ async def test_a62_a_mailbox_that_stays_nearly_full_warns(
         assert not [e for e in events if isinstance(e, LimitNear)]
         await runtime.run(slow_stream, A=fast, B=slow)
     (near,) = [e for e in events if isinstance(e, LimitNear)]
-    assert (near.limit, near.role, near.allowed) == ("mailbox", "B", 1024)
+    assert (near.limit, near.role, near.allowed) == ("mailbox", "B", WINDOW)
 
 
 def test_the_command_logs_where_it_is_asked_to(tmp_path: Path) -> None:
@@ -260,5 +262,5 @@ async def test_a62_a_long_history_and_a_full_mailbox_of_a_durable_session_warn(
         runtime.observe(events.append)
         await runtime.run(pavane.load(text), A=fast, B=slow, durable=True, session="t")
     near = {e.limit: (e.name, e.allowed) for e in events if isinstance(e, LimitNear)}
-    assert near == {"history": ("B", 2500), "mailbox": ("B from A", 1024)}
+    assert near == {"history": ("B", 2500), "mailbox": ("B from A", WINDOW)}
     assert sum(isinstance(e, LimitNear) for e in events) == 2

@@ -76,11 +76,12 @@ async def test_the_short_way_sends_the_same_messages(what: str, unique: str) -> 
     assert short == await spoken(PROTOCOLS[what], unique, watched=True)
 
 
-FAN = "protocol Fan { roles: A, W[3], X[3]; loop (count: 2000) { A ->* : Tick(str); } }"
+MANY = 2 * WINDOW
+FAN = f"protocol Fan {{ roles: A, W[3], X[3]; loop (count: {MANY}) {{ A ->* : Tick(str); }} }}"
 
 
 async def test_a_payload_that_does_not_fit_reaches_nobody(runtime: pavane.Runtime) -> None:
-    text = FAN.replace("2000", "2")
+    text = FAN.replace(str(MANY), "2")
 
     async def a(me: Endpoint) -> None:
         await me.send("Tick", "first")
@@ -107,7 +108,7 @@ async def test_a_broadcast_waits_for_the_slowest_of_all_families(runtime: pavane
     async def a(me: Endpoint) -> None:
         async def some(number: int) -> None:
             nonlocal sent
-            for _ in range(998):
+            for _ in range(MANY // 2 - 2):
                 await me.send("Tick", str(number))
                 sent += 1
 
@@ -121,7 +122,7 @@ async def test_a_broadcast_waits_for_the_slowest_of_all_families(runtime: pavane
         await asyncio.gather(some(1), some(2), at_the_moment())
 
     async def quick(me: Endpoint) -> list[str]:
-        return [await me.receive("Tick") for _ in range(2000)]
+        return [await me.receive("Tick") for _ in range(MANY)]
 
     async def x(me: Endpoint) -> list[str]:
         if me.index == 2:
@@ -140,7 +141,7 @@ async def test_a_broadcast_waits_for_the_slowest_of_all_families(runtime: pavane
     await looking
     everyone = [*outcome["W"].values(), *outcome["X"].values()]
     assert all(heard == everyone[0] for heard in everyone)
-    assert everyone[0].count("1") == everyone[0].count("2") == 998
+    assert everyone[0].count("1") == everyone[0].count("2") == MANY // 2 - 2
 
 
 async def test_listeners_share_what_none_of_them_can_change(runtime: pavane.Runtime) -> None:
