@@ -97,8 +97,7 @@ class Determinisation:
         if clash is not None:
             self._conflict(heads, clash)
             return
-        alternatives = {head: self._alternative(head) for head in in_order(heads)}
-        merged = merge(list(alternatives.values()))
+        merged = merge([self._alternative(head) for head in in_order(heads)])
         if merged.clash is not None:
             self._conflict(heads, merged.clash)
             return

@@ -78,6 +78,8 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
     first, *others = alternatives
     if not others and (len(first.moves) < 2 or _all_differ(first.moves)):
         return first
+    if told := _told_apart(alternatives):
+        return Alternative(told)
     clash = first.clash
     for other in others:
         clash = clash or other.clash or _clash(first, other)
@@ -96,6 +98,23 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
             moves[key] = joined
     interleaved = any(a.interleaved for a in alternatives)
     return Alternative(list(moves.values()), any(a.ends for a in alternatives), interleaved)
+
+
+def _told_apart(alternatives: Sequence[Alternative]) -> list[Move]:
+    """The moves of alternatives that merge for sure: each begins with one message from the same sender,
+    all with different labels. Empty where more has to be asked."""
+    moves = list[Move]()
+    for one in alternatives:
+        if len(one.moves) != 1 or one.ends or one.interleaved or one.clash:
+            return []
+        moves.append(one.moves[0])
+    labels = set[str]()
+    peer = moves[0].action.peer
+    for action in [move.action for move in moves]:
+        if action.sends or (action.peer is not peer and action.peer != peer):
+            return []
+        labels.add(action.message.label)
+    return moves if len(labels) == len(moves) else []
 
 
 def distinct(moves: Sequence[Move]) -> Sequence[Move | Clash]:

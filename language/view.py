@@ -190,6 +190,8 @@ class View:
 
     def _closure(self, start: int, border: int) -> dict[Head, Decisions]:
         start = self._past_others(start)
+        if self._single and isinstance(self._nodes[start], Comm):
+            return {start: {}}
         if start == border or self.is_head(start):
             return {self._entered(start, border): {}}
         found: dict[Head, Decisions] = {}
@@ -201,14 +203,17 @@ class View:
             if number in seen:
                 continue
             seen.add(number)
-            if number == border or self.is_head(number):
+            if self._single and isinstance(self._nodes[number], Comm):
+                found.setdefault(number, decisions)
+            elif number == border or self.is_head(number):
                 found.setdefault(self._entered(number, border), decisions)
             else:
                 waiting.extend(self._onwards(number, decisions, found, border))
         return found or {OVER: {}}
 
     def _past_others(self, number: int) -> int:
-        """The first node from here on that is not a message between others."""
+        """The first node from here on that is not a message between others: if it is a message, one of
+        ours, unless the role is a family, which may have no part in it."""
         nodes, role = self._nodes, self.who.role
         node = nodes[number]
         while isinstance(node, Comm) and node.sender.role != role != node.receiver.role:
