@@ -14,7 +14,7 @@ from ..effects.resilience.retry import Retry
 from .choreography import Choreography
 from .endpoint.endpoint import Endpoint
 from .outcome import Outcome
-from .playing import Implementation
+from .players import Playing
 from .runtime import Runtime
 
 T = TypeVar("T")
@@ -49,14 +49,14 @@ class ResilientRuntime:
     async def run(
         self,
         choreography: Choreography,
-        implementations: Mapping[str, Implementation] | None = None,
+        implementations: Mapping[str, Playing] | None = None,
         /,
         *,
         bindings: Mapping[str, int] | None = None,
         session: str | None = None,
         durable: bool = False,
         input: Any = None,
-        **roles: Implementation,
+        **roles: Playing,
     ) -> Outcome:
         """As `Runtime.run`; what fails for a reason that may pass is played again.
 

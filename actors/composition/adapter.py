@@ -12,9 +12,9 @@ from ...language.tree import RoleDecl
 from ..choreography import Choreography
 from ..endpoint.endpoint import Endpoint
 from ..endpoint.listener import Received
+from ..player import Player
 from ..players import Playing
 from ..playing import Implementation
-from ..runtime import Runtime
 from .bridge import CapabilityBridge
 from .declaration import Declaration
 from .delegation import delegate
@@ -197,7 +197,7 @@ class Adapter:
 
     async def run(
         self,
-        runtime: Runtime,
+        runtime: Player,
         request: Any,
         *,
         capabilities: Collection[str] = (),

@@ -13,8 +13,10 @@ from ..choreography import Choreography
 from ..durable.handle import SessionHandle
 from ..durable.names import Place
 from ..outcome import Outcome
+from ..player import Player
 from ..players import Playing
 from ..runtime import Runtime
+from .errors import InvalidComposition
 from .stage import Accumulated, Playable, Stage
 
 HANDED_ON: Final = object()
@@ -77,7 +79,7 @@ class SessionPlan(Playable[Outcome]):
                 await self._end(stage.runtime, session, stage.is_abandoned)
             raise
 
-    async def _kept(self, runtime: Runtime, session: str, given: Any) -> Outcome:
+    async def _kept(self, runtime: Player, session: str, given: Any) -> Outcome:
         if not self.workers:
             return await runtime.run(
                 self.choreography,
@@ -86,6 +88,11 @@ class SessionPlan(Playable[Outcome]):
                 session=session,
                 durable=True,
                 input=given,
+            )
+        if not isinstance(runtime, Runtime):
+            hint = "let it be played where it is run, or run it on what `pavane.open` gives"
+            raise InvalidComposition(
+                self.name, "is for workers, and is run where none are", hint=hint
             )
         handle = await runtime.start(
             self.choreography,
@@ -96,7 +103,10 @@ class SessionPlan(Playable[Outcome]):
         )
         return await handle.result()
 
-    async def _end(self, runtime: Runtime, session: str, reason: str) -> None:
+    async def _end(self, runtime: Player, session: str, reason: str) -> None:
+        if not isinstance(runtime, Runtime):
+            # What is simulated ends with its caller; which attempt a resilient runtime is at, it knows alone.
+            return
         place = Place(self.choreography.namespace, self.choreography.name, session)
         with anyio.CancelScope(shield=True), anyio.move_on_after(PARTING):
             try:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from ..outcome import Outcome
-from ..runtime import Runtime
+from ..player import Player
 
 R = TypeVar("R")
 
@@ -83,7 +83,7 @@ class Stage:
     """Where a member is played. `session` is what its session, or those inside it, are called
     after; `given_up` why it is not waited for any longer, if so."""
 
-    runtime: Runtime
+    runtime: Player
     session: str | None = None
     durable: bool = False
     parent: Stage | None = None
@@ -116,7 +116,7 @@ class Playable(ABC, Generic[R]):
 
     async def run(
         self,
-        runtime: Runtime,
+        runtime: Player,
         given: Any = None,
         *,
         session: str | None = None,

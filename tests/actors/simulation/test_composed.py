@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 import pavane
+from pavane.actors.player import Player
 from pavane.actors.simulation.errors import AlreadySimulating
 
 WORK = pavane.load("""choreography Work {
@@ -45,7 +44,7 @@ desk = pavane.delegated(
 )
 
 
-async def results(runtime: Any) -> list[object]:
+async def results(runtime: Player) -> list[object]:
     flow = pavane.Sequence(
         one=pavane.Parallel(*(work(n) for n in range(5))),
         two=lambda so_far: work(sum(outcome["Lead"] for outcome in so_far.last.values())),
@@ -91,3 +90,21 @@ async def test_a_role_starts_no_simulation_of_its_own() -> None:
     async with pavane.for_simulation(3) as simulated:
         with pytest.raises(AlreadySimulating, match="a simulation of its own"):
             await simulated.run(SHOP, Customer=customer, Desk=nested)
+
+
+async def test_what_is_for_workers_is_refused_in_a_simulation() -> None:
+    async with pavane.for_simulation(3) as simulated:
+        with pytest.raises(pavane.InvalidComposition, match="Work is for workers"):
+            await pavane.SessionPlan(WORK, workers=True, input=1).run(simulated)
+
+
+async def test_a44_one_that_fails_cancels_the_others_in_a_simulation() -> None:
+    async def fails(me: pavane.Endpoint) -> None:
+        raise ValueError("no hand")
+
+    bad = pavane.SessionPlan(WORK, Lead=lead, Hand=fails, input=1)
+    flow = pavane.Parallel(bad, work(2), work(3))
+    async with pavane.for_simulation(3) as simulated:
+        with pytest.raises(pavane.ParallelFailed, match="no hand") as failed:
+            await flow.run(simulated, session="all", durable=True)
+    assert failed.value.cancelled == ("Work-2", "Work-3")
