@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
+from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way, leads
 from .indices import Fixed, Own, Turn, is_paired, length, offsets, rounds
 from .instances import Instances, less
 from .limits import Times
@@ -292,8 +292,10 @@ class Flow:
         loop = self._loops
         head = self._add(Goto(0))
         body = self._block(site.statement.body, scope, head)
-        self.nodes[head] = Count(loop, False, count, body, site.after, site, first)
-        return self._add(Count(loop, True, count, body, site.after, site, first))
+        # Of a body that never ends there is one round, and nothing after it.
+        leave = site.after if leads(self.nodes, body, head) else body
+        self.nodes[head] = Count(loop, False, count, body, leave, site, first)
+        return self._add(Count(loop, True, count, body, leave, site, first))
 
     def peel(self, number: int) -> int:
         """The counted loop `number` with its first round written out before it."""

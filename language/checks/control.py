@@ -19,9 +19,10 @@ from ..tree import (
     Send,
     Statement,
 )
-from ..walk import blocks, first_sender
+from ..walk import blocks, first_sender, statements
 from .calls import components, cyclic_calls
 from .report import Report, head
+from .rounds import most_rounds
 
 Borders = Mapping[str, str]
 """The targets that a jump cannot reach, and what is between: a `parallel` or a `foreach`."""
@@ -119,6 +120,8 @@ class _Endings:
                 return all(self.block(body) for body in statement.branches)
             case Rec() | Foreach():
                 return self.block(statement.body)
+            case Loop(kind="count", count=Index(name="", offset=count)):
+                return count == 0 or self.block(statement.body)
             case Call():
                 return statement.name not in self.report.bodies or self.ends.get(
                     statement.name, False
@@ -139,16 +142,18 @@ class _Endings:
                     waiting += blocks(statement)
         if not excused:
             for _, loop in self.report.every(Loop):
-                self.later_rounds(loop)
+                if loop.kind == "count" and loop.count not in (Index("", 0), Index("", 1)):
+                    self.later_rounds(loop, "loop")
+            for scope, each in self.report.every(Foreach):
+                if most_rounds(scope, each) > 1 and not _is_left(each):
+                    self.later_rounds(each, "foreach")
 
-    def later_rounds(self, loop: Loop) -> None:
-        """A counted loop goes round again from the end of its body only."""
-        if loop.kind != "count" or loop.count in (Index("", 0), Index("", 1)):
-            return
+    def later_rounds(self, loop: Loop | Foreach, word: str) -> None:
+        """What is counted goes round again from the end of its body only."""
         if loop.body.statements and not self.block(loop.body):
-            sentence = "the later rounds of this loop can never be reached: its body never ends"
-            span = head(loop.span, len("loop"))
-            self.report.error("PV136", sentence, span, "remove the loop, or the jump out of it")
+            sentence = f"the later rounds of this {word} can never be reached: its body never ends"
+            span = head(loop.span, len(word))
+            self.report.error("PV136", sentence, span, f"remove the {word}, or let its body end")
 
     def follow(self, block: Block, excused: set[int]) -> None:
         for statement, after in zip(block.statements, block.statements[1:], strict=False):
@@ -158,6 +163,13 @@ class _Endings:
                 hint = "remove it, or move it before"
                 self.report.error("PV136", sentence, after.span, hint)
                 return
+
+
+def _is_left(each: Foreach) -> bool:
+    """Whether a jump leads out of it, which is another mistake."""
+    inside = list(statements(each.body))
+    here = {rec.label for rec in inside if isinstance(rec, Rec)}
+    return any(isinstance(jump, Continue) and jump.label not in here for jump in inside)
 
 
 def _never(statement: Statement) -> str:

@@ -115,11 +115,20 @@ def _is_free(report: Report, selector: At, around: Around) -> bool:
 
 def _never(scope: Scope, family: RoleRef, used: Mapping[str, frozenset[int]]) -> bool:
     """Whether some index is out of bounds in every round, whatever open sizes will be."""
+    return _most(scope, family, used) <= 0
+
+
+def most_rounds(scope: Scope, statement: Foreach) -> int:
+    """How many rounds a `foreach` may have, whatever open sizes will be."""
+    return _most(scope, statement.family, offsets(statement.body, statement.variable))
+
+
+def _most(scope: Scope, family: RoleRef, used: Mapping[str, frozenset[int]]) -> int:
     start, stop = _range(scope, family)
     for role, values in used.items():
         start = max(start, -min(values))
         stop = min(stop, _size(scope, role) - max(values))
-    return start >= stop
+    return stop - start
 
 
 def _range(scope: Scope, family: RoleRef) -> tuple[int, int]:

@@ -139,6 +139,25 @@ def test_a21_ten_thousand_protocols_never_go_wrong(text: str) -> None:
     check(text, limit=20_000)
 
 
+ENDLESS = {
+    "once round a loop that has no end": "loop (count: 1) { loop { A -> B: M; } }",
+    "once, with a jump back in every branch": """loop (count: 1) { rec X { A -> B: M;
+        choice A { x: { A -> B: X; continue X; } y: { A -> B: Y; continue X; } } } }""",
+    "for the only one of a family": "foreach i in V { loop { A -> V[i]: M; } }",
+}
+
+
+@pytest.mark.parametrize("body", ENDLESS.values(), ids=ENDLESS.keys())
+def test_a21_nobody_waits_for_what_is_behind_rounds_that_never_end(body: str) -> None:
+    """C has no part in them: after its Go comes nothing more, and it must not wait for the next one."""
+    text = f"""protocol P {{ roles: A, B, C, V[1]; A -> V[*]: Hi; A -> B: Hi;
+        loop (decides: A) {{ A -> C: Go; {body} }} }}"""
+    (verdict,) = verdicts(text)
+    assert verdict.compiled is not None, verdict.diagnostics
+    found = explore(system(verdict.compiled.project()), buffer=1, limit=20_000)
+    assert not found.findings, found.findings
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(protocols(depth=2))
 def test_a15_selections_are_enough_for_every_role_to_follow(text: str) -> None:
