@@ -329,7 +329,9 @@ class Determinisation:
     def _onwards_from(self, join: int, border: int) -> dict[Head, Decisions]:
         node = self._view.node(join)
         assert isinstance(node, Join)
-        return self._view.heads(node.next, border)
+        follows = self._view.follows(join)
+        heads = {} if follows is False else self._view.heads(node.next, border)
+        return heads if follows else {**heads, OVER: {}}
 
     def _product(self, product: Product, place: int, part: Heads, border: int) -> Heads:
         """`product` after one of its branches moved; past the join once all are there."""

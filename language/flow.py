@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way, leads
+from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
 from .indices import Fixed, Own, Turn, is_paired, length, offsets, rounds
 from .instances import Instances, less
 from .limits import Times
 from .machine import Peer
 from .scope import Announcements, Scope, Site, refuse
+from .staying import Staying
 from .tree import (
     At,
     Block,
@@ -44,7 +45,8 @@ are refused soon."""
 class Flow:
     """Compiles one protocol under some bindings; the graph is `nodes`, entered at `entry`.
 
-    `cyclic` tells whether the graph may have an edge back.
+    `cyclic` tells whether the graph may have an edge back, `endless` whether one that is no loop's
+    with an end. `forks` has each `Fork` by its `Join`.
     """
 
     def __init__(
@@ -62,10 +64,13 @@ class Flow:
         self._peeled: dict[int, int] = {}
         self._rounds: dict[tuple[int, tuple[int, ...]], int] = {}
         self._loops = 0
-        self.cyclic = False
+        self.cyclic = self.endless = False
+        self.forks: dict[int, int] = {}
+        self.staying = Staying(self)
         scope = Scope({role.name: RoleRef(role.name) for role in protocol.roles})
         self.entry = self._call(self._own(), scope, tuple(scope.roles.values()), 0)
         self._finish()
+        self.staying.refuse_lost_rounds()
 
     # nodes --------------------------------------------------------------------------
 
@@ -96,7 +101,8 @@ class Flow:
     ) -> int:
         indices, members = (tuple(sorted(m.items())) for m in (place.indices, place.members))
         key = (called.name, arguments, after, indices, members, place.bounds, place.lane)
-        self.cyclic |= key in self._calls
+        if key in self._calls:
+            self.cyclic = self.endless = True
         if key not in self._calls:
             names = called.parameters
             if names is None:
@@ -255,6 +261,7 @@ class Flow:
         if statement.kind == "count":
             return self._counted(Site(statement, scope, after))
         if statement.kind == "forever":
+            self.endless = True
             head = self._add(Goto(0))
             self.nodes[head] = Goto(self._block(statement.body, scope, head))
             return head
@@ -292,10 +299,8 @@ class Flow:
         loop = self._loops
         head = self._add(Goto(0))
         body = self._block(site.statement.body, scope, head)
-        # Of a body that never ends there is one round, and nothing after it.
-        leave = site.after if leads(self.nodes, body, head) else body
-        self.nodes[head] = Count(loop, False, count, body, leave, site, first)
-        return self._add(Count(loop, True, count, body, leave, site, first))
+        self.nodes[head] = Count(loop, False, count, body, site.after, site, first)
+        return self._add(Count(loop, True, count, body, site.after, site, first))
 
     def peel(self, number: int) -> int:
         """The counted loop `number` with its first round written out before it."""
@@ -370,7 +375,8 @@ class Flow:
         for place, branch in enumerate(statement.branches):
             inside = replace(scope, targets={}, lane=(*scope.lane, (join, place)))
             entries.append(self._block(branch, inside, join))
-        return self._add(Fork(tuple(entries), join))
+        fork = self.forks[join] = self._add(Fork(tuple(entries), join))
+        return fork
 
     def _rec(self, statement: Rec, scope: Scope, after: int) -> int:
         head = self._add(Goto(0))
@@ -380,5 +386,5 @@ class Flow:
 
     def _continue(self, statement: Continue, scope: Scope) -> int:
         assert statement.label in scope.targets, "checked by wellformed"
-        self.cyclic = True
+        self.cyclic = self.endless = True
         return scope.targets[statement.label]

@@ -6,7 +6,7 @@ back, so a projection never unfolds anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -134,17 +134,3 @@ def successors(node: GlobalNode) -> tuple[int, ...]:
             return node.entries
         case End():
             return ()
-
-
-def leads(nodes: Sequence[GlobalNode], start: int, goal: int) -> bool:
-    """Whether `goal` can come after `start`. What is behind a loop is looked at before the loop."""
-    seen = set[int]()
-    waiting = [start]
-    while waiting:
-        number = waiting.pop()
-        if number == goal:
-            return True
-        if number not in seen:
-            seen.add(number)
-            waiting.extend(successors(nodes[number]))
-    return False

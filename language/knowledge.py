@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from .crossing import crossings
 from .errors import Diagnostic, Span
 from .flow import Flow
 from .graph import Branching, Comm
@@ -72,7 +73,8 @@ def elaborate(
         patience -= 1
         tried = attempt(protocol, bindings, announcements, patience=patience > 0)
     selections = _selections(tried.flow, announcements)
-    return Elaborated(announcements, selections, _refusals(tried, strict=strict), tried)
+    refusals = _refusals(tried, strict=strict) or tuple(crossings(tried.flow, selections))
+    return Elaborated(announcements, selections, refusals, tried)
 
 
 def _announced(tried: Attempt, told: Told, *, strict: bool) -> bool:

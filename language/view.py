@@ -155,14 +155,35 @@ class View:
     def silent(self, number: int) -> tuple[int, ...]:
         """Where a node that is not a head silently leads."""
         match self.node(number):
+            case Count() as count if self.flow.staying.in_rounds(count):
+                return (count.body,) if count.enters else (count.body, count.exit)
             case Count() as count:
                 return (count.exit,)
             case Fork() as fork:
-                return self.entries(number, fork) or (fork.join,)
+                return self.entries(number, fork) or self._past(fork)
             case Each() as each:
                 return (self._rounds(number, each),)
+            case Join() if self.follows(number) is False:
+                return ()
             case node:
                 return successors(node)
+
+    def _past(self, fork: Fork) -> tuple[int, ...]:
+        """Where a `parallel` silently leads in which the class has no part: through what may stay there."""
+        return self.flow.staying.in_branches(fork.entries, fork.join) or (fork.join,)
+
+    def follows(self, join: int) -> bool | None:
+        """Whether a class that has done its part of a `parallel` comes to what follows. One of the other
+        branches may never come to the `join` (None), or it never does (False)."""
+        number = self.flow.forks[join]
+        fork = self._nodes[number]
+        assert isinstance(fork, Fork)
+        own = self.entries(number, fork)
+        others = [entry for entry in fork.entries if entry not in own]
+        staying = self.flow.staying.in_branches(others, join) if own else ()
+        if not staying:
+            return True
+        return False if self.flow.staying.never_comes(staying[0], join) else None
 
     def _rounds(self, number: int, each: Each) -> int:
         """The rounds of a `foreach` that this instance is in, or all of them as a loop."""
@@ -234,6 +255,8 @@ class View:
     ) -> list[tuple[int, Decisions]]:
         node = self._nodes[number]
         if not isinstance(node, Branching):
+            if isinstance(node, Join) and self.follows(number) is None:
+                found.setdefault(OVER, decisions)
             return [(n, decisions) for n in self.silent(number)]
         onwards: list[tuple[int, Decisions]] = []
         kept = len(decisions) < DECISIONS_KEPT
