@@ -11,12 +11,12 @@ from collections import Counter as Counts
 from collections import deque
 from dataclasses import replace
 
-from .graph import Branching, Comm, Count, Fork, Join
+from .graph import Branching, Comm, Count, Fork
 from .machine import Counter
-from .merge import SILENT, Alternative, Clash, Key, Move, distinct, merge
+from .merge import OWED, ROUND, SILENT, Alternative, Clash, Key, Move, distinct, merge
 from .raw import Raw, TooLarge
 from .taken import Taken
-from .view import OVER, Decisions, Head, Heads, Product, View, in_order, latest
+from .view import OVER, Decisions, Head, Heads, Product, View, in_order, is_stuck, latest
 
 STATE_LIMIT = 20_000
 """The most states beyond those that the graph has nodes for: an explosion is refused soon."""
@@ -55,6 +55,7 @@ class Determinisation:
         self._numbers: dict[Heads, int] = {}
         self._came: dict[Heads, Came] = {}
         self._deciding = set[int]()
+        self._joining = set[int]()
         self._peeling = list[object]()
         self._written = Counts[int]()
         """How many rounds of a loop have been written out, by the loop's site."""
@@ -305,17 +306,25 @@ class Determinisation:
         """Any branch moves; where all of them may be over, what comes after moves too."""
         join = self._join(product)
         result = Alternative(interleaved=True)
-        may_join = True
+        may_join, sure = True, True
         for place, part in enumerate(product.parts):
             branch = self._merged({head: {} for head in part}, join)
             result.clash = result.clash or branch.clash
-            may_join &= branch.ends and part != frozenset({OVER})
+            stuck = [is_stuck(head) for head in part]
+            may_join &= branch.ends and not all(stuck)
+            sure &= not any(stuck)
             for move in branch.moves:
                 target = self._product(product, place, move.target, border)
                 result.moves.append(Move(move.action, target))
-        if may_join:
-            after = self._merged(self._onwards_from(join, border), border)
-            result.clash = result.clash or after.clash
+        if may_join and join in self._joining:
+            result.clash = result.clash or ROUND
+        elif may_join:
+            self._joining.add(join)
+            after = self._merged(self._view.beyond(join, border), border)
+            self._joining.remove(join)
+            result.clash = (
+                result.clash or after.clash or (OWED if after.moves and not sure else None)
+            )
             result.moves += after.moves
             result.ends = after.ends
         result.ends |= not result.moves
@@ -326,19 +335,12 @@ class Determinisation:
         assert isinstance(fork, Fork)
         return fork.join
 
-    def _onwards_from(self, join: int, border: int) -> dict[Head, Decisions]:
-        node = self._view.node(join)
-        assert isinstance(node, Join)
-        follows = self._view.follows(join)
-        heads = {} if follows is False else self._view.heads(node.next, border)
-        return heads if follows else {**heads, OVER: {}}
-
     def _product(self, product: Product, place: int, part: Heads, border: int) -> Heads:
         """`product` after one of its branches moved; past the join once all are there."""
         parts = (*product.parts[:place], part, *product.parts[place + 1 :])
         join = self._join(product)
         if all(p == frozenset({join}) for p in parts):
-            return frozenset(self._onwards_from(join, border))
+            return frozenset(self._view.beyond(join, border))
         return frozenset({Product(product.fork, parts)})
 
     # what is not known ----------------------------------------------------------------------

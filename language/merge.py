@@ -61,6 +61,12 @@ SILENT = Clash(
 )
 
 
+ROUND = Clash("it could go round without a message")
+OWED = Clash(
+    "what it does after the `parallel` is never reached in one branch, and in another it is"
+)
+
+
 class Alternative(Struct, gc=False):
     """One continuation: what can be done, and whether the role's part may be over.
 

@@ -39,6 +39,13 @@ Head = int | Product
 Heads = frozenset[Head]
 
 
+def is_stuck(head: Head) -> bool:
+    """Whether the class never comes to the end of the branch of `parallel` that it is in."""
+    if isinstance(head, Product):
+        return any(all(is_stuck(inner) for inner in part) for part in head.parts)
+    return head == OVER
+
+
 def latest(decided: dict[Head, Decisions]) -> dict[Head, Decisions]:
     """Of very many decisions those that still make a difference, of these the latest."""
     ways = list(decided.values())
@@ -184,6 +191,14 @@ class View:
         if not staying:
             return True
         return False if self.flow.staying.never_comes(staying[0], join) else None
+
+    def beyond(self, join: int, border: int) -> dict[Head, Decisions]:
+        """The heads after a `parallel` of which the class has done its part."""
+        node = self._nodes[join]
+        assert isinstance(node, Join)
+        follows = self.follows(join)
+        heads = {} if follows is False else self.heads(node.next, border)
+        return heads if follows else {**heads, OVER: {}}
 
     def _rounds(self, number: int, each: Each) -> int:
         """The rounds of a `foreach` that this instance is in, or all of them as a loop."""

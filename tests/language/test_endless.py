@@ -139,6 +139,20 @@ def test_a19_a_selection_shares_no_channel_with_another_parallel_branch(branches
     assert [d.code for d in verdict.diagnostics if d.severity == "error"] == ["PV142"]
 
 
+FOUND = {
+    "a parallel that could go round without a message": """loop (decides: B) { parallel {
+        loop (decides: C) { B -> C: M2; } | loop (decides: C) { C -> B: M5; C -> A: M2; } } } C -> A: Z;""",
+    "one's own endless branch, in a parallel of a parallel": """parallel { B -> C: M1; | parallel {
+        choice C { x { C -> A: X; loop { B -> A: M; } } y { C -> B: Y; } } | A -> C: M3; } } B -> C: Z;""",
+}
+"""What random protocols found: a crash, and a role that waited for what its own branch has no end for."""
+
+
+@pytest.mark.parametrize("body", FOUND.values(), ids=FOUND.keys())
+def test_a21_what_random_protocols_found(body: str) -> None:
+    check(f"protocol P {{ roles: A, B, C; A -> B: Hi; B -> C: Hi; {body} }}")
+
+
 def test_a_counted_loop_that_only_calls_has_an_end() -> None:
     text = """protocol P { roles: A, B; protocol S(X, Y) { X -> Y: M; } loop (count: 2) { call S(A, B); }
         rec X { A -> B: Go; choice A { more: { A -> B: More; continue X; } done: { A -> B: Done; } } } }"""
