@@ -7,16 +7,21 @@ known only now. Messages on one channel have one order, and the branches have no
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import combinations, product
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .errors import Diagnostic, Span
 from .flow import Flow
 from .graph import Comm, Fork, successors
+from .indices import may_meet
 from .machine import Peer
 
 if TYPE_CHECKING:
     from .knowledge import Selection
+
+
+Lanes = dict[tuple[Peer, Peer], Comm]
+"""A message for each two peers: which of several it is makes no difference."""
 
 
 def crossings(flow: Flow, selections: Sequence[Selection]) -> Iterator[Diagnostic]:
@@ -27,8 +32,8 @@ def crossings(flow: Flow, selections: Sequence[Selection]) -> Iterator[Diagnosti
     for number in flow.forks.values():
         fork = flow.nodes[number]
         assert isinstance(fork, Fork)
-        for left, right in combinations([_said(flow, e, fork.join) for e in fork.entries], 2):
-            for one, other in _meeting(left, right):
+        for left, right in combinations([_Said(flow, e, fork.join) for e in fork.entries], 2):
+            for one, other in (*left.meets(right), *right.meets(left)):
                 pair = (one.sender.role, one.receiver.role)
                 if pair not in told:
                     told.add(pair)
@@ -36,42 +41,43 @@ def crossings(flow: Flow, selections: Sequence[Selection]) -> Iterator[Diagnosti
                     yield _refusal(one, other, span)
 
 
-def _said(flow: Flow, entry: int, join: int) -> dict[tuple[str, str], list[Comm]]:
-    """The messages of one branch, by the roles that they are between."""
-    found: dict[tuple[str, str], list[Comm]] = {}
-    seen = {join}
-    waiting = [entry]
-    while waiting:
-        number = waiting.pop()
-        if number in seen:
-            continue
-        seen.add(number)
-        node = flow.nodes[number]
-        if isinstance(node, Comm):
-            found.setdefault((node.sender.role, node.receiver.role), []).append(node)
-        waiting.extend(successors(node))
-    return found
+class _Said:
+    """What is said in one branch."""
 
+    def __init__(self, flow: Flow, entry: int, join: int) -> None:
+        self._added: Lanes = {}
+        self._all: dict[tuple[str, str], Lanes] = {}
+        seen = {join}
+        waiting = [entry]
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            node = flow.nodes[number]
+            if isinstance(node, Comm):
+                self._add(node)
+            waiting.extend(successors(node))
 
-Said = dict[tuple[str, str], list[Comm]]
+    def _add(self, said: Comm) -> None:
+        lane = (said.sender, said.receiver)
+        if said.statement.selection:
+            self._added.setdefault(lane, said)
+        roles = (said.sender.role, said.receiver.role)
+        self._all.setdefault(roles, {}).setdefault(lane, said)
 
-
-def _meeting(left: Said, right: Said) -> Iterator[tuple[Comm, Comm]]:
-    """Two messages of which the first is a selection, on what may be one channel."""
-    for pair in left.keys() & right.keys():
-        for one, other in product(left[pair], right[pair]):
-            added = one.statement.selection or other.statement.selection
-            if added and _meet(one.sender, other.sender) and _meet(one.receiver, other.receiver):
-                yield (one, other) if one.statement.selection else (other, one)
+    def meets(self, branch: _Said) -> Iterator[tuple[Comm, Comm]]:
+        """A selection of this branch, and a message of another on what may be the same channel."""
+        for one in self._added.values():
+            for other in branch._all.get((one.sender.role, one.receiver.role), {}).values():
+                if _meet(one.sender, other.sender) and _meet(one.receiver, other.receiver):
+                    yield one, other
+                    break
 
 
 def _meet(one: Peer, other: Peer) -> bool:
     """Whether two peers of one role may be the same instance."""
-    spans = [_bounds(one), _bounds(other)]
-    if None in spans:
-        return True
-    (low, high), (start, stop) = (span for span in spans if span is not None)
-    return low < stop and start < high
+    return may_meet(_bounds(one), _bounds(other))
 
 
 def _bounds(peer: Peer) -> tuple[int, int] | None:

@@ -111,6 +111,14 @@ def rounds(
     return first, _smallest(ends)
 
 
+def may_meet(one: tuple[int, int] | None, other: tuple[int, int] | None) -> bool:
+    """Whether two spans of instances, from the first to before the last, can have one in common. None
+    is one that is not known."""
+    if one is None or other is None:
+        return True
+    return one[0] < other[1] and other[0] < one[1]
+
+
 def length(start: Bound, stop: Bound) -> Bound:
     """How many there are in `start..stop`, as text while a bound is open."""
     if isinstance(start, int) and isinstance(stop, int):

@@ -34,13 +34,16 @@ class Staying:
     def in_branches(self, entries: Iterable[int], join: int) -> tuple[int, ...]:
         """Those branches of `parallel` that may go on for ever, so that the join is not reached; if one
         never comes there at all, that one."""
-        found = {e: self._may(e, join, lambda number: number == join) for e in entries}
+        found = {entry: self._in_branch(entry, join) for entry in entries}
         never = tuple(entry for entry, may in found.items() if may is None)
         return never[:1] or tuple(entry for entry, may in found.items() if may)
 
     def never_comes(self, entry: int, join: int) -> bool:
         """Whether a branch of `parallel` cannot come to its join."""
-        return self._may(entry, join, lambda number: number == join) is None
+        return self._in_branch(entry, join) is None
+
+    def _in_branch(self, entry: int, join: int) -> bool | None:
+        return self._may(entry, join, lambda number: number == join)
 
     def _may(self, start: int, place: int, goal: Callable[[int], bool]) -> bool | None:
         """None where it stays in any case."""

@@ -182,6 +182,8 @@ class View:
     def follows(self, join: int) -> bool | None:
         """Whether a class that has done its part of a `parallel` comes to what follows. One of the other
         branches may never come to the `join` (None), or it never does (False)."""
+        if not self.flow.endless:
+            return True
         number = self.flow.forks[join]
         fork = self._nodes[number]
         assert isinstance(fork, Fork)

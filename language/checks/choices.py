@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ..indices import may_meet
 from ..tree import All, At, Block, Branch, Choice, Index, Loop, Parallel, Range, Rec, RoleRef, Send
 from ..walk import blocks
 from .report import Report, Scope, head
@@ -146,17 +147,11 @@ def _shared(
 
 def _overlap(one: First, two: First) -> bool:
     """Whether two messages between the same roles can be between the same instances."""
-    return _meet(one.sender, two.sender) and (
-        one.receiver is None or two.receiver is None or _meet(one.receiver, two.receiver)
+    return may_meet(_bounds(one.sender), _bounds(two.sender)) and (
+        one.receiver is None
+        or two.receiver is None
+        or may_meet(_bounds(one.receiver), _bounds(two.receiver))
     )
-
-
-def _meet(one: RoleRef, two: RoleRef) -> bool:
-    spans = [_bounds(one), _bounds(two)]
-    if None in spans:
-        return True
-    (low, high), (start, stop) = (s for s in spans if s is not None)
-    return low < stop and start < high
 
 
 def _bounds(ref: RoleRef) -> tuple[int, int] | None:
