@@ -133,8 +133,9 @@ def _shared(
     right: dict[tuple[str, str], list[First]],
 ) -> None:
     for channel in left.keys() & right.keys():
-        for one in left[channel]:
-            clash = next((two for two in right[channel] if _overlap(one, two)), None)
+        others = _lanes(right[channel])
+        for one in _lanes(left[channel]):
+            clash = next((two for two in others if _overlap(one, two)), None)
             if clash is not None:
                 sentence = (
                     f"two parallel branches send from `{channel[0]}` to `{channel[1]}`, "
@@ -143,6 +144,15 @@ def _shared(
                 hint = "messages on one channel have one order: put them in one branch"
                 report.error("PV142", sentence, clash.send.span, hint)
                 break
+
+
+def _lanes(sends: list[First]) -> list[First]:
+    """The first message between each two spans of instances: which of several it is makes no difference."""
+    found: dict[object, First] = {}
+    for send in sends:
+        receiver = None if send.receiver is None else _bounds(send.receiver)
+        found.setdefault((_bounds(send.sender), receiver), send)
+    return list(found.values())
 
 
 def _overlap(one: First, two: First) -> bool:
