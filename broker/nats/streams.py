@@ -25,6 +25,8 @@ from .link import Link
 
 _SEQUENCE = re.compile(r"wrong last sequence: (\d+)")
 _BETWEEN = 0.05
+_PATIENT = 4
+"""From which attempt on it is not waited only, when nobody takes a record."""
 
 
 class Streams:
@@ -51,7 +53,7 @@ class Streams:
 
     async def ensure(self, stream: str, patterns: list[str], **settings: Any) -> None:
         """Create or widen. Two that widen one stream at the same moment can undo each other, as
-        JetStream's configuration has no compare-and-set; `append` notices and repeats this."""
+        JetStream's configuration has no compare-and-set; `append` notices and mends it."""
         token(stream)
         for pattern in patterns:
             check_pattern(pattern)
@@ -86,14 +88,16 @@ class Streams:
         return True
 
     async def config(self, stream: str) -> dict[str, Any] | None:
+        info = await self._info(stream)
+        return None if info is None else info["config"]
+
+    async def _info(self, stream: str) -> dict[str, Any] | None:
         try:
-            info = await self._api.call(f"STREAM.INFO.{stream}", stream=stream)
+            return await self._api.call(f"STREAM.INFO.{stream}", stream=stream)
         except StreamRefused as error:
             if error.status == apis.STREAM_MISSING:
                 return None
             raise
-        config: dict[str, Any] = info["config"]
-        return config
 
     async def names(self) -> list[str]:
         """Of all streams, in order; the server gives a page of them at a time."""
@@ -111,10 +115,9 @@ class Streams:
         shared = Room("bytes", account.get("storage", 0), max(limit, 0))
         if self.scoped:
             return shared
-        try:
-            info = await self._api.call(f"STREAM.INFO.{stream}", stream=stream)
-        except StreamRefused as error:
-            raise missing(stream) if error.status == apis.STREAM_MISSING else error from None
+        info = await self._info(stream)
+        if info is None:
+            raise missing(stream)
         config, state = info["config"], info["state"]
         own = Room("bytes", state["bytes"], max(config.get("max_bytes", -1), 0))
         count = Room("messages", state["messages"], max(config.get("max_msgs", -1), 0))
@@ -194,7 +197,7 @@ class Streams:
                 answer = apis.ack(await self._link.inbox.ask(subject, payload, headers))
                 if answer.error is None or not answer.error.may_pass:
                     return answer, attempt
-                await self._explain(stream, subject)
+                await self._explain(stream, subject, attempt)
             now = asyncio.get_running_loop().time()
             deadline = deadline or now + apis.PATIENCE
             if now >= deadline:
@@ -204,22 +207,40 @@ class Streams:
             await asyncio.sleep(_BETWEEN)
         raise AssertionError("unreachable: the count has no end")
 
-    async def _explain(self, stream: str, subject: str) -> None:
+    async def _explain(self, stream: str, subject: str, attempt: int) -> None:
         """Nobody took the record. Return if it may be tried again, else say why not."""
         if self.scoped:
             # Whether it is there is told by what is asked of it; if that is not for us to see, not.
             with suppress(Forbidden):
                 await self._glance(stream, subject)
             return
-        config = await self.config(stream)
-        if config is None:
+        info = await self._info(stream)
+        if info is None:
             raise missing(stream)
-        if any(matches(pattern, subject) for pattern in config["subjects"]):
-            return  # Between two leaders of a cluster: soon there is one.
+        if attempt < _PATIENT:
+            return  # A server that begins, or another's `_listen_anew`: over in a moment.
+        captured: list[str] = info["config"]["subjects"]
+        if any(matches(pattern, subject) for pattern in captured):
+            # In a cluster no leader may be elected yet, and updates come one after the other.
+            if "name" not in info.get("cluster", {}):
+                await self._listen_anew(stream, subject, info["config"])
+            return
         wanted = self._wanted.get(stream, [])
         if not any(matches(pattern, subject) for pattern in wanted):
             raise StreamRefused(stream, f"it does not capture {subject}")
         await self.create(stream, wanted)
+
+    async def _listen_anew(self, stream: str, subject: str, config: dict[str, Any]) -> None:
+        """Let the server listen to a subject that its configuration has, and it has not.
+
+        Where two updates of a stream cross, one may compare with what the other has replaced, and
+        leave off listening to what both have. Taken out and put back, a subject is heard again.
+        """
+        captured: list[str] = config["subjects"]
+        others = [pattern for pattern in captured if not matches(pattern, subject)]
+        for subjects in (others or [f"_{stream}"], captured):
+            body = config | {"subjects": subjects}
+            await self._api.call(f"STREAM.UPDATE.{stream}", body, stream=stream)
 
     async def _stored(self, refusal: WrongSequence, message_id: str) -> int | None:
         """The sequence of our record, if it is the one that came after what was expected."""
