@@ -137,8 +137,8 @@ class Determinisation:
     def _conflict(self, heads: Heads, clash: Clash) -> None:
         """Note it, with the choices that matter; inside `parallel` these may be any."""
         choices = self._differing(self._decided(heads)) + clash.choices
-        if not choices and clash.own is None:
-            choices = self._telling_choices()
+        if clash.own is None:
+            choices += self._view.unsettled() if choices else self._telling_choices()
         self.raw.conflicts.append(replace(clash, choices=choices))
         if choices and all(isinstance(head, int) for head in heads):
             self._as_if_told(choices[0])

@@ -73,7 +73,8 @@ def elaborate(
         patience -= 1
         tried = attempt(protocol, bindings, announcements, patience=patience > 0)
     selections = _selections(tried.flow, announcements)
-    refusals = _refusals(tried, strict=strict) or tuple(crossings(tried.flow, selections))
+    # What shares a channel cannot be told apart either, and that would be the lesser word.
+    refusals = tuple(crossings(tried.flow, selections)) or _refusals(tried, strict=strict)
     return Elaborated(announcements, selections, refusals, tried)
 
 

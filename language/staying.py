@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .graph import Count, Each, GlobalNode, successors
+from .graph import Branching, Count, Each, GlobalNode, successors
 from .indices import length
 from .scope import Site, refuse
 
@@ -41,6 +41,22 @@ class Staying:
     def never_comes(self, entry: int, join: int) -> bool:
         """Whether a branch of `parallel` cannot come to its join."""
         return self._in_branch(entry, join) is None
+
+    def settling(self, entry: int, join: int) -> list[int]:
+        """The choices in a branch of `parallel`."""
+        nodes = self._flow.nodes
+        seen = {join}
+        waiting = [entry]
+        found = list[int]()
+        while waiting:
+            number = waiting.pop()
+            if number in seen:
+                continue
+            seen.add(number)
+            if isinstance(nodes[number], Branching):
+                found.append(number)
+            waiting.extend(successors(nodes[number]))
+        return sorted(found)
 
     def _in_branch(self, entry: int, join: int) -> bool | None:
         return self._may(entry, join, lambda number: number == join)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from .components import components
 from .machine import Machine, Peer
 from .projection import Projection
 from .unroll import unrolled
@@ -103,7 +104,14 @@ def _chain(automaton: Automaton, source: int, steps: list[Step], target: int) ->
 
 
 def _pass(automaton: Automaton, silent: list[tuple[int, int]]) -> None:
-    """A family of one that sends to all of itself sends to nobody: what follows is taken over."""
+    """A family of one that sends to all of itself sends to nobody: what follows is taken over. Where
+    it can do so for ever it waits for nobody, as at an end."""
+    following = dict[int, list[int]]()
+    for source, target in silent:
+        following.setdefault(source, []).append(target)
+    for component in components(following, lambda state: following.get(state, [])):
+        if len(component) > 1 or component[0] in following.get(component[0], []):
+            automaton.finals |= set(component)
     changed = bool(silent)
     while changed:
         changed = False

@@ -6,15 +6,14 @@ possible. What tells them apart later is the business of `merge`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from .flow import Flow
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, successors
 from .instances import Class
 from .machine import Action
+from .moments import Moments
 from .parties import in_rounds
-from .timing import Bound, Timing
 
 OVER = 0
 """The head of a role that never acts again: the number of the graph's end."""
@@ -84,7 +83,7 @@ class View:
         self._closures: dict[tuple[int, int], dict[Head, Decisions]] = {}
         self._concerned: dict[int, bool] = {}
         self._entries: dict[int, tuple[int, ...]] = {}
-        self._starts: dict[int, tuple[int, ...]] = {}
+        self._moments = Moments(self)
 
     def node(self, number: int) -> GlobalNode:
         return self._nodes[number]
@@ -184,15 +183,28 @@ class View:
         branches may never come to the `join` (None), or it never does (False)."""
         if not self.flow.endless:
             return True
+        staying = self._staying(join)
+        if not staying:
+            return True
+        return False if self.flow.staying.never_comes(staying[0], join) else None
+
+    def _staying(self, join: int) -> tuple[int, ...]:
+        """Those branches of others, beside ones of the class's own, that may never come to the `join`."""
         number = self.flow.forks[join]
         fork = self._nodes[number]
         assert isinstance(fork, Fork)
         own = self.entries(number, fork)
         others = [entry for entry in fork.entries if entry not in own]
-        staying = self.flow.staying.in_branches(others, join) if own else ()
-        if not staying:
-            return True
-        return False if self.flow.staying.never_comes(staying[0], join) else None
+        return self.flow.staying.in_branches(others, join) if own else ()
+
+    def unsettled(self) -> tuple[int, ...]:
+        """The choices of others on which it hangs whether the class comes to what follows a `parallel`."""
+        if not self.flow.endless:
+            return ()
+        joins = [join for join in self.flow.forks if self.follows(join) is None]
+        entries = [(entry, join) for join in joins for entry in self._staying(join)]
+        settling = self.flow.staying.settling
+        return tuple([n for ends in entries for n in settling(*ends)])
 
     def beyond(self, join: int, border: int) -> dict[Head, Decisions]:
         """The heads after a `parallel` of which the class has done its part."""
@@ -343,50 +355,5 @@ class View:
             receiver_annotations=said.receiver_annotations,
             selection=said.selection,
             broadcast=comm.broadcast,
-            timing=self._timing(comm, sends=sends) if self.flow.times else None,
+            timing=self._moments.of(comm) if self.flow.times else None,
         )
-
-    def _timing(self, comm: Comm, *, sends: bool) -> Timing | None:
-        starts, limits = self._started(comm.next), comm.timing
-        if limits is None:
-            return Timing(starts=starts) if starts else None
-        bounds = limits.sender if sends else limits.receiver
-        if not (bounds or starts or limits.lane):
-            return None
-        return Timing(bounds, starts=starts, lane=limits.lane)
-
-    def _started(self, number: int) -> tuple[int, ...]:
-        """The clocks of all that can become possible once the class has come to a node."""
-        if number not in self._starts:
-            self._starts[number] = tuple(sorted(self._starting(number)))
-        return self._starts[number]
-
-    def _starting(self, start: int) -> Iterator[int]:
-        seen = set[int]()
-        waiting = [start]
-        while waiting:
-            number = waiting.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            match self.node(number):
-                case Comm() as comm if self.sends(comm) or self.receives(comm):
-                    yield from self._own_clock(comm)
-                    continue
-                case Goto(clock=clock) if clock:
-                    yield clock
-                case Branching(limit=Bound() as limit) as choice if self.chooses(choice):
-                    yield limit.clock
-                case _:
-                    pass
-            waiting.extend(self._after(number))
-
-    def _own_clock(self, comm: Comm) -> Iterator[int]:
-        limits = comm.timing
-        if limits is not None:
-            bounds = limits.sender if self.sends(comm) else limits.receiver
-            yield from (bound.clock for bound in bounds if not bound.block)
-
-    def _after(self, number: int) -> tuple[int, ...]:
-        node = self.node(number)
-        return self.silent(number) if isinstance(node, Each | Fork) else successors(node)

@@ -127,13 +127,20 @@ class Speaker:
     # --- what has to come first --------------------------------------------------------
 
     async def _room(self, find: Callable[[], Sequence[Step]]) -> Sequence[Step]:
-        """Find the route, and wait until every lane of it has room."""
+        """Find the route, and wait until every lane of it has room. Who speaks to nobody gives way to
+        others once: one that does so for ever must not keep them from their turn."""
+        gave_way = False
         while True:
             route = find()
-            full = [o for step in route for o in lanes(self._seat, step) if o.room < len(route)]
-            if not full:
+            outlets = [outlet for step in route for outlet in lanes(self._seat, step)]
+            full = [outlet for outlet in outlets if outlet.room < len(route)]
+            if full:
+                await full[0].has_room()
+            elif outlets or gave_way or not route:
                 return route
-            await full[0].has_room()
+            else:
+                await asyncio.sleep(0)
+                gave_way = True
 
     async def _pass(self, step: Step, raw: object) -> Passed | None:
         """Do what the effects ask for; raises their refusal, which leaves nothing behind."""

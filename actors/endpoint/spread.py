@@ -20,8 +20,11 @@ SINGLES = 8
 
 
 def lanes(seat: Seat, step: Step) -> list[Outlet]:
-    """The lanes on which a message of `step` goes out."""
+    """The lanes on which a message of `step` goes out: none of one to all of a family of one from
+    itself."""
     partners = step.partners(seat.role, seat.index)
+    if not partners:
+        return []
     if (step.collective and _is_whole(seat, step)) or len(partners) > SINGLES:
         return [seat.session.outlet(seat, step.peer_role, None)]
     return [seat.session.outlet(seat, step.peer_role, index) for index in partners]
@@ -75,7 +78,8 @@ class Spread:
         moves = [seat.part.moves[one.number] for one in steps]
         if not steps or any(not m.bare or m.shape is not moves[0].shape for m in moves):
             return None
-        return Spread(seat, steps)
+        spread = Spread(seat, steps)
+        return spread if spread.copies else None
 
     @property
     def has_room(self) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..errors import Span
 from ..machine import INDEX_LIMIT
 from ..spelling import nearest
-from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Send
+from ..tree import All, At, Call, Foreach, Index, Loop, Range, RoleDecl, RoleRef, Selector, Send
 from .report import Report, Scope, refs
 
 
@@ -133,10 +135,18 @@ def _self_send(report: Report, send: Send) -> None:
     receiver = send.receiver
     if receiver is None or send.sender.role != receiver.role:
         return
-    if send.sender.selector == receiver.selector and not isinstance(receiver.selector, All | Range):
+    if _is_only(send.sender, receiver.selector):
         name = str(receiver.role)
         sentence = f"`{name}` sends `{send.message.label}` to itself"
         report.error("PV125", sentence, send.span, "name another role as the receiver")
+
+
+def _is_only(sender: RoleRef, receivers: Selector | None) -> bool:
+    """Whether, of the role that `sender` is of, `receivers` are it and nobody else."""
+    if isinstance(receivers, Range) and isinstance(sender.selector, At):
+        only = sender.selector.index
+        return receivers.start == only and receivers.stop == replace(only, offset=only.offset + 1)
+    return sender.selector == receivers and not isinstance(receivers, All | Range)
 
 
 def _unused(report: Report) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 import pavane
 from pavane import Endpoint
+from pavane.actors.mailbox.inlet import WINDOW
 from pavane.broker.contract import Broker
 from pavane.broker.frame import decode
 
@@ -267,3 +268,45 @@ async def test_a12_a_family_of_any_size_shares_with_itself(
     outcome = await runtime.run(share, bindings={"N": count}, A=first, W=worker)
     total = count * (count + 1) // 2
     assert outcome["A"] == {i: total - i - 1 for i in range(count)}
+
+
+@pytest.mark.parametrize("durable", [False, True])
+async def test_a12_who_is_the_whole_family_may_say_to_it_what_it_likes(
+    runtime: pavane.Runtime, durable: bool
+) -> None:
+    """More than a window of messages that nobody is there to read."""
+    many = 2 * WINDOW
+    talk = pavane.load(f"""#[namespace = "alone"] protocol Talk {{ roles: A, W[N];
+        A -> W[*]: Go; loop (count: {many}) {{ W[0] -> W[*]: Word; }} W[*] -> A: Done; }}""")
+
+    async def first(me: Endpoint) -> Any:
+        await me.send("Go")
+        return await me.receive("Done")
+
+    async def worker(me: Endpoint) -> None:
+        await me.receive("Go")
+        for _ in range(many):
+            await me.send("Word")
+        await me.send("Done")
+
+    run = runtime.run(talk, bindings={"N": 1}, durable=durable, A=first, W=worker)
+    assert (await run)["A"] == {0: None}
+
+
+async def test_a12_who_speaks_to_nobody_for_ever_keeps_nobody_from_their_turn(
+    runtime: pavane.Runtime,
+) -> None:
+    talk = pavane.load("""#[namespace = "alone"] protocol Endless { roles: A, W[N];
+        A -> W[*]: Go; loop { W[0] -> W[*]: Word; } }""")
+
+    async def first(me: Endpoint) -> None:
+        await me.send("Go")
+
+    async def worker(me: Endpoint) -> None:
+        await me.receive("Go")
+        while True:
+            await me.send("Word")
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await runtime.run(talk, bindings={"N": 1}, A=first, W=worker)

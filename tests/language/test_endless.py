@@ -110,6 +110,10 @@ TOLD = {
         | B -> D: K; }""",
     "a parallel it has another part in": """parallel { choice A { x: { A -> B: X; loop { A -> B: M; } }
         y: { A -> B: Y; } } | B -> C: K; }""",
+    "such a parallel, and a choice": """parallel { choice A { x: { A -> B: X; loop { A -> B: M; } }
+        y: { A -> B: Y; } } | D -> C: K; } choice B { z { B -> D: Z; D -> C: N; } w { B -> D: W; } }""",
+    "such a parallel in a loop of another": """loop (decides: D) { parallel { choice A {
+        x: { A -> B: X; loop { D -> B: M; } } y: { A -> B: Y; } } | D -> C: K; } }""",
 }
 
 
