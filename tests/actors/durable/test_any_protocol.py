@@ -19,6 +19,8 @@ from pavane.actors.durable.audit import Audit, audit
 from pavane.actors.durable.names import Place
 from pavane.actors.standin import StandIn
 
+from ...language.families import Text
+
 Dying = Callable[..., Awaitable[Any]]
 
 DATA = Path(__file__).parents[2] / "data"
@@ -28,7 +30,13 @@ ENDLESS = 70
 """Writes after which a protocol counts as one without an end."""
 
 
-async def ends(dying: Dying, choreography: Choreography, seed: int, lives: list[int]) -> bool:
+async def ends(
+    dying: Dying,
+    choreography: Choreography,
+    seed: int,
+    lives: list[int],
+    bindings: dict[str, int] | None = None,
+) -> bool:
     """Play a session whose process is killed at each of `lives` in turn, then to its end; False
     for one that has none."""
     session = f"s{next(NUMBERS)}"
@@ -36,7 +44,7 @@ async def ends(dying: Dying, choreography: Choreography, seed: int, lives: list[
 
     async def attempt(runtime: pavane.Runtime) -> None:
         roles = dict.fromkeys(choreography.roles, StandIn(seed))
-        await runtime.run(choreography, roles, durable=True, session=session)
+        await runtime.run(choreography, roles, bindings=bindings, durable=True, session=session)
         place = Place(choreography.namespace, choreography.name, session)
         found.append(await audit(runtime.broker, place, runtime.journal))
 
@@ -143,6 +151,46 @@ async def test_a49_a_thousand_protocols_go_on(
     dying: Dying, text: str, seed: int, lives: list[int]
 ) -> None:
     await drawn(dying, text, seed, lives)
+
+
+# --- families ----------------------------------------------------------------------------------
+
+
+async def with_families(dying: Dying, seed: int, lives: list[int]) -> None:
+    made = Text(seed, forever=False)
+    choreography = loaded(made.whole())
+    try:
+        projected = choreography.compiled.project(made.counts)
+    except pavane.PavaneError:
+        assume(False)
+        raise
+    assume(all(m.finals for machines in projected.machines.values() for m in machines))
+    assume(await ends(dying, choreography, seed, lives, made.counts))
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 60), max_size=3))
+async def test_a49_any_protocol_of_families_goes_on(
+    dying: Dying, seed: int, lives: list[int]
+) -> None:
+    await with_families(dying, seed, lives)
+
+
+@pytest.mark.long
+@settings(
+    max_examples=1000,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 60), max_size=5))
+async def test_a49_a_thousand_protocols_of_families_go_on(
+    dying: Dying, seed: int, lives: list[int]
+) -> None:
+    await with_families(dying, seed, lives)
 
 
 # --- protocols that are known ------------------------------------------------------------------
