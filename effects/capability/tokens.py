@@ -31,8 +31,10 @@ from .biscuit import private_key, public_key
 PublicKey = bytes
 """The 32 bytes of an Ed25519 public key."""
 
-NAME = re.compile(r'[^"\\\x00-\x1f\x7f]{1,256}')
-"""What may stand in a token as a name."""
+LETTERS = r"""[^"\\()\[\]{},;$\x00-\x1f\x7f-\x9f]{1,256}"""
+NAME = re.compile(LETTERS)
+"""What may stand in a token as a name. The library prints the texts of a block as they are, quotes too,
+and no rule can hide between two quotes of which neither a bracket nor a comma is."""
 
 _NOBODY = ":"
 """An empty list would be no check at all; nothing is ever asked for under this name."""
@@ -194,7 +196,7 @@ def parsed(token: bytes, root: PublicKey) -> Biscuit:
 def checked(name: str) -> str:
     """`name`, if it may stand in a token; raises `InvalidName`."""
     if not NAME.fullmatch(name):
-        raise InvalidName("name", name, "names have 1 to 256 characters, no quotes or backslashes")
+        raise InvalidName("name", name, "names have 1 to 256 characters, no quotes, brackets or commas")
     return name
 
 

@@ -18,13 +18,13 @@ from ...broker.surroundings import now
 from ..errors import CapabilityDenied, TokenRefused
 from ..identity import Identity
 from .biscuit import bounded, external_key, public_key
-from .tokens import PublicKey, holder_terms, moment, parsed, qualified
+from .tokens import LETTERS, PublicKey, holder_terms, moment, parsed, qualified
 
 SIZE_LIMIT = 2048
 BLOCK_LIMIT = 4
 CACHE_LIMIT = 20_000
 
-_NAME = r'"[^"\\]{1,256}"'
+_NAME = f'"{LETTERS}"'
 _TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 _EXPIRY = re.compile(rf"check if time\(\$t\), \$t <= ({_TIME})", re.ASCII)
 _HOLDER = rf"holder\({_NAME}, {_NAME}, {_NAME}, {_NAME}, \d{{1,4}}\)"
@@ -33,7 +33,7 @@ _LISTED = "|".join(
     for fact in ("requested", "namespace", "protocol", "session", "role")
 )
 _ALLOWED = re.compile(rf"check if ({_HOLDER}|{_LISTED})", re.ASCII)
-_RIGHT = re.compile(r'capability\("([^"\\:]{1,256}):[^"\\]{1,256}"\)')
+_RIGHT = re.compile(rf"capability\(({_NAME})\)")
 
 _AMBIENT = (
     "time({t}); requested({c}); holder({n}, {p}, {s}, {r}, {i}); "
@@ -203,7 +203,8 @@ def _refuse(source: str, namespaces: frozenset[str]) -> None:
     for line in _lines(source):
         right = _RIGHT.fullmatch(line)
         if right is not None and namespaces:
-            if right[1] not in namespaces:
+            namespace, colon, _ = right[1].strip('"').partition(":")
+            if not colon or namespace not in namespaces:
                 raise TokenRefused(f"a third party grants {right[1]}, which is not its own")
         elif not (_ALLOWED.fullmatch(line) or _EXPIRY.fullmatch(line)):
             raise TokenRefused("it has a block with more than the checks that may narrow it")

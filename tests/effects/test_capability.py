@@ -179,6 +179,10 @@ HOSTILE = [
     'requested("ns:y");',
     'check if requested("ns:\\"y");',
     'check if requested("ns:x\ncheck if true");',
+    # Texts with quotes in them, printed so that what stands between two of them looks like a name.
+    r'check if role("A\") or role(") or capability($k), [0, 1].any($x -> [0].any($y -> false)) or role(") or role(\"B");',
+    r'check if role("A\") or role("), capability($a), capability($b), foo(") or role(\"B");',
+    r'check if holder("a\", \"b", "c", "d", "e", 0), capability($a), role("x\") or role(\"y");',
 ]  # fmt: skip
 
 
