@@ -73,7 +73,7 @@ async def audit(session: Left, broker: Broker, *, failed: bool) -> None:
     struck = {fault.kind for fault in session.struck}
     certain = not failed and not struck & UNSURE
     try:
-        await _journal(session, journal, complete=certain)
+        await _journal(session, journal)
         await _facts(session, journal, complete=certain)
         await _budgets(broker, journal, exact=certain)
     finally:
@@ -81,12 +81,10 @@ async def audit(session: Left, broker: Broker, *, failed: bool) -> None:
     _left_over(session)
 
 
-async def _journal(session: Left, journal: Journal, *, complete: bool) -> None:
-    """A writer that was killed, or failed, leaves no head; nothing else may be wrong."""
+async def _journal(session: Left, journal: Journal) -> None:
     findings = await journal.verify(session=session.name)
     for fault in findings.faults:
-        if complete or fault.kind != "headless":
-            raise Broken("journals verify", f"{fault}")
+        raise Broken("journals verify", f"{fault}")
 
 
 async def _facts(session: Left, journal: Journal, *, complete: bool) -> None:

@@ -9,7 +9,7 @@ from . import entry as entries
 from .entry import Entry, Link
 
 FaultKind = Literal[
-    "unreadable", "missing", "order", "altered", "truncated", "headless", "head", "key"
+    "unreadable", "missing", "order", "altered", "truncated", "added", "headless", "head", "key"
 ]
 
 

@@ -172,14 +172,21 @@ class Journal(History):
         )
         return rebuilt
 
-    async def join(self, source: History, **writers: Unpack[Writers]) -> tuple[Comparison, Joined]:
+    async def join(
+        self,
+        source: History,
+        *,
+        trusted: Collection[bytes] | None = None,
+        **writers: Unpack[Writers],
+    ) -> tuple[Comparison, Joined]:
         """Add what this journal lacks of another, and say how the two stood before.
 
-        Chains that diverged are left as they are; doing it again adds nothing. A journal that
-        was cut at its end is completed so. Raises `JournalDamaged` for one that is damaged
-        otherwise.
+        What the other has beyond its signed heads is left out, as nothing proves whose it is; with
+        `trusted` its heads must be signed by one of these keys. Chains that diverged are left
+        as they are; doing it again adds nothing. A journal that was cut at its end is completed
+        so. Raises `JournalDamaged` for one that is damaged otherwise.
         """
         from .history import union
 
-        found = await self.compare(source, **writers)
+        found = await self.compare(source, trusted=trusted, signed=True, **writers)
         return found, await union.join(self._broker, source.records, pattern(writers), found)

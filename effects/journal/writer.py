@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import NoReturn
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NoReturn, TypeVar
 
 from ...broker.contract import Broker, Record
 from ...broker.errors import BrokerError, NotConnected, Unconfirmed, WrongSequence
@@ -28,6 +28,8 @@ HEAD_INTERVAL = 0.2
 
 BATCH = 768
 """The most entries in one record: some 200 KiB."""
+
+T = TypeVar("T")
 
 _Waiting = tuple[list[Entry], asyncio.Future[None]]
 
@@ -60,6 +62,8 @@ class Writer:
         self._stored = (0, self.hash)
         self._headed = 0
         self._head_sequence = 0
+        self._is_announced = False
+        self._has_written = False
         self._head_lock = asyncio.Lock()
         self._broken: JournalBroken | None = None
         self.before: Callable[[], None] | None = None
@@ -87,6 +91,7 @@ class Writer:
             self.count, self.hash, self._sequence = end.last, end.hash, last.sequence
             self._stored = (end.last, end.hash)
         self._headed = head.count if head else 0
+        self._is_announced = head is not None and not head.closed
 
     async def _last_head(self) -> Head | None:
         known = await self._broker.last(HEADS, head_subject(self.identity))
@@ -172,12 +177,14 @@ class Writer:
         await self._write_head()
 
     async def finish(self) -> None:
-        """Wait for what was added and write the last head."""
+        """Wait for what was added and write the last head, which closes the journal."""
         await self.settled()
         if self._heading is not None:
             self._heading.cancel()
             await asyncio.wait([self._heading])
-        if self._stored[0] > self._headed:
+        if self._has_written and self._broken is None:
+            await self._write_head(closed=True)
+        elif self._stored[0] > self._headed:
             await self._write_head()
 
     def leave(self) -> None:
@@ -202,14 +209,19 @@ class Writer:
             self._flushing.add_done_callback(self._flushed)
 
     async def _flush(self) -> None:
-        """Append the queue until it is empty; one record is in flight at a time."""
+        """Append the queue until it is empty; one record is in flight at a time. Before its first a head
+        says that more is to come: so a process that is killed leaves no journal without one."""
         await asyncio.sleep(0)
+        if not self._is_announced:
+            await self._patiently(self._write_head)
+            self._is_announced = True
         while self._queue:
             self._flight = self._take()
             record = entries.pack(entry for added, _ in self._flight for entry in added)
             end = self._flight[-1][0][-1]
             self._sequence = await self._append(record, end.hash.hex())
             self._stored = (end.last, end.hash)
+            self._has_written = True
             for _, stored in self._flight:
                 if not stored.done():
                     stored.set_result(None)
@@ -254,17 +266,24 @@ class Writer:
         The message id stands for the content: under one that counted, the record of a
         writer that was fenced would pass for the one stored in its place.
         """
+        try:
+            return await self._patiently(
+                lambda: self._broker.append(
+                    JOURNAL, self.subject, record, message_id=message_id, expected=self._sequence
+                )
+            )
+        except WrongSequence as error:
+            last = await self._broker.last(JOURNAL, self.subject)
+            if last is not None and last.payload == record:
+                return last.sequence
+            raise JournalBroken(self.identity.instance, "another process writes it") from error
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try again while the broker does not answer."""
         deadline = asyncio.get_running_loop().time() + PATIENCE
         while True:
             try:
-                return await self._broker.append(
-                    JOURNAL, self.subject, record, message_id=message_id, expected=self._sequence
-                )
-            except WrongSequence as error:
-                last = await self._broker.last(JOURNAL, self.subject)
-                if last is not None and last.payload == record:
-                    return last.sequence
-                raise JournalBroken(self.identity.instance, "another process writes it") from error
+                return await attempt()
             except (NotConnected, Unconfirmed):
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -281,10 +300,11 @@ class Writer:
             # The next flush or the end writes one again.
             return
 
-    async def _write_head(self) -> None:
+    async def _write_head(self, *, closed: bool = False) -> None:
         async with self._head_lock:
             count, last = self._stored
-            head = heads.signed(self._signer, self.subject, count, last, tuple(self._unsent))
+            unsent = tuple(self._unsent)
+            head = heads.signed(self._signer, self.subject, count, last, unsent, closed=closed)
             await self._append_head(head)
             self._headed = count
 
@@ -293,7 +313,7 @@ class Writer:
         more since, it need not be said: a head that comes late stands before none that says more."""
         subject, packed = head_subject(self.identity), head.pack()
         known: Head | None = None
-        while known is None or known.count < head.count:
+        while known is None or head.says_more(known):
             try:
                 self._head_sequence = await self._broker.append(
                     HEADS, subject, packed, expected=self._head_sequence

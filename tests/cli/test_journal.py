@@ -217,6 +217,65 @@ def test_a56_who_signs_is_trusted_on_first_use_and_held_to_it(
     assert pavane("journal", "verify", "--store", store).returncode == 0
 
 
+def test_a56_an_older_copy_in_its_place_is_found(
+    pavane: Pavane, store: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(store, tmp_path / "older")
+    write(store, "s2")
+    assert pavane("journal", "verify", "--store", store).returncode == 0
+    shutil.rmtree(store)
+    (tmp_path / "older").rename(store)
+    done = pavane("journal", "verify", "--store", store)
+    assert (done.returncode, done.stdout) == (3, "")
+    said = " ".join(done.stderr.split())
+    assert "had 16 entries on 20" in said
+    assert "and has 8 now" in said
+    assert pavane("journal", "verify", "--store", store, "--session", "s1").returncode == 0
+    assert pavane("journal", "verify", "--store", store, "--trust-new").returncode == 0
+    assert pavane("journal", "verify", "--store", store).returncode == 0
+    shutil.rmtree(store)
+    write(store, "s1")
+    done = pavane("journal", "verify", "--store", store)
+    assert done.returncode == 0
+    assert "It is another journal than the one that was here on 20" in done.stdout
+
+
+def test_a56_a_strangers_journal_is_merged_only_if_it_is_trusted(
+    pavane: Pavane, store: Path, tmp_path: Path
+) -> None:
+    pavane("journal", "verify", "--store", store)
+    stranger = Signer()
+    write(tmp_path / "theirs", "s2", stranger)
+    done = pavane("journal", "merge", "theirs", "--store", store)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "is signed by a key that is not trusted" in " ".join(done.stderr.split())
+    (tmp_path / "keys").write_text(stranger.public.hex())
+    done = pavane("journal", "merge", "theirs", "--store", store, "--trust", "keys")
+    assert "added  8 entries of 2 writers" in done.stdout
+    done = pavane("journal", "query", "--store", store)
+    assert (done.returncode, "is not trusted" in done.stderr) == (3, True)
+
+
+async def _add_unsigned(store: Path) -> None:
+    broker = await connect("embedded", options=ConnectOptions(store=str(store)))
+    journal = Journal(broker, own_signer())
+    who = Identity("shop", "Order", "s1", "Worker", 0)
+    await journal.add(who, [Draft("fact", "late", 3, "Job", "Boss")])
+    await journal.leave(who)
+    await broker.close()
+
+
+def test_a56_what_is_not_signed_is_named(pavane: Pavane, store: Path) -> None:
+    asyncio.run(_add_unsigned(store))
+    for verb in ("verify", "replay"):
+        done = pavane("journal", verb, "--store", store)
+        assert done.returncode == 0
+        said = " ".join(done.stderr.split())
+        assert "shop.Order, session s1, Worker[0]: its last entry is not signed" in said
+    done = pavane("journal", "verify", "--store", store, "--json")
+    assert json.loads(done.stdout)["unsigned"] == {"journal.shop.Order.s1.Worker.0": 1}
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -73,6 +73,7 @@ async def copy() -> Copy:
 
 
 A = "journal.ns.Proto.s1.A.0"
+A_HEADS = "journal_heads.ns.Proto.s1.A.0"
 W = "journal.ns.Proto.s1.W.1"
 
 
@@ -157,7 +158,8 @@ async def test_a56_a_journal_written_anew_is_found_by_its_head(copy: Copy, longe
         previous = entry.hash
         rewritten.append(pack([entry]))
     copy.records[A] = rewritten
-    assert await located(copy, replay_refused=False) == {("altered", A, 16)}
+    added = {("added", A, 17)} if longer else set[tuple[str, str, int]]()
+    assert await located(copy, replay_refused=False) == {("altered", A, 16)} | added
 
 
 async def test_a56_a_journal_that_is_gone_is_found_by_its_head(copy: Copy) -> None:
@@ -168,6 +170,37 @@ async def test_a56_a_journal_that_is_gone_is_found_by_its_head(copy: Copy) -> No
 async def test_a56_a_journal_without_a_head_is_found(copy: Copy) -> None:
     del copy.heads["journal_heads.ns.Proto.s1.W.1"]
     assert await located(copy, replay_refused=False) == {("headless", W, 0)}
+
+
+async def test_a56_what_was_added_after_the_end_is_found(copy: Copy) -> None:
+    entry = chained(
+        copy.writers[0], draft("forged"), 17, 17, heads.unpack(A, copy.heads[A_HEADS][-1]).hash
+    )
+    copy.records[A].append(pack([entry]))
+    assert await located(copy, replay_refused=False) == {("added", A, 17)}
+
+
+async def test_a56_a_writer_that_is_killed_leaves_a_journal_that_is_whole() -> None:
+    """At any time, also before it has signed anything that it has written."""
+    broker = await connect("memory://")
+    who = Identity("ns", "Proto", "s1", "A")
+    killed = Journal(broker, Signer(b"h" * 32))
+    await killed.add(who, [draft("", "sent"), draft("f1")])
+    await killed.leave(who)
+    reader = Journal(broker, Signer(b"h" * 32))
+    findings = await reader.verify()
+    assert findings.ok
+    assert findings.unsigned == {A: 2}
+    assert len(await read_all(reader, "ns")) == 2
+    await reader.add(who, [draft("f2")])
+    await reader.close()
+    findings = await reader.verify()
+    assert (findings.ok, findings.entries, findings.unsigned) == (True, 3, {})
+    again = Journal(broker, Signer(b"h" * 32))
+    await again.add(who, [draft("f3")])
+    await again.leave(who)
+    findings = await again.verify()
+    assert (findings.faults, findings.unsigned) == ([], {A: 1})
 
 
 async def test_a56_a_head_that_was_altered_or_signed_by_a_stranger_is_found(copy: Copy) -> None:

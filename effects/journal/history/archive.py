@@ -46,6 +46,7 @@ class _HeadLine(msgspec.Struct, frozen=True, tag="head", tag_field="kind"):
     count: int
     hash: str
     unsent: tuple[int, ...]
+    closed: bool
     signer: str
     signature: str
 
@@ -128,8 +129,8 @@ def _entry_line(entry: Entry) -> _EntryLine:
 
 def _head_line(head: Head) -> _HeadLine:
     return _HeadLine(
-        head.subject, head.count, head.hash.hex(), head.unsent, head.signer.hex(),
-        head.signature.hex(),
+        head.subject, head.count, head.hash.hex(), head.unsent, head.closed,
+        head.signer.hex(), head.signature.hex(),
     )  # fmt: skip
 
 
@@ -201,7 +202,7 @@ class Archive:
             read = _heads.decode(line)
             head = Head(
                 read.subject, read.count, bytes.fromhex(read.hash), read.unsent,
-                bytes.fromhex(read.signer), bytes.fromhex(read.signature),
+                bytes.fromhex(read.signer), bytes.fromhex(read.signature), read.closed,
             )  # fmt: skip
             subject = head_subject(writer_of(read.subject))
             packed = head.pack()

@@ -25,16 +25,19 @@ Standing = Literal["equal", "behind", "ahead", "diverged"]
 Verdict = Literal["equal", "behind", "ahead", "behind and ahead", "diverged"]
 
 
-UNHEADED: frozenset[FaultKind] = frozenset({"headless"})
-SHORTENED: frozenset[FaultKind] = frozenset({"headless", "truncated"})
+SHORTENED: frozenset[FaultKind] = frozenset({"truncated"})
+"""What makes a journal shorter than it was, and nothing else."""
 
 
 @dataclass(frozen=True)
 class Digest:
-    """How far each writer of a journal has come: count and last hash, by subject. Not slotted:
-    the root is computed once, when first asked for."""
+    """How far each writer of a journal has come: count and last hash, by subject. `signers` are the
+    keys that signed its heads, `unsigned` the number of entries that were left out as no head speaks
+    for them. Not slotted: the root is computed once, when first asked for."""
 
     chains: Mapping[str, tuple[int, bytes]]
+    signers: frozenset[bytes] = frozenset()
+    unsigned: int = 0
 
     @cached_property
     def root(self) -> bytes:
@@ -96,24 +99,40 @@ async def digest(
     *,
     what: str = "the journal",
     tolerated: Collection[FaultKind] = (),
+    trusted: Collection[bytes] | None = None,
+    signed: bool = False,
 ) -> Digest:
     """Of a journal that is whole; raises `JournalDamaged` for another, unless all its faults are
-    `tolerated`."""
-    seen = await survey(records, pattern)
-    if any(fault.kind not in tolerated for fault in seen.findings.faults):
-        raise JournalDamaged(seen.findings, what)
-    return Digest({subject: (c.count, c.hash) for subject, c in seen.chains.items()})
+    `tolerated`. With `signed`, only as far as its heads go."""
+    seen = await survey(records, pattern, trusted=trusted)
+    findings = seen.findings
+    if any(fault.kind not in tolerated for fault in findings.faults):
+        raise JournalDamaged(findings, what)
+    chains = {subject: (chain.count, chain.hash) for subject, chain in seen.chains.items()}
+    if signed:
+        chains |= {s: (seen.heads[s].count, seen.heads[s].hash) for s in findings.unsigned}
+        chains = {subject: end for subject, end in chains.items() if end[0]}
+    left_out = sum(findings.unsigned.values()) if signed else 0
+    return Digest(chains, frozenset(findings.signers), left_out)
 
 
-async def compare(ours: Records, theirs: Records, pattern: str) -> Comparison:
+async def compare(
+    ours: Records,
+    theirs: Records,
+    pattern: str,
+    *,
+    trusted: Collection[bytes] | None = None,
+    signed: bool = False,
+) -> Comparison:
     """How `ours` stands to `theirs`. One pass over each if they are equal, and one more over
     each that has longer chains; holds one digest of each.
 
-    Ours may have been cut at its end, which makes it shorter and no more, and either may have
-    writers that were ended before their first head; otherwise raises `JournalDamaged`.
+    Ours may have been cut at its end, which makes it shorter and no more; otherwise raises
+    `JournalDamaged`. Theirs has to be signed by one of `trusted`, if there are any; with `signed`
+    it counts only as far as it is signed.
     """
     left = await digest(ours, pattern, what="this journal", tolerated=SHORTENED)
-    right = await digest(theirs, pattern, what="the other journal", tolerated=UNHEADED)
+    right = await digest(theirs, pattern, what="the other journal", trusted=trusted, signed=signed)
     if left.root == right.root:
         return Comparison(left, right, ())
     pairs = {

@@ -23,11 +23,17 @@ class JournalDamaged(EffectError):
 
     def __init__(self, findings: Findings, what: str = "the journal") -> None:
         faults = len(findings.faults)
-        count = "1 fault" if faults == 1 else f"{faults} faults"
-        super().__init__(
-            f"{what} is damaged: {count}; {findings.faults[0]}",
-            hint="`pavane journal verify` lists them all",
-        )
+        if all(fault.kind == "key" for fault in findings.faults):
+            super().__init__(
+                f"{what} is not to be trusted: {findings.faults[0]}",
+                hint="if that key is right, give it with --trust, or in `trusted`",
+            )
+        else:
+            count = "1 fault" if faults == 1 else f"{faults} faults"
+            super().__init__(
+                f"{what} is damaged: {count}; {findings.faults[0]}",
+                hint="`pavane journal verify` lists them all",
+            )
         self.findings = findings
 
 

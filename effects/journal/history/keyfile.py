@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from ...keys import Signer
 from .errors import KeyUnusable
@@ -22,6 +23,7 @@ from .errors import KeyUnusable
 VARIABLE = "PAVANE_KEY"
 KEY = "signing.key"
 KNOWN = "known_journals"
+LENGTHS = "known_lengths"
 
 _log = logging.getLogger("pavane.effects")
 
@@ -144,3 +146,49 @@ class KnownJournals:
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with open(self.path, "a", opener=_private, encoding="utf-8") as file:
             file.write("".join(lines))
+
+
+class Length(NamedTuple):
+    """What was seen of a journal: its number of entries, the hash of the first, and when."""
+
+    entries: int
+    beginning: str
+    when: datetime
+
+
+class KnownLengths:
+    """How long a user has seen which journal: it only grows, and of one that was replaced by an older
+    copy of itself nothing inside it tells.
+
+    A line is a number, a hash, a time in UTC and the journal, as in `KnownJournals`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def of(self, journal: str) -> Length | None:
+        """What was seen last; raises `KeyUnusable`."""
+        return self._all().get(journal)
+
+    def set(self, journal: str, entries: int, beginning: bytes) -> None:
+        """Remember how it is now. Raises `OSError` where the file cannot be kept."""
+        known = self._all() | {journal: Length(entries, beginning.hex(), datetime.now(UTC))}
+        self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft = self.path.with_name(f"{self.path.name}.{secrets.token_hex(4)}")
+        with open(draft, "x", opener=_private, encoding="utf-8") as file:
+            for name, seen in known.items():
+                when = seen.when.isoformat(timespec="seconds")
+                file.write(f"{seen.entries} {seen.beginning} {when} {name}\n")
+        draft.replace(self.path)
+
+    def _all(self) -> dict[str, Length]:
+        found: dict[str, Length] = {}
+        hint = "mend the line or delete the file, which forgets how long all journals were"
+        lines = _text(self.path, hint).splitlines() if self.path.exists() else []
+        for number, line in enumerate(lines, 1):
+            try:
+                count, beginning, when, journal = line.split(" ", 3)
+                found[journal] = Length(int(count), beginning, datetime.fromisoformat(when))
+            except ValueError:
+                raise KeyUnusable(str(self.path), f"line {number}: no length", hint) from None
+        return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, TypeVar, Unpack
@@ -28,9 +27,6 @@ if TYPE_CHECKING:
     from .rebuilding import Rebuilt
 
 S = TypeVar("S")
-
-FIRST_HEAD = 0.5
-"""Seconds after which a writer that has just begun has a head, if it still lives."""
 
 
 class History:
@@ -64,14 +60,18 @@ class History:
         async for entry in walking.walk(self.records, selection(chosen, self._clock())):
             yield entry
 
-    async def query(self, **chosen: Unpack[Filter]) -> AsyncIterator[Entry]:
+    async def query(
+        self, *, trusted: Collection[bytes] | None = None, **chosen: Unpack[Filter]
+    ) -> AsyncIterator[Entry]:
         """The facts that hold, in the order they were stored: their messages were sent.
 
         Raises as `entries`; without `since` and `until` also at the end, for a chain that ends
-        before its head. With `since` nothing before is read, nor checked.
+        before its head. With `since` nothing before is read, nor checked. With `trusted` a chain's
+        head must be signed by one of these keys: it says which messages were taken back.
         """
         await self.open()
-        async for fact in walking.facts(self.records, selection(chosen, self._clock())):
+        chosen_now = selection(chosen, self._clock())
+        async for fact in walking.facts(self.records, chosen_now, trusted):
             yield fact
 
     async def tail(self, last: int = 0, **chosen: Unpack[Filter]) -> AsyncIterator[Entry]:
@@ -122,28 +122,33 @@ class History:
     ) -> Survey:
         """As `verify`, with the end of every chain and what was taken back."""
         await self.open()
-        seen = await findings.survey(self.records, pattern(writers), trusted=trusted)
-        if seen.findings.may_have_just_begun:
-            await asyncio.sleep(FIRST_HEAD)
-            seen = await findings.survey(self.records, pattern(writers), trusted=trusted)
-        return seen
+        return await findings.survey(self.records, pattern(writers), trusted=trusted)
 
     async def digest(self, **writers: Unpack[Writers]) -> Digest:
         """How far each writer has come; equal for journals with the same entries. Raises
         `JournalDamaged`."""
-        from .comparison import UNHEADED, digest
+        from .comparison import digest
 
         await self.open()
-        return await digest(self.records, pattern(writers), tolerated=UNHEADED)
+        return await digest(self.records, pattern(writers))
 
-    async def compare(self, other: History, **writers: Unpack[Writers]) -> Comparison:
-        """How this journal stands to another: equal, behind, ahead or diverged, for each writer.
-        Raises `JournalDamaged`."""
+    async def compare(
+        self,
+        other: History,
+        *,
+        trusted: Collection[bytes] | None = None,
+        signed: bool = False,
+        **writers: Unpack[Writers],
+    ) -> Comparison:
+        """How this journal stands to another: equal, behind, ahead or diverged, for each writer. With
+        `signed` the other counts only as far as its heads go; with `trusted` these must be signed
+        by one of the keys. Raises `JournalDamaged`."""
         from .comparison import compare
 
         await self.open()
         await other.open()
-        return await compare(self.records, other.records, pattern(writers))
+        chosen = pattern(writers)
+        return await compare(self.records, other.records, chosen, trusted=trusted, signed=signed)
 
     async def export(self, path: Path, **writers: Unpack[Writers]) -> int:
         """Write the journal to a file that an `Archive` reads; how many entries that was.
@@ -178,12 +183,6 @@ class History:
         await self.open()
         chosen = reduced_by(reducer, initial)
         known = self._signers | frozenset(trusted or ())
-        try:
-            return await rebuild(self.records, chosen, pattern(writers), known, trusted)
-        except JournalDamaged as damaged:
-            if not damaged.findings.may_have_just_begun:
-                raise
-        await asyncio.sleep(FIRST_HEAD)
         return await rebuild(self.records, chosen, pattern(writers), known, trusted)
 
 

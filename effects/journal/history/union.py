@@ -34,24 +34,25 @@ class Joined:
 async def join(target: Broker, source: Records, pattern: str, found: Comparison) -> Joined:
     """Append to `target` what it lacks of `source`; `found` is target against source.
 
-    The heads of what was added come last, signed by whom they were. Raises `WrongSequence`
+    The heads of what is added come first, signed by whom they were: a join that is cut off leaves a
+    journal that is shorter than they say, and is made whole by another. Raises `WrongSequence`
     if a chain is being written meanwhile.
     """
     behind = {relation.subject: relation.ours for relation in found.of("behind")}
     if not behind:
         return Joined(0, 0)
+    limits = {subject: found.theirs.chains[subject][0] for subject in behind}
+    await _copy_heads(target, source, pattern, limits)
     appending = _Appending(target, behind)
     async for record in breathing(source.read(JOURNAL, pattern)):
         known = behind.get(record.subject)
         if known is None:
             continue
         unpacked = entries.unpack(writer_of(record.subject), record.payload)
-        limit = found.theirs.chains[record.subject][0]
+        limit = limits[record.subject]
         if new := [entry for entry in unpacked if known < entry.last <= limit]:
             await appending.add(record.subject, new)
     await appending.flush()
-    limits = {subject: found.theirs.chains[subject][0] for subject in behind}
-    await _copy_heads(target, source, pattern, limits)
     return Joined(appending.count, len(behind))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 
 from ....broker.contract import Record
 from ...errors import JournalBroken
@@ -84,10 +84,13 @@ async def walk(
                 yield entry
 
 
-async def facts(records: Records, chosen: Selection) -> AsyncIterator[Entry]:
+async def facts(
+    records: Records, chosen: Selection, trusted: Collection[bytes] | None = None
+) -> AsyncIterator[Entry]:
     """The facts that hold and are chosen. Without a period raises `JournalBroken` at the end,
-    too, for a chain that is shorter than its head says."""
-    heads = Heads(records)
+    too, for a chain that is shorter than its head says. Heads count that one of the keys `trusted`
+    signed, if there are any."""
+    heads = Heads(records, trusted)
     if not chosen.has_period:
         await heads.load(chosen.pattern)
     chains = Chains(joins=bool(chosen.since))
@@ -149,8 +152,9 @@ async def _last(
 class Heads:
     """What the writers' heads say, each looked up once and its signature checked."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: Records, trusted: Collection[bytes] | None = None) -> None:
         self._records = records
+        self._trusted = trusted
         self._loaded: dict[str, Head] | None = None
         self._unsent: dict[Identity, frozenset[int]] = {}
 
@@ -178,9 +182,14 @@ class Heads:
 
     async def _signed(self, writer: Identity) -> tuple[int, ...]:
         head = await self._of(writer)
-        if head is not None and not head.is_signed:
+        if head is None:
+            return ()
+        if not head.is_signed:
             raise JournalBroken(writer.instance, "its head's signature does not fit")
-        return head.unsent if head is not None else ()
+        if self._trusted is not None and head.signer not in self._trusted:
+            stranger = f"its head is signed by a key that is not trusted: {head.signer.hex()}"
+            raise JournalBroken(writer.instance, stranger)
+        return head.unsent
 
     async def _of(self, writer: Identity) -> Head | None:
         subject = journal_subject(writer)

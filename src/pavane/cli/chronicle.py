@@ -10,7 +10,7 @@ from rich.text import Text
 
 from ..effects.journal.entry import Entry
 from ..effects.journal.places import journal_subject
-from .attest import refuse_damage
+from .attest import refuse_damage, say_unsigned
 from .journals import Book, Query, nothing
 from .live import Account, Accounts
 from .screen import complaints, output, plural, say, write_json_line
@@ -42,6 +42,7 @@ async def replay(book: Book, query: Query, json: bool) -> None:
         history.add(entry)
     if not json:
         history.close(nothing(query))
+        say_unsigned(survey.findings)
 
 
 class History:
@@ -153,7 +154,7 @@ def moment(nanoseconds: int) -> datetime:
 async def query(book: Book, query: Query, json: bool) -> None:
     """The facts that hold, as they come from the stream, each checked against the one before."""
     count = 0
-    async for entry in book.history.query(**query.filter()):
+    async for entry in book.history.query(trusted=book.trust.keys(), **query.filter()):
         count += 1
         if json:
             write_json_line(entry_json(entry), live=False)

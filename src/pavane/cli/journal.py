@@ -115,12 +115,14 @@ def query(
     url: Url = None,
     store: Store = None,
     file: Export = None,
+    trust: TrustKeys = None,
     allow_remote: AllowRemote = False,
     json: JsonLines = False,
 ) -> None:
     """Print the facts that hold, one a line, as they were recorded.
 
-    Each entry is checked against the one before; it ends with 3 where the journal is broken.
+    Each entry is checked against the one before, and who signed against whom you
+    trust; it ends with 3 where the journal is broken.
 
     [dim]Examples:[/dim]
       pavane journal query work_completed --store .store --role Worker1
@@ -131,7 +133,7 @@ def query(
 
     chosen = Query(namespace, protocol, session, role, fact, since, until)
     chosen.filter()
-    with_book(Place(url, store, file, allow_remote), lambda book: query(book, chosen, json))
+    with_book(Place(url, store, file, allow_remote), lambda book: query(book, chosen, json), trust)
 
 
 @app.command()
@@ -245,7 +247,7 @@ def compare(
 
     other = place_of(source, allow_remote=allow_remote)
     chosen = Query(namespace, protocol, session, role)
-    compare(Place(url, store, file, allow_remote), other, chosen, join=False, json=json)
+    compare(Place(url, store, file, allow_remote), other, chosen, json=json)
 
 
 @app.command()
@@ -258,21 +260,24 @@ def merge(
     role: Role = "",
     url: Url = None,
     store: Store = None,
+    trust: TrustKeys = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
 ) -> None:
     """Add to a journal what it lacks of another; once more adds nothing.
 
+    What is added must be signed by whom this journal trusts, or by the keys of --trust.
     A journal that was cut at its end is made whole again. What has diverged is left as it
     is, on both sides, and told: exit code 3.
 
-    [dim]Example:[/dim]
+    [dim]Examples:[/dim]
       pavane journal merge backup.jsonl --store .restored
+      pavane journal merge theirs.jsonl --store .store --trust theirs.keys
     """
     from .brokers import EMBEDDED
     from .errors import UsageError
     from .journals import Place, Query, place_of
-    from .unions import compare
+    from .unions import merge
 
     if store is None and url in (None, EMBEDDED):
         raise UsageError(
@@ -280,7 +285,7 @@ def merge(
         )
     other = place_of(source, allow_remote=allow_remote)
     chosen = Query(namespace, protocol, session, role)
-    compare(Place(url, store, None, allow_remote), other, chosen, join=True, json=json)
+    merge(Place(url, store, None, allow_remote), other, chosen, trust, json=json)
 
 
 @app.command()

@@ -17,7 +17,10 @@ from ..effects.journal.history.archive import Archive
 from ..effects.journal.history.errors import KeyUnusable
 from ..effects.journal.history.keyfile import (
     KNOWN,
+    LENGTHS,
     KnownJournals,
+    KnownLengths,
+    Length,
     own_signer,
     public_keys,
     state_folder,
@@ -157,8 +160,25 @@ class Trust:
             hint = "name the keys with --trust instead"
             raise KeyUnusable(str(file.path), error.strerror or str(error), hint) from None
 
+    def length(self) -> Length | None:
+        """How long the journal was when it was verified last."""
+        return self._lengths().of(self.journal) if self.journal else None
+
+    def remember_length(self, entries: int, beginning: bytes) -> None:
+        if not self.journal:
+            return
+        file = self._lengths()
+        try:
+            file.set(self.journal, entries, beginning)
+        except OSError as error:
+            hint = "let the folder be written to, or name another in XDG_STATE_HOME"
+            raise KeyUnusable(str(file.path), error.strerror or str(error), hint) from None
+
     def _file(self) -> KnownJournals:
         return KnownJournals(state_folder() / KNOWN)
+
+    def _lengths(self) -> KnownLengths:
+        return KnownLengths(state_folder() / LENGTHS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,11 +16,11 @@ from ..effects.journal.history import archive, tables
 from ..effects.journal.history.comparison import Comparison, Relation
 from ..effects.journal.history.selection import pattern
 from ..effects.journal.history.union import Joined
-from .attest import refuse_damage
+from .attest import SHORT, refuse_damage
 from .errors import RunFailed, UsageError
-from .journals import Book, Place, Query, opened
+from .journals import Book, Place, Query, opened, trusted
 from .loop import play
-from .screen import plural, say, write_json
+from .screen import complaints, plural, say, write_json
 
 FORMATS = ("jsonl", "csv", "parquet")
 
@@ -28,28 +28,46 @@ SHOWN = 20
 """How many writers that differ are shown to people; `--json` has them all."""
 
 
-def compare(place: Place, source: Place, query: Query, *, join: bool, json: bool) -> None:
-    """How the journal stands to another, and with `join` also add what it lacks."""
+def compare(place: Place, source: Place, query: Query, *, json: bool) -> None:
+    """How the journal stands to another."""
     place.check()
 
     async def main() -> None:
-        async with opened(place, new=join) as ours, opened(source) as theirs:
-            if join:
-                await _join(ours, theirs, query, json)
-            else:
-                found = await ours.history.compare(theirs.history, **query.writers())
-                _report(found, None, json)
+        async with opened(place) as ours, opened(source) as theirs:
+            found = await ours.history.compare(theirs.history, **query.writers())
+            _report(found, None, json)
+
+    play(main)
+
+
+def merge(
+    place: Place, source: Place, query: Query, trust: list[Path] | None, *, json: bool
+) -> None:
+    """Add what the journal lacks of another, of what is signed by whom it trusts."""
+    given = trusted(trust)
+
+    async def main() -> None:
+        async with opened(place, given, new=True) as ours, opened(source) as theirs:
+            await _join(ours, theirs, query, json)
 
     play(main)
 
 
 async def _join(ours: Book, theirs: Book, query: Query, json: bool) -> None:
-    if ours.journal is None:
-        raise UsageError(
-            "an export cannot be added to", hint="give --store or --url, and export that"
-        )
-    found, joined = await ours.journal.join(theirs.history, **query.writers())
+    assert ours.journal is not None, "a file is never merged into"
+    keys = ours.trust.keys()
+    found, joined = await ours.journal.join(theirs.history, trusted=keys, **query.writers())
     _report(found, joined, json)
+    if json:
+        return
+    if found.theirs.unsigned:
+        entries = _entries(found.theirs.unsigned)
+        say(f"left out  {entries} there that nobody has signed", console=complaints())
+    for signer in sorted(found.theirs.signers) if keys is None else ():
+        say(
+            f"signed by {signer.hex()[:SHORT]}: not checked: name the keys you trust with --trust",
+            console=complaints(),
+        )
 
 
 def _report(found: Comparison, joined: Joined | None, json: bool) -> None:
@@ -70,14 +88,14 @@ def _show(found: Comparison, joined: Joined | None) -> None:
     if len(found.unequal) > SHOWN:
         say(f"... and {plural(len(found.unequal) - SHOWN, 'writer')} more; see --json")
     if joined is not None and joined.entries:
-        added = "1 entry" if joined.entries == 1 else f"{joined.entries} entries"
-        say(
-            Text.assemble(
-                ("added  ", "bold green"), f"{added} of {plural(joined.chains, 'writer')}"
-            )
-        )
+        added = f"{_entries(joined.entries)} of {plural(joined.chains, 'writer')}"
+        say(Text.assemble(("added  ", "bold green"), added))
     elif joined is not None:
         say("nothing to add")
+
+
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def _relation(relation: Relation) -> Text:
@@ -138,7 +156,7 @@ async def export(book: Book, query: Query, out: Path | None, form: str) -> None:
         else:
             with _opened(path) as file:
                 count = await _write(book, query, file, form)
-    say(f"{out}: {'1 entry' if count == 1 else f'{count} entries'}")
+    say(f"{out}: {_entries(count)}")
 
 
 async def _write(book: Book, query: Query, file: BinaryIO, form: str) -> int:

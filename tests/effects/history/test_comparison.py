@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker
+from pavane.effects.errors import JournalBroken
 from pavane.effects.identity import Identity
-from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.entry import Draft, chained, pack, unpack
+from pavane.effects.journal.head import signed
 from pavane.effects.journal.history.archive import Archive, write
 from pavane.effects.journal.history.errors import ArchiveRefused, JournalDamaged
 from pavane.effects.journal.history.reading import History
@@ -122,6 +124,46 @@ async def test_a56_a_damaged_journal_is_neither_joined_nor_joined_to(
     assert [e async for e in elsewhere.entries()] == []
 
 
+async def test_a56_what_nobody_has_signed_is_not_joined(desk: Desk, elsewhere: Journal) -> None:
+    """Who has no key adds to a journal that is closed, and to one whose writer was killed."""
+    a, b = desk.who("A"), desk.who("B")
+    await desk.send(a, "mine")
+    await desk.send(b, "mine")
+    await desk.journal.leave(a)
+    await desk.journal.finish(b)
+    forged = await forge(desk, a)
+    found, joined = await elsewhere.join(desk.journal, namespace=desk.namespace)
+    assert (joined.chains, found.theirs.unsigned) == (1, 2 + forged)
+    assert [e.name async for e in elsewhere.query()] == ["mine"]
+    assert (await elsewhere.verify()).unsigned == {}
+    await forge(desk, b)
+    with pytest.raises(JournalDamaged, match="it was closed after entry 2"):
+        await elsewhere.join(desk.journal, namespace=desk.namespace)
+
+
+async def forge(desk: Desk, who: Identity) -> int:
+    """Go on with a chain as somebody can who may write to the stream, and has no key."""
+    end = await desk.broker.last(JOURNAL, journal_subject(who))
+    assert end is not None
+    last = unpack(who, end.payload)[-1]
+    entry = chained(who, Draft("fact", "forged", 1, "M", "B"), last.number + 1, 1, last.hash)
+    await desk.broker.append(JOURNAL, end.subject, pack([entry]))
+    return 1
+
+
+async def test_a56_what_a_stranger_has_signed_is_not_joined(desk: Desk, elsewhere: Journal) -> None:
+    await send(elsewhere, desk.who("A"), "theirs")
+    await elsewhere.close()
+    stranger = Signer().public
+    with pytest.raises(JournalDamaged, match=r"not to be trusted: .* signed by a key") as refused:
+        await desk.journal.join(elsewhere, trusted=[stranger], namespace=desk.namespace)
+    assert "--trust" in (refused.value.hint or "")
+    await desk.journal.join(elsewhere, trusted=[elsewhere.public], namespace=desk.namespace)
+    assert await desk.facts() == ["theirs"]
+    with pytest.raises(JournalBroken, match="signed by a key that is not trusted"):
+        [e async for e in desk.journal.query(trusted=[stranger], namespace=desk.namespace)]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), min_size=3, max_size=3))
 async def test_a33_the_join_of_journals_is_a_lattice(reaches: list[list[int]]) -> None:
@@ -142,6 +184,10 @@ async def test_a33_the_join_of_journals_is_a_lattice(reaches: list[list[int]]) -
             stored = [r async for r in source.read(JOURNAL, journal_subject(who))]
             for record in stored[:known]:
                 await broker.append(JOURNAL, record.subject, record.payload)
+            if known:
+                (end,) = unpack(who, stored[known - 1].payload)
+                head = signed(signer, journal_subject(who), end.number, end.hash, ())
+                await broker.append(HEADS, head_subject(who), head.pack())
         return made
 
     async def joined(*order: int) -> bytes:
