@@ -71,6 +71,8 @@ class ServerUnreachable(BrokerError):
         )
         self.address = address
         self.reason = reason
+        self.answers = bool(hint)
+        """Whether there is a server, with which something else is wrong, as the hint says."""
 
 
 class InsecureAddress(BrokerError):
@@ -189,10 +191,12 @@ class StoreUnusable(ServerFailed):
 class BadAddress(BrokerError):
     code = "PV308"
 
-    def __init__(self, address: str, reason: str) -> None:
+    def __init__(
+        self, address: str, reason: str, *, kind: str = "broker address", hint: str = ""
+    ) -> None:
         super().__init__(
-            f"{address!r} is not a broker address: {reason}",
-            hint="write memory://NAME, nats://HOST:PORT, tls://HOST:PORT or embedded",
+            f"{address!r} is not a {kind}: {reason}",
+            hint=hint or "write memory://NAME, nats://HOST:PORT, tls://HOST:PORT or embedded",
         )
         self.address = address
 

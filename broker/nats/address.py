@@ -67,6 +67,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def must_encrypt(address: Address, options: ConnectOptions) -> bool:
+    """Whether a server that does not offer TLS is to hear nothing from us."""
+    if address.tls or options.tls is not None:
+        return True
+    asked = options.ca is not None or options.certificate is not None
+    return asked and not all(map(is_loopback, address.hosts))
+
+
 def check(address: Address, options: ConnectOptions) -> None:
     """Raise `InsecureAddress` for a host beyond loopback without TLS and credentials."""
     if options.allow_remote or all(map(is_loopback, address.hosts)):

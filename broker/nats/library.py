@@ -120,8 +120,29 @@ class LibraryClient(Protocol):
     async def close(self) -> None: ...
 
 
-def new_client() -> LibraryClient:
-    return cast(LibraryClient, _Client())
+class NotEncrypted(library_errors.Error):
+    """A server that was to speak TLS does not offer it. Nothing was said to it."""
+
+
+class _Encrypted(_Client):
+    """The library speaks TLS if the server says so, in a word that anybody on the way can change; and
+    next it shows who we are. This one looks first."""
+
+    def _connect_command(self) -> bytes:
+        writer: Any = getattr(self._transport, "_io_writer", None)
+        if writer is None or writer.get_extra_info("ssl_object") is None:
+            raise NotEncrypted("it does not offer TLS, which was asked for")
+        # The library leaves out to say so, and asyncio complains at the end of each connection.
+        protocol: Any = writer.transport.get_protocol()
+        if protocol is not None:
+            protocol._over_ssl = True
+        command: bytes = super()._connect_command()
+        return command
+
+
+def new_client(*, encrypted: bool = False) -> LibraryClient:
+    """With `encrypted`, one that says nothing before the connection speaks TLS."""
+    return cast(LibraryClient, _Encrypted() if encrypted else _Client())
 
 
 def drop_transport(client: LibraryClient) -> None:

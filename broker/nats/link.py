@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -27,6 +28,7 @@ from .library import (
     LibraryError,
     LibrarySubscription,
     Msg,
+    NotEncrypted,
     PoolServer,
     Tap,
     drop_transport,
@@ -34,7 +36,7 @@ from .library import (
     number_of,
     wire_of,
 )
-from .tls import context
+from .tls import check_credentials, context
 from .writer import Writer
 
 log = logging.getLogger("pavane.broker")
@@ -98,6 +100,7 @@ class Link:
     async def open(self) -> None:
         """Raises `InsecureAddress` or, within about two seconds, `ServerUnreachable`."""
         addresses.check(self._address, self._options)
+        check_credentials(self._options)
         await self._dial()
 
     async def close(self) -> None:
@@ -125,7 +128,7 @@ class Link:
             log.debug("%s: closed with messages still on their way", self.shown)
 
     async def _dial(self) -> None:
-        client = new_client()
+        client = new_client(encrypted=addresses.must_encrypt(self._address, self._options))
         dialling = asyncio.create_task(self._connect(client))
         try:
             # The library retries for two minutes whatever it is told, so time is kept here.
@@ -191,11 +194,14 @@ class Link:
 
     def _unreachable(self, error: Exception) -> ServerUnreachable:
         reason = str(error).removeprefix("nats: ") or type(error).__name__
+        hint = ""
         if isinstance(error, AuthorizationError) or "authorization" in reason.lower():
-            return ServerUnreachable(
-                self.shown, "it refuses our credentials", hint="check user, password or .creds file"
-            )
-        return ServerUnreachable(self.shown, reason)
+            reason, hint = "it refuses our credentials", "check user, password or .creds file"
+        elif isinstance(error, NotEncrypted):
+            hint = "let it require TLS; or is it another server than the one you mean?"
+        elif isinstance(error, ssl.SSLError):
+            hint = "name who signed its certificate in PAVANE_NATS_CA or ConnectOptions(ca=...)"
+        return ServerUnreachable(self.shown, reason, hint=hint)
 
     def _choose(
         self, pool: list[PoolServer], _info: dict[str, Any]

@@ -62,7 +62,8 @@ def reaching() -> Generator[None]:
     try:
         yield
     except ServerUnreachable as error:
-        error.hint = "start one with `pavane server`, or give the address of another: --url"
+        if not error.answers:
+            error.hint = "start one with `pavane server`, or give the address of another: --url"
         raise
 
 
