@@ -267,7 +267,8 @@ class Broker(Protocol):
         """Create the counter or change its limit; what is spent stays.
 
         With a `window` in seconds an epoch is so long, from now on; 0 ends that, and None leaves
-        it as it is. Epochs turn by the clocks of those who use the counter.
+        it as it is. Epochs turn by the clocks of those who use the counter. Here and below, what is
+        no amount (an int from 0 to `level.LIMIT_MAX`) or no window is a `ValueError`.
         """
         ...
 

@@ -22,21 +22,36 @@ drawn nothing ahead make room for others, the oldest first."""
 TRACES = 64
 """How many released accounts that have had more than one owner a counter remembers."""
 
+WINDOW_MIN = 0.001
+"""Seconds. A shorter window would be over whenever somebody looks."""
 
-def checked(value: int) -> int:
+
+def checked(value: object) -> int:
     """`value`, if it is an amount; raises `ValueError`, as it is a bug of the caller if not."""
-    if isinstance(value, bool) or not 0 <= value <= LIMIT_MAX:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LIMIT_MAX:
         raise ValueError(f"{value!r} is not an amount from 0 to {LIMIT_MAX}")
     return value
+
+
+def checked_window(value: object) -> float | None:
+    """`value`, if epochs can be so many seconds long, or is 0 or None; raises `ValueError`."""
+    if value is None:
+        return None
+    length = value if isinstance(value, int | float) and not isinstance(value, bool) else -1
+    # Written so that a NaN, which is in no order, is refused.
+    if length != 0 and not WINDOW_MIN <= length <= LIMIT_MAX:
+        raise ValueError(f"{value!r} is not a window of {WINDOW_MIN} to {LIMIT_MAX} seconds, or 0")
+    return float(length)
 
 
 def limited(
     counter: str, level: Level | None, limit: int, window: float | None, now: float
 ) -> Level:
     """`level` with another limit, or a new counter. Raises `LimitExceeded` below what is spent."""
+    limit, window = checked(limit), checked_window(window)
     if level is None:
-        return Level(checked(limit), 0, 0, 0, (), window or 0.0, now if window else 0.0)
-    if level.spent > checked(limit):
+        return Level(limit, 0, 0, 0, (), window or 0.0, now if window else 0.0)
+    if level.spent > limit:
         raise LimitExceeded(counter, limit=limit, spent=level.spent, amount=0)
     if window is not None and window != level.window:
         level = replace(level, window=window, began=now if window else 0.0)
@@ -59,11 +74,17 @@ def spent(counter: str, level: Level, amount: int) -> Level:
 
 
 def given_back(counter: str, level: Level, amount: int, epoch: int) -> Level:
+    amount = checked(amount)
     if epoch != level.epoch:
         return level
-    if checked(amount) > level.spent:
+    if amount > level.spent:
         raise NotSpent(counter, spent=level.spent, amount=amount)
     return replace(level, spent=level.spent - amount)
+
+
+def amounts_of(claim: Claim) -> tuple[int, int, int]:
+    """What is claimed as used, needed and wanted ahead. Raises `ValueError` for no amounts."""
+    return checked(claim.used), checked(claim.need), checked(claim.ahead)
 
 
 def hold_of(level: Level, account: str) -> Hold | None:
@@ -72,18 +93,19 @@ def hold_of(level: Level, account: str) -> Hold | None:
 
 def reserved(counter: str, level: Level, claim: Claim) -> Level:
     """See `Broker.reserve`. What is drawn is absolute, and so repeating it changes nothing."""
+    used, need, ahead = amounts_of(claim)
     if claim.epoch != level.epoch:
         raise EpochOver(counter, level.epoch)
     hold = hold_of(level, claim.account)
     if hold is not None and hold.owner != claim.owner and not _may_take_over(hold, claim):
         raise HoldTaken(counter, claim.account)
-    before = checked(claim.used) if hold is None else hold.drawn
-    wanted = claim.used + checked(claim.need)
+    before = used if hold is None else hold.drawn
+    wanted = used + need
     needed = max(0, wanted - before)
     if level.spent + needed > level.limit:
         raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=needed)
     plenty = (level.limit - level.spent - needed) // SHARE
-    drawn = max(before, wanted + min(checked(claim.ahead), plenty))
+    drawn = max(before, wanted + min(ahead, plenty))
     others = _with_room(counter, tuple(other for other in level.held if other is not hold))
     mine = Hold(claim.account, claim.owner, drawn, min(wanted, drawn))
     return replace(level, spent=level.spent + drawn - before, held=(*others, mine))
@@ -123,10 +145,10 @@ def _with_room(counter: str, held: tuple[Hold, ...]) -> tuple[Hold, ...]:
 
 
 def released(level: Level, account: str, owner: str, epoch: int, used: int) -> Level:
-    hold = hold_of(level, account)
+    used, hold = checked(used), hold_of(level, account)
     if hold is None or hold.owner != owner or epoch != level.epoch:
         return level
-    rest = max(0, hold.drawn - checked(used))
+    rest = max(0, hold.drawn - used)
     held = tuple(other for other in level.held if other is not hold)
     turn = _turn(owner)
     if turn > 1:

@@ -221,18 +221,21 @@ def _applied(
 
 
 class Counters:
+    """What is no amount is refused before its step, which others' steps are written with."""
+
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
         self._counters: dict[str, Counter] = {}
         self._made = False
 
     async def set_limit(self, counter: str, limit: int, window: float | None) -> Level:
+        levels.checked(limit)
+        levels.checked_window(window)
         if not self._made:
             await self._streams.create(
                 STREAM, [f"{_PREFIX}.>"], max_msgs_per_subject=1, allow_direct=False
             )
             self._made = True
-        levels.checked(limit)
         return await self._counter(counter).change(
             lambda level: levels.limited(
                 counter, level and levels.turned(level, time()), limit, window, time()
@@ -252,8 +255,7 @@ class Counters:
         )
 
     async def reserve(self, counter: str, claim: Claim) -> Level:
-        for amount in (claim.used, claim.need, claim.ahead):
-            levels.checked(amount)
+        levels.amounts_of(claim)
         return await self._counter(counter).change(
             lambda level: levels.reserved(counter, _known(counter, level), claim)
         )

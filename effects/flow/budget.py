@@ -17,7 +17,9 @@ from msgspec.structs import replace
 
 from ...broker import subjects
 from ...broker.contract import Broker, Level
-from ...broker.errors import LimitExceeded, UnknownCounter
+from ...broker.errors import LimitExceeded, Unconfirmed, UnknownCounter
+from ...broker.level import LIMIT_MAX
+from ...language.errors import PavaneError
 from ..errors import (
     BudgetExhausted,
     LeakageExhausted,
@@ -43,6 +45,8 @@ class Charged:
     lease: Lease | None = field(default=None, repr=False, compare=False)
     key: str = ""
     turn: int = 0
+    is_undone: bool = field(default=False, init=False, repr=False, compare=False)
+    """Whether it was given back, or is about to be. `Budgets.give_back` alone sets this."""
 
 
 def flow_counter(context: str, peer: str) -> str:
@@ -82,7 +86,8 @@ class Budgets:
         """Create the budget or change its limit; what is spent stays.
 
         With a `window` in seconds its epochs turn by themselves; 0 ends that, None leaves it.
-        Raises `LimitExceeded` where more than `limit` is spent already.
+        Raises `LimitExceeded` where more than `limit` is spent already, and `ValueError` for what
+        is no whole number from 0 to 2**53 - 1, or no window of a millisecond at least.
         """
         counter = flow_counter(context, peer)
         try:
@@ -104,19 +109,23 @@ class Budgets:
     async def charge(
         self, context: str, peer: str, cost: int, *, key: str = "", account: str = ""
     ) -> Charged:
-        """Take `cost`. Raises `BudgetExhausted` (nothing is taken) or `UnknownBudget`.
+        """Take `cost`. Raises `BudgetExhausted` (nothing is taken) or `UnknownBudget`, and
+        `ValueError` for what is no whole number, or negative.
 
         With a `key` the cost is taken once: also when the same key is charged again by another
         process, after the first was killed between the charge and whatever records it. That
         holds until `settle`, and ends with the epoch. So who charges under a key first stores,
         in one append with what depends on it, that the charge was made, and settles it then;
-        and who comes after looks there before charging.
+        and who comes after looks there before charging. Another cost under the same key is another
+        charge, and is refused with `CounterError`.
 
         An `account` that was opened charges from what it has drawn, usually without asking the
         broker. It is exact in the same way: see `open_account`.
         """
         counter = flow_counter(context, peer)
         try:
+            if type(cost) is int and cost > LIMIT_MAX:
+                await self._refuse(counter, cost)
             if key:
                 return await self._once(counter, cost, key, 0)
             lease = self._leases.opened(counter, account)
@@ -140,6 +149,13 @@ class Budgets:
     def opened(self, context: str, peer: str, account: str) -> Lease:
         """The lease of an account that was opened."""
         return self._leases.opened(flow_counter(context, peer), account)
+
+    async def _refuse(self, counter: str, cost: int) -> None:
+        """What is more than any limit can be is exhausted, and to the broker no amount."""
+        level = await self._broker.level(counter)
+        if level is None:
+            raise UnknownCounter(counter)
+        raise LimitExceeded(counter, limit=level.limit, spent=level.spent, amount=cost)
 
     async def _once(self, counter: str, cost: int, key: str, turn: int) -> Charged:
         async def charge() -> Level:
@@ -241,6 +257,8 @@ class Budgets:
         the later `turn` has it. Raises `LeakageExhausted` (nothing is taken) or `UnknownLeakage`."""
         counter = leakage_counter(context, observer)
         try:
+            if type(amount) is int and amount > LIMIT_MAX:
+                await self._refuse(counter, amount)
             if key:
                 return await self._once(counter, amount, key, turn)
             return Charged(counter, amount, await self._broker.spend(counter, amount))
@@ -261,8 +279,25 @@ class Budgets:
             await self._leases.reopen(charged.lease)
 
     async def give_back(self, charged: Charged) -> None:
-        """Undo a charge exactly. One of an epoch that is over has nothing to be undone. One of an
-        account is open (see `reopen`), and stays so until it is settled."""
+        """Undo a charge exactly, and once: a second time, or at the same time, does nothing. One of
+        an epoch that is over has nothing to be undone. One of an account is open (see `reopen`), and
+        stays so until it is settled.
+
+        Where this raises, the charge stands, and it can be tried again; but with `Unconfirmed`, or
+        cancelled, it may be given back or not, and is left at that.
+        """
+        if charged.is_undone:
+            return
+        object.__setattr__(charged, "is_undone", True)
+        try:
+            await self._undo(charged)
+        except Unconfirmed:
+            raise
+        except PavaneError:
+            object.__setattr__(charged, "is_undone", False)
+            raise
+
+    async def _undo(self, charged: Charged) -> None:
         epoch = charged.level.epoch
         if charged.key:
             await self._keyed.give_back(

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from ...broker.contract import Broker, Claim, Level
 from ...broker.errors import EpochOver
-from ...broker.level import hold_of
+from ...broker.level import LIMIT_MAX, checked, hold_of
 from ...broker.surroundings import now as calendar
 
 IDLE = 0.25
@@ -78,7 +78,10 @@ class Lease:
     # charging ---------------------------------------------------------------------------
 
     def take(self, cost: int, now: float) -> Level | None:
-        """Charge locally; None where the broker has to be asked."""
+        """Charge locally; None where the broker has to be asked. Raises `ValueError` for what is no
+        amount: nobody else looks at what is charged locally."""
+        if type(cost) is not int or cost < 0:
+            cost = checked(cost)
         self._last = now
         if self._level is None or self.used + cost > self.drawn or now > self._fresh_until:
             return None
@@ -143,7 +146,7 @@ class Lease:
         return level.began + level.window - calendar() if level and level.window else FRESH
 
     async def _reserve(self, cost: int) -> None:
-        ahead = self._ahead * cost
+        ahead = min(self._ahead * cost, LIMIT_MAX)
         try:
             level = await self._claim(cost, ahead)
         except EpochOver as over:
@@ -172,6 +175,7 @@ class Lease:
     async def give_back(self, cost: int, epoch: int) -> None:
         """Undo a charge of this lease. One of a lasting account must be open: what it has drawn
         is given back by its owner only, with a release."""
+        cost = checked(cost)
         async with self._lock:
             if epoch != self.epoch:
                 return

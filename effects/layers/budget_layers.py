@@ -174,7 +174,8 @@ class BudgetLayers:
         return LayeredReceipt(base, tuple(taken.charges))
 
     async def give_back(self, receipt: LayeredReceipt) -> tuple[GiveBackFailure, ...]:
-        """Undo all charges of an operation that did not happen after all; what could not be."""
+        """Undo all charges of an operation that did not happen after all; what could not be. Each
+        is given back once: what is given back already is left as it is, also at the same time."""
         return (await self._undo(_Open(list(receipt.charges)))).stuck
 
     @property
@@ -227,11 +228,13 @@ class BudgetLayers:
         return _Undone(tuple(returned), tuple(stuck))
 
     async def _return(self, charge: LayerCharge) -> None:
-        await self._budgets.give_back(charge.charged)
         epoch, counter = charge.receipt.epoch, charge.charged.counter
         known = self._void.get(counter)
         if known is None or known[0] < epoch:
             # Receipts of an epoch that is over are void anyway.
             known = self._void[counter] = (epoch, set())
+        if charge.receipt.hash in known[1]:
+            return
+        await self._budgets.give_back(charge.charged)
         if known[0] == epoch:
             known[1].add(charge.receipt.hash)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Protocol
 
+from ...broker.surroundings import now
 from ..capability.tokens import PublicKey, narrowed
 from ..capability.verifier import Verifier
 from ..errors import EffectError
@@ -70,28 +71,40 @@ class LayeredGrant:
 
 @dataclass(frozen=True, slots=True)
 class CapabilityLayers:
-    """The layers, from the first that is asked to the last. Without any, nothing is allowed."""
+    """The layers, from the first that is asked to the last. Without any, nothing is allowed.
+
+    `clock` gives seconds since 1970.
+    """
 
     layers: Sequence[CapabilityLayer] = field(default_factory=tuple[CapabilityLayer, ...])
+    clock: Callable[[], float] = now
 
     async def evaluate(self, holder: Identity, capability: str, scope: Scope) -> LayeredGrant:
         """Ask every layer, each with the scope that the one before has left.
 
         Raises `LayerDenied` at the first that refuses, or that leaves nothing of what is
-        asked for, and `LayerWidened` at one that would add to its scope; later layers are
-        not asked.
+        asked for, or only until a time that is past, and `LayerWidened` at one that would add
+        to its scope; later layers are not asked.
         """
         if not self.layers:
             raise LayerDenied(None, "", "there is no layer that could allow it")
         if capability not in scope.capabilities:
             raise LayerDenied(None, "", f"{capability} is not in the scope it starts with")
+        if self._is_over(scope):
+            raise LayerDenied(None, "", "the scope it starts with has expired")
         request = LayerRequest(holder, capability, scope)
         grants: list[LayerGrant] = []
         for index, layer in enumerate(self.layers):
             left = await _asked(layer, replace(request, layer=index))
+            if self._is_over(left):
+                raise LayerDenied(index, layer.name, "what it leaves has expired")
             grants.append(LayerGrant(layer.name, left))
             request = replace(request, scope=left)
         return LayeredGrant(capability, request.scope, tuple(grants))
+
+    def _is_over(self, scope: Scope) -> bool:
+        # Written so that a NaN, which is in no order, counts as past.
+        return not self.clock() <= scope.expires
 
 
 async def _asked(layer: CapabilityLayer, request: LayerRequest) -> Scope:

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 from ..errors import JournalBroken
-from ..flow.budget import Budgets
+from ..flow.budget import Budgets, Charged
 from ..identity import Identity, SendContext
 from ..journal.journal import Journal
+
+
+def leak_key(identity: Identity, number: int, counter: str, leaks: Sequence[Charged]) -> str:
+    """The key under which message `number` of an instance leaks to a counter, after `leaks`. Its
+    successor, should this process be killed now, sends the message of this number."""
+    again = sum(leak.counter == counter for leak in leaks)
+    key = ".".join((*identity.tokens(), str(number)))
+    return f"{key}.{again}" if again else key
 
 
 class Accounts:

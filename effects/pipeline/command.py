@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from ...language.annotations import COST_LIMIT
 from ...language.errors import PavaneError
 from ...language.machine import Action
 from ..errors import HandlerFailed
 from ..identity import SendContext
+from .effect import is_amount, is_observer, is_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,14 +82,47 @@ Handler = Callable[[Any, Snapshot], Iterator[Command]]
 
 def decided(effect: object, handler: Handler, snapshot: Snapshot) -> Iterator[Command]:
     """What `handler` yields. Raises `HandlerFailed` where it raises what is no error of
-    ours, and for what is no command."""
+    ours, and for what is no command, or one that nobody could do."""
     name = type(effect).__name__
     try:
         for command in handler(effect, snapshot):
             if not isinstance(command, Command):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise HandlerFailed(name, f"it yielded {command!r}, which is no command")
+            wanted = _wanted(command, snapshot.copies)
+            if wanted:
+                raise HandlerFailed(name, f"it yielded {command!r:.200}, and {wanted}")
             yield command
     except PavaneError:
         raise
     except Exception as error:
         raise HandlerFailed(name, f"{type(error).__name__}: {error}") from error
+
+
+_AMOUNT = f"an amount is a whole number from 0 to {COST_LIMIT}, for each receiver"
+
+
+def _wanted(command: Command, copies: int) -> str:
+    """What a command should be that nobody could do; empty for the others."""
+    match command:
+        case Charge(amount) if not is_amount(amount, copies):
+            return _AMOUNT
+        case Leak(observer, _) if not is_observer(observer):
+            return "a class of observers is named by letters, digits, `_`, `-`"
+        case Leak(_, amount) if not is_amount(amount, copies):
+            return _AMOUNT
+        case Record(facts) if not _are_facts(facts):
+            return "facts are a tuple of texts of 1 to 256 printable characters"
+        case RequireCapability(capability) if not is_text(capability):
+            return "a capability is a name"
+        case Deny(reason) if not _is_string(reason):
+            return "a reason is a text"
+        case _:
+            return ""
+
+
+def _are_facts(facts: object) -> bool:
+    return isinstance(facts, tuple | list) and all(is_text(fact) for fact in facts)  # pyright: ignore
+
+
+def _is_string(value: object) -> bool:
+    return isinstance(value, str)

@@ -67,7 +67,7 @@ class LeakageEffect:
 
     def __post_init__(self) -> None:
         for observer, amount in self.leaks:
-            if not _CLASS.fullmatch(observer):
+            if not is_observer(observer):
                 raise InvalidEffect("leak", observer, "a class named by letters, digits, `_`, `-`")
             _amount("leak", amount)
 
@@ -136,7 +136,16 @@ def _standard(values: Mapping[str, Scalar]) -> list[Effect]:
 def _extensions(
     annotations: tuple[Annotation, ...], factories: Mapping[str, Factory]
 ) -> list[Effect]:
-    return [factories[a.key](a.value) for a in annotations if a.key in factories]
+    return [_made(a, factories[a.key]) for a in annotations if a.key in factories]
+
+
+def _made(annotation: Annotation, factory: Factory) -> Effect:
+    effect = factory(annotation.value)
+    stage = getattr(effect, "stage", None)
+    if isinstance(effect, type) or stage not in STAGES[:-1]:
+        wanted = f"a value of its effect: its factory made {effect!r:.80}, which is none"
+        raise InvalidEffect(annotation.key, annotation.value, wanted)
+    return effect
 
 
 def leaks_of(value: Scalar) -> tuple[tuple[str, int], ...]:
@@ -174,10 +183,27 @@ def _integer(values: Mapping[str, Scalar], key: str, default: int) -> int:
 
 
 def _name(key: str, value: str) -> None:
-    if not value or len(value) > 256 or not value.isprintable() or '"' in value or "\\" in value:
+    if not is_text(value) or '"' in value or "\\" in value:
         raise InvalidEffect(key, value, "a name of 1 to 256 printable characters without quotes")
 
 
 def _amount(key: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= COST_LIMIT:
+    if not is_amount(value):
         raise InvalidEffect(key, value, f"a whole number from 0 to {COST_LIMIT}")
+
+
+def is_text(value: object) -> bool:
+    """Whether a fact, say, can be called so."""
+    return isinstance(value, str) and 0 < len(value) <= 256 and value.isprintable()
+
+
+def is_observer(value: object) -> bool:
+    """Whether a class of observers can be called so."""
+    return isinstance(value, str) and _CLASS.fullmatch(value) is not None
+
+
+def is_amount(value: object, copies: int = 1) -> bool:
+    """Whether a message to so many receivers can cost or tell so much; whether a budget has it is
+    another question."""
+    most = COST_LIMIT * max(1, copies)
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most

@@ -10,14 +10,14 @@ from ...language.machine import Action
 from ..capability.revocation import Revocations
 from ..capability.verifier import Verifier
 from ..errors import EffectDenied, UnknownBudget, UnknownLeakage
-from ..flow.budget import Budgets, Charged
+from ..flow.budget import Budgets, Charged, leakage_counter
 from ..flow.receipt import Receipt, ReceiptChain
 from ..identity import Identity, SendContext, receivers
 from ..journal.entry import Draft, Entry
 from ..journal.journal import Journal
 from ..journal.writer import Writer
 from ..keys import Signer
-from .accounts import Accounts
+from .accounts import Accounts, leak_key
 from .ahead import Settling, paid
 from .command import Charge, Command, Deny, Leak, Merge, Record, RequireCapability, Snapshot
 from .driver import Still, always
@@ -283,9 +283,8 @@ class BrokerTransaction:
         context = self._snapshot.context.budget_context
         key = ""
         if self._snapshot.context.durable:
-            # Its successor, should this process be killed now, sends the message of this number.
             number = self._driver.sends.get(self._identity, 0) + 1
-            key = f"{'.'.join(self._identity.tokens())}.{number}"
+            key = leak_key(self._identity, number, leakage_counter(context, observer), self._leaks)
         turn = self._snapshot.context.turn
         charged = await self._driver.budgets.leak(context, observer, amount, key=key, turn=turn)
         self._leaks.append(charged)

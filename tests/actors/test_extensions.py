@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -90,6 +90,42 @@ async def test_a34_a_value_that_no_effect_is_made_of_is_refused_before_anything_
         with pytest.raises(pavane.InvalidEffect, match="a stamp is a text") as caught:
             await runtime.run(loaded(unique, "3"))
     assert (caught.value.key, caught.value.value) == ("stamp", 3)
+
+
+@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize(
+    "odd", [pavane.Charge(cast(int, 100.0)), pavane.Charge(-50), pavane.Record(cast(Any, "extra"))]
+)
+async def test_a34_a_command_that_nobody_could_do_leaves_nothing_in_any_runtime(
+    durable: bool, odd: pavane.Command, nats_url: str, unique: str
+) -> None:
+    effects = pavane.standard_registry()
+    effects.annotation("stamp", stamp)
+    effects.register(Stamp, lambda effect, message: iter([odd]))
+    for opened in (
+        pavane.for_testing(registry=effects),
+        pavane.for_simulation(2, pavane.SimulationConfig(faults=(), registry=effects)),
+        pavane.open(nats_url, registry=effects),
+    ):
+        async with opened as runtime:
+            with pytest.raises(pavane.HandlerFailed, match="the handler of Stamp") as caught:
+                await runtime.run(loaded(unique), durable=durable)
+            assert "the role that sends is not at fault" in caught.value.hint
+    async with pavane.open(nats_url, registry=effects) as runtime:
+        level = await runtime.budgets.level(f"{unique}.Report", "Clerk")
+        assert level is not None
+        assert level.spent == 0
+        assert [entry async for entry in runtime.journal.query(namespace=unique)] == []
+
+
+async def test_a34_a_factory_that_makes_no_effect_is_told_before_anything_is_sent(
+    unique: str,
+) -> None:
+    effects = pavane.standard_registry()
+    effects.annotation("stamp", lambda value: cast(Any, 5))
+    async with pavane.for_testing(registry=effects) as runtime:
+        with pytest.raises(pavane.InvalidEffect, match="its factory made 5, which is none"):
+            await runtime.run(loaded(unique))
 
 
 async def test_a_key_that_was_not_said_to_mean_anything_is_kept(unique: str) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import subprocess
 import sys
 import time
+from math import inf, nan
 from typing import Any
 
 import pytest
@@ -86,12 +87,42 @@ async def test_the_revision_changes_with_every_write(broker: Broker, counter: st
     assert revisions == sorted(set(revisions))
 
 
-@pytest.mark.parametrize("amount", [-1, 2**53, True])
-async def test_what_is_no_amount_is_refused(broker: Broker, counter: str, amount: int) -> None:
+@pytest.mark.parametrize("amount", [-1, 2**53, True, 1.0, 1.5, nan, inf, "1", None])
+async def test_what_is_no_amount_is_refused(broker: Broker, counter: str, amount: Any) -> None:
+    with pytest.raises(ValueError, match="is not an amount"):
+        await broker.set_limit(counter, amount)
+    assert await broker.level(counter) is None
     await broker.set_limit(counter, 10)
-    with pytest.raises(ValueError):
-        await broker.spend(counter, amount)
-    assert facts(await broker.spend(counter, 1)) == (10, 1, 0)
+    await broker.reserve(counter, claim(used=0, need=3))
+    refused = await asyncio.gather(
+        broker.set_limit(counter, amount),
+        broker.spend(counter, amount),
+        broker.give_back(counter, amount, epoch=0),
+        broker.give_back(counter, amount, epoch=7),
+        *(broker.reserve(counter, claim(who, used=amount, need=1)) for who in "ab"),
+        *(broker.reserve(counter, claim(who, used=0, need=amount)) for who in "ab"),
+        *(broker.reserve(counter, claim(who, used=0, need=1, ahead=amount)) for who in "ab"),
+        *(broker.release(counter, who, owner="p", epoch=0, used=amount) for who in "ab"),
+        broker.spend(counter, 1),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in refused] == [ValueError] * 12 + [Level], "the one beside passes"
+    assert facts(await broker.level(counter)) == (10, 4, 0)
+
+
+@pytest.mark.parametrize(
+    "window", [-60, -0.5, nan, inf, 1e-9, 5e-324, 2**53, 10**400, True, False, "60"]
+)
+async def test_what_is_no_window_is_refused(broker: Broker, counter: str, window: Any) -> None:
+    with pytest.raises(ValueError, match="is not a window"):
+        await broker.set_limit(counter, 10, window=window)
+    assert await broker.level(counter) is None
+    await broker.set_limit(counter, 10, window=60)
+    await broker.spend(counter, 4)
+    with pytest.raises(ValueError, match="is not a window"):
+        await broker.set_limit(counter, 10, window=window)
+    level = await broker.spend(counter, 1)
+    assert (facts(level), level.window) == ((10, 5, 0), 60.0)
 
 
 async def test_a_counter_has_the_name_of_a_subject(broker: Broker) -> None:

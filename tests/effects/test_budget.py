@@ -3,15 +3,24 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+from math import inf, nan
 from secrets import token_hex
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pavane.broker.contract import Broker
-from pavane.broker.errors import LimitExceeded
-from pavane.effects.errors import BudgetExhausted, ReceiptRefused, UnknownBudget
+from pavane.broker.contract import Broker, Level
+from pavane.broker.errors import BrokerError, LimitExceeded, NotConnected, Unconfirmed
+from pavane.broker.level import LIMIT_MAX
+from pavane.effects.errors import (
+    BudgetExhausted,
+    LeakageExhausted,
+    ReceiptRefused,
+    UnknownBudget,
+)
 from pavane.effects.flow.budget import Budgets
+from pavane.effects.flow.keyed import PAUSE
+from pavane.effects.flow.lease import STREAK
 from pavane.effects.flow.receipt import ReceiptChain
 
 if TYPE_CHECKING:
@@ -111,6 +120,123 @@ async def test_a_charge_is_given_back_exactly(broker: Broker, context: str) -> N
     level = await budgets.level(context, "Admin")
     assert level is not None
     assert level.spent == kept.amount == 3
+
+
+async def test_a_charge_is_given_back_once(broker: Broker, context: str) -> None:
+    """Again, or twice at the same time, would give back what another was charged."""
+    budgets = Budgets(broker)
+    await budgets.define(context, "Admin", 100)
+    await budgets.define_leakage(context, "near", 100)
+    for charge, look in ((budgets.charge, budgets.level), (budgets.leak, budgets.leakage)):
+        who = "Admin" if charge == budgets.charge else "near"
+        first, kept = await charge(context, who, 30), await charge(context, who, 30)
+        await asyncio.gather(*(budgets.give_back(first) for _ in range(5)))
+        await budgets.give_back(first)
+        level = await look(context, who)
+        assert level is not None
+        assert level.spent == kept.amount == 30
+
+
+class Cut:
+    """A broker that fails to give back, in the way of `error`."""
+
+    def __init__(self, broker: Broker, error: BrokerError) -> None:
+        self._broker = broker
+        self.error: BrokerError | None = error
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._broker, name)
+
+    async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
+        if self.error is not None:
+            raise self.error
+        return await self._broker.give_back(counter, amount, epoch=epoch)
+
+
+@pytest.mark.parametrize("key", ["", "order-7"])
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [(NotConnected("nats://127.0.0.1:1", "cut"), 1), (Unconfirmed("give_back", 1.0), 8)],
+)
+async def test_what_failed_to_be_given_back_can_be_given_back_if_it_surely_was_not(
+    broker: Broker, context: str, error: BrokerError, left: int, key: str
+) -> None:
+    cut = Cut(broker, error)
+    budgets = Budgets(cast(Broker, cut))
+    await budgets.define(context, "Admin", 10)
+    charged = await budgets.charge(context, "Admin", 7, key=key)
+    await budgets.charge(context, "Admin", 1)
+    if key:
+        budgets.settle(charged)
+        await asyncio.sleep(3 * PAUSE)
+    with pytest.raises(type(error)):
+        await budgets.give_back(charged)
+    cut.error = None
+    for _ in range(2):
+        await budgets.give_back(charged)
+        level = await budgets.level(context, "Admin")
+        assert level is not None
+        assert level.spent == left
+    await budgets.close()
+
+
+@pytest.mark.parametrize("amount", [-1, True, 1.0, 1.5, nan, "1", None])
+async def test_what_is_no_amount_is_refused(broker: Broker, context: str, amount: Any) -> None:
+    budgets = Budgets(broker)
+    await budgets.define(context, "Admin", 10)
+    await budgets.define_leakage(context, "near", 10)
+    attempts = (
+        budgets.define(context, "Admin", amount),
+        budgets.define(context, "New", amount),
+        budgets.define_leakage(context, "near", amount),
+        budgets.define_leakage(context, "new", amount),
+        budgets.charge(context, "Admin", amount),
+        budgets.charge(context, "Admin", amount, key="k"),
+        budgets.leak(context, "near", amount),
+        budgets.leak(context, "near", amount, key="k"),
+        budgets.leak(context, "near", amount, key="k", turn=2),
+    )
+    for attempt in attempts:
+        with pytest.raises(ValueError, match="is not an amount"):
+            await attempt
+    assert (await budgets.level(context, "New"), await budgets.leakage(context, "new")) == (
+        None,
+        None,
+    )
+    assert (await budgets.charge(context, "Admin", 1)).level.spent == 1
+    assert (await budgets.leak(context, "near", 1)).level.spent == 1
+
+
+@pytest.mark.parametrize("window", [-60, nan, inf, 1e-9, True, "60"])
+async def test_what_is_no_window_is_refused(broker: Broker, context: str, window: Any) -> None:
+    budgets = Budgets(broker)
+    with pytest.raises(ValueError, match="is not a window"):
+        await budgets.define(context, "Admin", 10, window=window)
+    with pytest.raises(ValueError, match="is not a window"):
+        await budgets.define_leakage(context, "near", 10, window=window)
+    assert (await budgets.define_leakage(context, "near", 1, window=60)).window == 60.0
+    await budgets.leak(context, "near", 1)
+    with pytest.raises(LeakageExhausted):
+        await budgets.leak(context, "near", 1)
+
+
+@pytest.mark.parametrize("cost", [2**53, 3 * 2**53, 10**30])
+async def test_more_than_any_limit_is_exhausted(broker: Broker, context: str, cost: int) -> None:
+    for leases in (False, True):
+        budgets = Budgets(broker, leases=leases)
+        with pytest.raises(UnknownBudget):
+            await budgets.charge(f"{context}.none", "Admin", cost)
+        await budgets.define(context, "Admin", LIMIT_MAX)
+        await budgets.define_leakage(context, "near", LIMIT_MAX)
+        for _ in range(2 * STREAK):
+            await budgets.charge(context, "Admin", 1)
+        for key in ("", "k"):
+            with pytest.raises(BudgetExhausted) as caught:
+                await budgets.charge(context, "Admin", cost, key=key)
+            assert (caught.value.limit, caught.value.cost) == (LIMIT_MAX, cost)
+            with pytest.raises(LeakageExhausted):
+                await budgets.leak(context, "near", cost, key=key)
+        await budgets.close()
 
 
 SENDERS = """

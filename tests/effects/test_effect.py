@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -131,3 +132,27 @@ def test_a28_a_value_that_does_not_fit_is_refused(
         effects_of(action(**{key: value}))
     assert caught.value.key == key
     assert caught.value.hint
+
+
+class Staged:
+    stage = "leakage"
+
+
+@pytest.mark.parametrize("made", [5, None, "flow", Staged, object()], ids=str)
+def test_a34_what_a_factory_makes_must_be_an_effect(
+    action: Callable[..., Action], made: Any
+) -> None:
+    with pytest.raises(InvalidEffect, match="mut = 10 is not a value of its effect") as caught:
+        effects_of(action(mut=10), {"mut": lambda value: made})
+    assert (caught.value.key, caught.value.value) == ("mut", 10)
+    assert "its factory made" in caught.value.message
+
+
+@pytest.mark.parametrize("stage", ["send", "before", None, 3])
+def test_a34_an_effect_has_a_stage_before_the_send(
+    action: Callable[..., Action], stage: Any
+) -> None:
+    odd = Staged()
+    odd.stage = stage
+    with pytest.raises(InvalidEffect, match="its factory made"):
+        effects_of(action(mut=10), {"mut": lambda value: cast(Effect, odd)})

@@ -8,17 +8,19 @@ import random
 import signal
 import sys
 from collections.abc import AsyncIterator
+from math import nan
 from secrets import token_hex
+from typing import Any
 
 import pytest
 
 from pavane.broker.connect import connect
 from pavane.broker.contract import Broker, Level
-from pavane.broker.errors import HoldTaken
-from pavane.broker.level import SHARE
+from pavane.broker.errors import CounterError, HoldTaken
+from pavane.broker.level import LIMIT_MAX, SHARE
 from pavane.effects.errors import BudgetExhausted
 from pavane.effects.flow.budget import Budgets, flow_counter
-from pavane.effects.flow.lease import IDLE, STREAK
+from pavane.effects.flow.lease import AHEAD_LIMIT, IDLE, STREAK
 
 ROLE = "Admin"
 
@@ -130,6 +132,53 @@ async def test_a_leased_charge_is_given_back_exactly_also_after_its_lease(
     assert (await raw(broker, context)).spent == count
 
 
+async def test_a_leased_charge_is_given_back_once(
+    broker: Broker, budgets: Budgets, context: str
+) -> None:
+    await budgets.define(context, ROLE, 100_000)
+    count = await drawn_ahead(budgets, broker, context)
+    charged, kept = [await budgets.charge(context, ROLE, 1) for _ in range(2)]
+    assert charged.lease is kept.lease is not None
+    await asyncio.gather(*(budgets.give_back(charged) for _ in range(5)))
+    await budgets.give_back(charged)
+    await asyncio.sleep(3 * IDLE)
+    await budgets.give_back(charged)
+    assert (await raw(broker, context)).spent == count + kept.amount
+
+
+@pytest.mark.parametrize("cost", [-20, -1, True, 1.0, 0.5, nan, "1", None])
+async def test_what_is_no_amount_is_not_charged_to_a_lease(
+    broker: Broker, budgets: Budgets, context: str, cost: Any
+) -> None:
+    await budgets.define(context, ROLE, 100_000)
+    count = await drawn_ahead(budgets, broker, context)
+    budgets.open_account(context, ROLE, "s.Admin.0")
+    kept = await budgets.charge(context, ROLE, 2, account="s.Admin.0")
+    with pytest.raises(ValueError, match="is not an amount"):
+        await budgets.charge(context, ROLE, cost)
+    with pytest.raises(ValueError, match="is not an amount"):
+        await budgets.charge(context, ROLE, cost, account="s.Admin.0")
+    with pytest.raises(ValueError, match="is not an amount"):
+        budgets.take(context, ROLE, cost, "s.Admin.0")
+    budgets.settle(kept)
+    await budgets.close()
+    assert (await raw(broker, context)).spent == count + kept.amount
+
+
+async def test_a_great_charge_that_hurries_is_charged_all_the_same(
+    budgets: Budgets, context: str
+) -> None:
+    """A thousand times as much, which would be drawn ahead, is more than an amount can be."""
+    await budgets.define(context, ROLE, LIMIT_MAX)
+    small = 4 * AHEAD_LIMIT
+    for _ in range(small):
+        await budgets.charge(context, ROLE, 1)
+    await budgets.charge(context, ROLE, 2**50)
+    level = await budgets.level(context, ROLE)
+    assert level is not None
+    assert level.spent == small + 2**50
+
+
 async def test_a_limit_may_come_down_to_what_is_really_spent(
     broker: Broker, budgets: Budgets, others: Budgets, context: str
 ) -> None:
@@ -165,6 +214,52 @@ async def test_a_settled_key_is_forgotten_and_stays_charged(
     await asyncio.sleep(0.3)
     level = await raw(broker, context)
     assert (level.spent, level.held) == (50, ())
+
+
+@pytest.mark.parametrize("cost", [0, 3, 10])
+async def test_another_amount_under_the_same_key_is_refused(
+    broker: Broker, budgets: Budgets, others: Budgets, context: str, cost: int
+) -> None:
+    await budgets.define(context, ROLE, 100)
+    first = await budgets.charge(context, ROLE, 6, key="order-7")
+    for each in (budgets, others):
+        with pytest.raises(CounterError, match=f"another amount than {cost} .* key order-7"):
+            await each.charge(context, ROLE, cost, key="order-7")
+    budgets.settle(first)
+    await asyncio.sleep(0.3)
+    assert ((await raw(broker, context)).spent, (await raw(broker, context)).held) == (6, ())
+
+
+async def test_of_a_key_with_turns_the_later_may_charge_another_amount(
+    broker: Broker, budgets: Budgets, others: Budgets, context: str
+) -> None:
+    await budgets.define_leakage(context, "near", 100)
+    await budgets.leak(context, "near", 6, key="s1.Admin.0.1", turn=1)
+    later = await others.leak(context, "near", 2, key="s1.Admin.0.1", turn=2)
+    others.settle(later)
+    await asyncio.sleep(0.3)
+    level = await budgets.leakage(context, "near")
+    assert level is not None
+    assert level.spent == 2
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.3])
+async def test_a_settled_charge_is_given_back_once_whoever_has_it(
+    broker: Broker, budgets: Budgets, context: str, pause: float
+) -> None:
+    """Before its settlement is written, and after."""
+    await budgets.define(context, ROLE, 100)
+    first = await budgets.charge(context, ROLE, 6, key="order-7")
+    again = await budgets.charge(context, ROLE, 6, key="order-7")
+    await budgets.charge(context, ROLE, 20)
+    budgets.settle(first)
+    await asyncio.sleep(pause)
+    await budgets.give_back(first)
+    await budgets.give_back(again)
+    assert (await raw(broker, context)).spent == 20
+    await budgets.charge(context, ROLE, 6, key="order-7")
+    await asyncio.sleep(0.3)
+    assert (await raw(broker, context)).spent == 26
 
 
 async def test_an_account_goes_on_in_another_process_and_loses_nothing(

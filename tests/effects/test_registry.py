@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from math import nan
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import pytest
 
@@ -12,7 +13,15 @@ from pavane.effects.errors import (
     InvalidEffect,
     UnregisteredEffect,
 )
-from pavane.effects.pipeline.command import Command, Record, Snapshot
+from pavane.effects.pipeline.command import (
+    Charge,
+    Command,
+    Deny,
+    Leak,
+    Record,
+    RequireCapability,
+    Snapshot,
+)
 from pavane.effects.pipeline.effect import CapabilityGuardEffect, StageName
 from pavane.effects.pipeline.handlers import guard, standard_registry
 from pavane.effects.pipeline.plan import plan_of
@@ -131,4 +140,70 @@ async def test_a34_a_handler_that_fails_is_named_and_nothing_is_sent(
         await desk.pipeline.before_send(desk.context(), action(flow_cost=10, audit_tag=""))
     assert caught.value.effect == "AuditTag"
     assert (await desk.spent(), await desk.facts()) == (0, [])
+    await desk.pipeline.close()
+
+
+def anyhow(kind: Callable[..., Command], *values: Any) -> Command:
+    """A command as somebody writes it who checks no types."""
+    return kind(*values)
+
+
+@pytest.mark.parametrize(
+    ("command", "wanted"),
+    [
+        *((anyhow(Charge, n), "whole number") for n in (100.0, 0.5, nan, -50, True, "5", None)),
+        (Charge(2**53), "whole number"),
+        *((anyhow(Leak, "near", n), "whole number") for n in (1.5, -1, False, 2**53)),
+        *((anyhow(Leak, who, 1), "class of observers") for who in ("far away", "", "a.b", 3, None)),
+        (anyhow(Record, "extra"), "tuple of texts"),
+        *(
+            (anyhow(Record, (fact,)), "1 to 256 printable")
+            for fact in ("", "a\n", 3, None, "x" * 257)
+        ),
+        (anyhow(Record, ("\ud800",)), "1 to 256 printable"),
+        (anyhow(Record, {"a"}), "tuple of texts"),
+        (anyhow(Record, None), "tuple of texts"),
+        *((anyhow(RequireCapability, name), "is a name") for name in ("", 3, None)),
+        (anyhow(Deny, 3), "is a text"),
+    ],
+    ids=repr,
+)
+async def test_a34_a_command_that_nobody_could_do_is_the_failure_of_its_handler(
+    make_desk: Callable[[ExtensionRegistry], Desk],
+    action: Callable[..., Action],
+    command: Command,
+    wanted: str,
+) -> None:
+    registry = standard_registry()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+
+    @registry.handles(AuditTag)
+    def yielding(effect: AuditTag, snapshot: Snapshot) -> Iterator[Command]:
+        yield Charge(3)
+        yield command
+
+    desk = make_desk(registry)
+    await desk.fund()
+    await desk.budgets.define_leakage(f"{desk.namespace}.Proto", "near", 10)
+    send = action(flow_cost=10, leak="near: 2", journal_facts="a", audit_tag="x")
+    with pytest.raises(HandlerFailed, match=f"handler of AuditTag failed.*{wanted}") as caught:
+        await desk.pipeline.before_send(desk.context(), send)
+    assert caught.value.effect == "AuditTag"
+    leaked = await desk.budgets.leakage(f"{desk.namespace}.Proto", "near")
+    assert leaked is not None
+    assert (await desk.spent(), leaked.spent, await desk.entries()) == (0, 0, [])
+    assert [denial.error for denial in desk.pipeline.audit] == [caught.value]
+    await desk.pipeline.close()
+
+
+async def test_facts_may_stand_in_a_list(
+    make_desk: Callable[[ExtensionRegistry], Desk], action: Callable[..., Action]
+) -> None:
+    registry = standard_registry()
+    registry.annotation("audit_tag", lambda value: AuditTag(str(value)))
+    registry.register(AuditTag, lambda effect, snapshot: iter([anyhow(Record, ["a", 'said "b"'])]))
+    desk = make_desk(registry)
+    await desk.fund()
+    await desk.pipeline.before_send(desk.context(), action(audit_tag="x"))
+    assert await desk.facts() == ["a", 'said "b"']
     await desk.pipeline.close()

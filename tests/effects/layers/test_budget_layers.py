@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections.abc import Callable
 from secrets import token_hex
 from typing import cast
@@ -124,14 +125,14 @@ class Faulty:
 
     def __init__(self, broker: Broker, *, keeps: str = "", refuses: str = "") -> None:
         self._broker = broker
-        self._keeps = keeps
+        self.keeps = keeps
         self._refuses = refuses
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._broker, name)
 
     async def give_back(self, counter: str, amount: int, *, epoch: int) -> Level:
-        if self._keeps and counter.endswith(self._keeps):
+        if self.keeps and counter.endswith(self.keeps):
             raise NotConnected("nats://127.0.0.1:1", "cut")
         return await self._broker.give_back(counter, amount, epoch=epoch)
 
@@ -217,6 +218,38 @@ async def test_an_operation_that_did_not_happen_is_given_back(stack: Stack) -> N
     assert await stack.layers.give_back(back) == ()
     assert await stack.spent() == [1, 3, 10]
     assert await stack.verified([kept.charges, back.charges]) == [1, 3, 10]
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+async def test_a42_an_operation_is_given_back_once(stack: Stack, at_once: bool) -> None:
+    await stack.limits(100, 300, 900)
+    first, second = await stack.layers.charge(2), await stack.layers.charge(2)
+    if at_once:
+        given = await asyncio.gather(*(stack.layers.give_back(first) for _ in range(5)))
+    else:
+        given = [await stack.layers.give_back(first) for _ in range(2)]
+    assert set(given) == {()}
+    assert await stack.spent() == [2, 6, 20], "the second stands"
+    assert await stack.verified([first.charges, second.charges]) == [2, 6, 20]
+    assert await stack.layers.give_back(copy.deepcopy(first)) == ()
+    assert await stack.spent() == [2, 6, 20]
+    assert await stack.layers.give_back(second) == ()
+    assert await stack.spent() == [0, 0, 0]
+
+
+async def test_a42_what_was_stuck_can_be_given_back_later_and_the_rest_is_left(
+    broker: Broker,
+) -> None:
+    faulty = Faulty(broker, keeps="group")
+    stack = Stack(cast(Broker, faulty))
+    await stack.limits(100, 300, 900)
+    back, _ = await stack.layers.charge(4), await stack.layers.charge(1)
+    assert [s.charge.layer for s in await stack.layers.give_back(back)] == ["group"]
+    assert await stack.spent() == [1, 15, 10]
+    faulty.keeps = ""
+    for _ in range(2):
+        assert await stack.layers.give_back(back) == ()
+        assert await stack.spent() == [1, 3, 10]
 
 
 async def test_a_rotated_epoch_has_nothing_to_be_given_back(stack: Stack) -> None:

@@ -44,11 +44,15 @@ class Scripted:
         return self.answer
 
 
+def layered(*layers: CapabilityLayer, now: float = 0.0) -> CapabilityLayers:
+    return CapabilityLayers(layers, clock=lambda: now)
+
+
 async def test_a41_each_layer_sees_the_context_refined_by_the_one_before() -> None:
     first = Scripted("device", ALL.narrowed(capabilities={PAY, READ}))
     second = Scripted("region", first_scope().narrowed(within={"region": {"eu", "us"}}))
     third = Scripted("limit", second_scope().narrowed(bounds={"amount": 50}, expires=10.0))
-    grant = await CapabilityLayers((first, second, third)).evaluate(WHO, PAY, ALL)
+    grant = await layered(first, second, third).evaluate(WHO, PAY, ALL)
     asked = [layer.asked[0] for layer in (first, second, third)]
     assert [request.scope for request in asked] == [ALL, first.answer, second.answer]
     assert [request.layer for request in asked] == [0, 1, 2]
@@ -68,7 +72,7 @@ def second_scope() -> Scope:
 
 async def test_a41_a_denial_names_layer_and_reason_and_later_layers_are_not_asked() -> None:
     before, after = Scripted("before", ALL), Scripted("after", ALL)
-    layers = CapabilityLayers((before, Scripted("night", Refusal("it is late")), after))
+    layers = layered(before, Scripted("night", Refusal("it is late")), after)
     with pytest.raises(LayerDenied, match=r"layer 1 \(night\): it is late") as caught:
         await layers.evaluate(WHO, PAY, ALL)
     assert (caught.value.index, caught.value.layer, caught.value.reason) == (
@@ -82,7 +86,7 @@ async def test_a41_a_denial_names_layer_and_reason_and_later_layers_are_not_aske
 
 async def test_a41_a_layer_that_takes_away_what_is_asked_for_denies() -> None:
     after = Scripted("after", ALL)
-    layers = CapabilityLayers((LimitLayer("readers", Scope(frozenset({READ}))), after))
+    layers = layered(LimitLayer("readers", Scope(frozenset({READ}))), after)
     with pytest.raises(LayerDenied) as caught:
         await layers.evaluate(WHO, PAY, ALL)
     assert (caught.value.index, caught.value.layer) == (0, "readers")
@@ -111,7 +115,7 @@ NARROW = Scope(frozenset({PAY}), 100.0, {"amount": 5}, {"region": frozenset({"eu
 )
 async def test_a41_no_layer_can_widen(wider: Scope, what: str) -> None:
     after = Scripted("after", NARROW)
-    layers = CapabilityLayers((LimitLayer("first", NARROW), Scripted("greedy", wider), after))
+    layers = layered(LimitLayer("first", NARROW), Scripted("greedy", wider), after)
     with pytest.raises(LayerWidened) as caught:
         await layers.evaluate(WHO, PAY, ALL)
     assert (caught.value.index, caught.value.layer) == (1, "greedy")
@@ -121,23 +125,45 @@ async def test_a41_no_layer_can_widen(wider: Scope, what: str) -> None:
 
 async def test_a41_zero_layers_deny() -> None:
     with pytest.raises(LayerDenied) as caught:
-        await CapabilityLayers().evaluate(WHO, PAY, ALL)
+        await layered().evaluate(WHO, PAY, ALL)
     assert caught.value.index is None
 
 
 async def test_what_the_first_scope_does_not_hold_is_denied_before_any_layer() -> None:
     layer = Scripted("any", ALL)
     with pytest.raises(LayerDenied) as caught:
-        await CapabilityLayers((layer,)).evaluate(WHO, "bank:close", ALL)
+        await layered(layer).evaluate(WHO, "bank:close", ALL)
+    assert (caught.value.index, layer.asked) == (None, [])
+
+
+async def test_a41_a_layer_that_leaves_what_has_expired_denies() -> None:
+    limit, after = (
+        LimitLayer("until noon", Scope(ALL.capabilities, expires=12.0)),
+        Scripted("a", ALL),
+    )
+    after.answer = ALL.narrowed(expires=12.0)
+    assert (await layered(limit, after, now=12.0).evaluate(WHO, PAY, ALL)).scope.expires == 12.0
+    with pytest.raises(
+        LayerDenied, match=r"layer 0 \(until noon\): what it leaves has expired"
+    ) as caught:
+        await layered(limit, after, now=12.5).evaluate(WHO, PAY, ALL)
+    assert (caught.value.index, caught.value.layer, len(after.asked)) == (0, "until noon", 1)
+    with pytest.raises(LayerDenied, match="until noon"):
+        await CapabilityLayers((limit,)).evaluate(WHO, PAY, Scope(ALL.capabilities))
+
+
+@pytest.mark.parametrize("expires", [11.0, nan])
+async def test_a_first_scope_that_has_expired_is_denied_before_any_layer(expires: float) -> None:
+    layer = Scripted("any", ALL)
+    with pytest.raises(LayerDenied, match="it starts with has expired") as caught:
+        await layered(layer, now=12.0).evaluate(WHO, PAY, Scope(ALL.capabilities, expires))
     assert (caught.value.index, layer.asked) == (None, [])
 
 
 async def test_a_bug_in_a_layer_is_not_dressed_up_and_grants_nothing() -> None:
     after = Scripted("after", ALL)
     with pytest.raises(ZeroDivisionError):
-        await CapabilityLayers((Scripted("bug", ZeroDivisionError()), after)).evaluate(
-            WHO, PAY, ALL
-        )
+        await layered(Scripted("bug", ZeroDivisionError()), after).evaluate(WHO, PAY, ALL)
     assert after.asked == []
 
 
@@ -193,7 +219,7 @@ def test_a41_whatever_the_layers_do_the_grant_is_within_each(
     ]
     capability = probe[0]
     try:
-        grant = asyncio.run(CapabilityLayers(layers).evaluate(WHO, capability, start))
+        grant = asyncio.run(layered(*layers).evaluate(WHO, capability, start))
     except LayerDenied:
         return
     assert capability in grant.scope.capabilities
@@ -233,5 +259,5 @@ async def test_a41_a_token_of_another_holder_denies() -> None:
     token = authority.issue(WHO.peer("Payee", None), [PAY], time.time() + 60)
     with pytest.raises(LayerDenied, match="another role instance"):
         await CapabilityLayers((TokenLayer(Verifier(authority.public), token),)).evaluate(
-            WHO, PAY, ALL
+            WHO, PAY, Scope(ALL.capabilities)
         )
