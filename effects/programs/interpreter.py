@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 import anyio
 
+from ..resilience.cancellation import cancellations
 from .errors import InvalidOperation, NoArm, ProgramTimedOut
 from .handler import Handler, Message
 from .operations import ANYONE, Branch, Call, Choose, Extend, Loop, Offer, Receive, Send, Set
@@ -31,15 +32,18 @@ TIMEOUT = "timeout"
 async def interpret(
     program: Program, handler: Handler, tell: Callable[[ProgramResult], None] | None = None
 ) -> ProgramResult:
-    """Play it to its end. Raises nothing but cancellation: a failure is in the result, which `tell`
-    is called with however it ends."""
+    """Play it to its end. Raises nothing but its task's own cancellation: a failure is in the result,
+    which `tell` is called with however it ends."""
     play = _Play(program, handler)
+    before = cancellations()
     try:
         result = await play.play()
     except asyncio.CancelledError as error:
-        if tell is not None:
-            tell(play.result("failed", error))
-        raise
+        result = play.result("failed", error)
+        if cancellations() > before:
+            if tell is not None:
+                tell(result)
+            raise
     if tell is not None:
         tell(result)
     return result

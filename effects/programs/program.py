@@ -205,7 +205,8 @@ class Program(Played):
         return self
 
     async def play(self, me: Handler) -> ProgramResult:
-        """As calling it, with every failure in the result; only cancellation is raised."""
+        """As calling it, with every failure in the result; only the cancellation of the task that
+        plays it is raised."""
         from .interpreter import interpret  # a program is data; only playing needs this
 
         return await interpret(self, me)

@@ -13,14 +13,19 @@ import anyio
 from ...broker.contract import Broker
 from ...broker.errors import FrameError, NotPackable, PayloadTooLarge, Unconfirmed
 from ...language.errors import PavaneError
+from .cancellation import cancellations
 from .errors import SagaFailed, SagaTaken, TimedOut
 from .outcome import SagaOutcome
 from .progress import Progress
 from .saga import Saga, Step
 from .saga_log import SagaLog, SagaLogs
 
-_UNKNOWN = (TimedOut, TimeoutError, Unconfirmed, NotPackable, PayloadTooLarge, FrameError)
-"""After these a step may have happened: it ran into a timeout, or its result cannot be recorded."""
+_UNKNOWN = (
+    *(asyncio.CancelledError, TimedOut, TimeoutError),
+    *(Unconfirmed, NotPackable, PayloadTooLarge, FrameError),
+)
+"""After these a step may have happened: what it waited for was cancelled or ran into a timeout, or
+its result cannot be recorded."""
 
 INTERRUPTED = "the process that ran it ended"
 
@@ -54,8 +59,8 @@ class Compensations:
 
         When a step raises, those before it are undone, the last first, and `SagaFailed` is
         raised from its error with the whole truth in `outcome`. A step that raises is taken at
-        its word that nothing happened, unless it was cancelled, ran into a timeout or
-        returned what cannot be recorded: it is undone too then, with `done` False.
+        its word that nothing happened, unless it, or what it waited for, was cancelled, it ran into
+        a timeout or returned what cannot be recorded: it is undone too then, with `done` False.
 
         `given` and all results must be plain values. `id` names this run (new if empty); raises
         `SagaExists` for one that was begun before. A broker's error means that the log cannot be
@@ -135,9 +140,12 @@ class Compensations:
     async def _forward(self, saga: Saga, log: SagaLog) -> SagaOutcome:
         for step in saga.steps:
             await log.add("doing", step.name)
+            before = cancellations()
             try:
                 result = log.recordable(await step.forward(log.visit(step)))
-            except Exception as error:
+            except (Exception, asyncio.CancelledError) as error:
+                if _is_ours(error, before):
+                    raise
                 unknown = isinstance(error, _UNKNOWN)
                 await log.add("failed", step.name, _failure(_reason(error), unknown))
                 await self._finish(saga, log, "")
@@ -165,9 +173,13 @@ class Compensations:
     async def _undo(self, step: Step, log: SagaLog) -> None:
         assert step.undo is not None, "only what can be undone is to be"
         await log.add("undoing", step.name)
+        before = cancellations()
         try:
             await step.undo(log.visit(step, undo=True))
-        except Exception as error:  # noqa: BLE001  # whatever it is, the others are still to be undone
+        except (Exception, asyncio.CancelledError) as error:
+            # Whatever it is, the others are still to be undone; unless we are to stop.
+            if _is_ours(error, before):
+                raise
             await log.add("stuck", step.name, _reason(error))
         else:
             await log.add("undone", step.name)
@@ -177,6 +189,13 @@ def _failure(reason: str, unknown: bool) -> dict[str, Any]:
     return {"reason": reason, "unknown": unknown}
 
 
-def _reason(error: Exception) -> str:
+def _is_ours(error: BaseException, before: int) -> bool:
+    """Whether the saga itself was cancelled since there were `before` cancellations."""
+    return isinstance(error, asyncio.CancelledError) and cancellations() > before
+
+
+def _reason(error: BaseException) -> str:
     text = error.message if isinstance(error, PavaneError) else str(error)
+    if isinstance(error, asyncio.CancelledError):
+        text = text or "what it waited for was cancelled"
     return f"{type(error).__name__}: {text}"[:500]

@@ -85,7 +85,7 @@ class Retry:
             sleep=self.sleep,
             stop=stop_after_attempt(self.attempts),
             wait=lambda state: self.delay(state.attempt_number),
-            retry=retry_if_exception(self.on),
+            retry=retry_if_exception(self._again),
             before_sleep=lambda state: self._failed(state, name, failed),
             reraise=True,
         )
@@ -100,6 +100,10 @@ class Retry:
             if failed:
                 error.add_note(_note(name, failed))
             raise
+
+    def _again(self, error: BaseException) -> bool:
+        """Whoever is cancelled does not go on, whatever `on` says."""
+        return isinstance(error, Exception) and self.on(error)
 
     def _failed(self, state: RetryCallState, name: str, failed: list[Exception]) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

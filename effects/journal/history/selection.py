@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypedDict
 
+from ....language.spelling import nearest
 from .. import places
 from ..entry import Entry
 
@@ -62,7 +64,12 @@ class Selection:
 
 
 def pattern(chosen: Writers) -> str:
-    """The journal subjects of the writers."""
+    """The journal subjects of the writers. Raises `TypeError` for a name that `Writers` has not."""
+    _require(chosen, Writers.__optional_keys__)
+    return _subjects(chosen)
+
+
+def _subjects(chosen: Writers) -> str:
     role, index = chosen.get("role", ""), "*"
     if instance := _INSTANCE.fullmatch(role):
         role, index = instance[1], str(int(instance[2]))
@@ -71,13 +78,25 @@ def pattern(chosen: Writers) -> str:
 
 
 def selection(chosen: Filter, now: int) -> Selection:
-    """`now` is in ns since 1970, for what is said as so long ago."""
+    """`now` is in ns since 1970, for what is said as so long ago. Raises `TypeError` for a name that
+    `Filter` has not."""
+    _require(chosen, Filter.__optional_keys__)
     return Selection(
-        pattern(chosen),
+        _subjects(chosen),
         chosen.get("fact", ""),
         nanoseconds(chosen["since"], now) if "since" in chosen else 0,
         nanoseconds(chosen["until"], now) if "until" in chosen else 0,
     )
+
+
+def _require(given: Iterable[str], known: frozenset[str]) -> None:
+    """Nothing checks the keywords of a `TypedDict` while it runs, and one that is not known would
+    choose everything."""
+    for name in given:
+        if name not in known:
+            near = nearest(name, sorted(known))
+            hint = f"did you mean {near}?" if near else f"there are {', '.join(sorted(known))}"
+            raise TypeError(f"got an unexpected keyword argument {name!r}; {hint}")
 
 
 def nanoseconds(moment: Moment, now: int) -> int:

@@ -77,6 +77,28 @@ async def test_a35_an_async_decision_that_fails_fails_the_program() -> None:
     assert result.operation == "choose yes | no (1)"
 
 
+async def test_a35_what_waits_for_something_cancelled_fails_and_is_not_cancelled() -> None:
+    async def ask(got: pavane.Results) -> None:
+        other = asyncio.create_task(asyncio.sleep(99))
+        other.cancel()
+        await other
+
+    result = await Program().call(ask).play(pavane.ScriptedHandler())
+    assert (result.state, result.reason) == ("failed", "it was cancelled")
+    assert isinstance(result.error, asyncio.CancelledError)
+
+
+async def test_a35_a_program_that_is_cancelled_is_cancelled() -> None:
+    async def wait(got: pavane.Results) -> None:
+        await asyncio.Event().wait()
+
+    playing = asyncio.create_task(Program().call(wait).play(pavane.ScriptedHandler()))
+    await asyncio.sleep(0)
+    playing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await playing
+
+
 @pytest.mark.parametrize(
     ("answer", "got"),
     [

@@ -161,6 +161,80 @@ async def test_a_saga_that_is_cancelled_is_undone_before_the_cancellation_goes_o
     assert (outcome.status, outcome.reason) == ("compensated", "cancelled")
 
 
+async def of_another(visit: Visit) -> None:
+    """Ends by a cancellation that nobody meant for the saga: what it waits for was cancelled."""
+    other = asyncio.create_task(asyncio.sleep(99))
+    other.cancel()
+    await other
+
+
+async def test_a40_a_compensation_that_waits_for_what_was_cancelled_does_not_stop_the_others(
+    sagas: Compensations, unique: str, new_diary: type[Diary]
+) -> None:
+    diary = new_diary("a")
+    diary.saga.add("b", diary.saga["a"].forward, of_another)
+    diary.saga.add("c", of_another)
+    with pytest.raises(SagaFailed) as caught:
+        await sagas.run(diary.saga, id="one")
+    outcome = caught.value.outcome
+    reason = "CancelledError: what it waited for was cancelled"
+    assert (outcome.status, outcome.undone) == ("stuck", ("a",))
+    assert outcome.failures == (UndoFailure("b", reason),)
+    assert (outcome.failed, outcome.reason, outcome.kept) == ("c", reason, ("c",))
+    assert isinstance(caught.value.__cause__, asyncio.CancelledError)
+    assert await sagas.unfinished() == ()
+
+
+async def test_a40_in_a_saga_that_is_cancelled_too(
+    sagas: Compensations, new_diary: type[Diary]
+) -> None:
+    diary = new_diary("a")
+    diary.saga.add("b", diary.saga["a"].forward, of_another)
+    waiting = asyncio.Event()
+
+    async def wait(visit: Visit) -> None:
+        waiting.set()
+        await asyncio.Event().wait()
+
+    diary.saga.add("wait", wait)
+    task = asyncio.create_task(sagas.run(diary.saga, id="one"))
+    await waiting.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    outcome = await sagas.outcome("trip", "one")
+    assert outcome is not None
+    assert (outcome.status, outcome.reason) == ("stuck", "cancelled")
+    assert (outcome.undone, [f.step for f in outcome.failures]) == (("a",), ["b"])
+
+
+async def test_a_saga_that_is_cancelled_while_it_undoes_undoes_again_and_is_cancelled(
+    sagas: Compensations, new_diary: type[Diary]
+) -> None:
+    diary = new_diary("a")
+    begun: list[asyncio.Event] = []
+
+    async def failing(visit: Visit) -> None:
+        raise ValueError("no c")
+
+    async def undo(visit: Visit) -> None:
+        begun.append(asyncio.Event())
+        if len(begun) == 1:
+            await begun[0].wait()
+
+    diary.saga.add("b", diary.saga["a"].forward, undo)
+    diary.saga.add("c", failing)
+    task = asyncio.create_task(sagas.run(diary.saga, id="one"))
+    while not begun:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    outcome = await sagas.outcome("trip", "one")
+    assert outcome is not None and len(begun) == 2
+    assert (outcome.status, outcome.undone) == ("compensated", ("b", "a"))
+
+
 async def test_an_id_is_used_once(sagas: Compensations, new_diary: type[Diary]) -> None:
     diary = new_diary("a")
     await sagas.run(diary.saga, id="one")

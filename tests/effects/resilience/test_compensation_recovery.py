@@ -54,6 +54,18 @@ async def test_a40_an_interrupted_saga_is_undone_by_recover(
     assert await sagas.unfinished() == ()
 
 
+async def test_a40_recover_goes_on_behind_a_compensation_that_waits_for_what_was_cancelled(
+    broker: Broker, broker_url: str, sagas: Compensations, unique: str, new_diary: type[Diary]
+) -> None:
+    diary = new_diary("a", "b", "c")
+    await left_open(broker, broker_url, unique, diary, "+c")
+    diary.failing["-b"] = asyncio.CancelledError()
+    (outcome,) = await sagas.recover(diary.saga, idle=0.0)
+    assert diary.did == ["-c", "-b", "-a"]
+    assert (outcome.status, outcome.undone) == ("stuck", ("c", "a"))
+    assert await sagas.unfinished() == ()
+
+
 async def test_a40_an_interrupted_compensation_goes_on_under_the_same_key(
     broker: Broker, broker_url: str, sagas: Compensations, unique: str, new_diary: type[Diary]
 ) -> None:

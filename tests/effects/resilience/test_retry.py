@@ -218,6 +218,23 @@ def test_cancelling_the_caller_ends_it_at_once(virtual: Virtual) -> None:
     assert len(begun) == 2
 
 
+def test_whoever_is_cancelled_does_not_try_again_whatever_on_says(virtual: Virtual) -> None:
+    begun: list[float] = []
+
+    async def operation() -> None:
+        begun.append(anyio.current_time())
+        await anyio.sleep(5.0)
+
+    async def main() -> float:
+        with anyio.move_on_after(2.5) as scope:
+            await Retry(attempts=9, base=0.0, on=lambda error: True).call(operation)
+        assert scope.cancelled_caught
+        return anyio.current_time()
+
+    assert virtual(main()) == 2.5
+    assert begun == [0.0]
+
+
 def test_calls_that_share_a_retry_do_not_disturb_each_other(virtual: Virtual) -> None:
     retry = Retry(attempts=6, base=0.5)
     operations = [failing_times(n % 6, lost) for n in range(60)]
