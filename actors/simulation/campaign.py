@@ -18,6 +18,7 @@ from ..errors import RoleFailed
 from ..players import Playing, all_players
 from ..playing import Implementation
 from ..standin import StandIn
+from .admission import numbers, require_roles, require_sound
 from .config import SimulationConfig
 from .errors import AlreadySimulating, PropertyBroken
 from .kit import Kit
@@ -75,7 +76,8 @@ class Report:
 
 
 class Campaign:
-    """Runs trials of one choreography. `bindings` are its counts; raises `BindingError`."""
+    """Runs trials of one choreography. `bindings` are its counts; raises `BindingError`, and what a
+    `SimulationConfig` raises for what cannot be."""
 
     def __init__(
         self,
@@ -84,6 +86,8 @@ class Campaign:
         config: SimulationConfig,
         bindings: Mapping[str, int],
     ) -> None:
+        require_sound(config)
+        require_roles(config, choreography, choreography.roles)
         self.choreography = choreography
         self.config = config
         self._playing = playing
@@ -195,7 +199,8 @@ def simulate(
     and shrink that: `report.smallest` has the fewest faults that still show it.
 
     Takes no event loop and must not be called on one: raises `AlreadySimulating` there, and
-    `UnknownRole`, `MissingRole`, `BindingError` as `Runtime.run` does.
+    `UnknownRole`, `MissingRole`, `BindingError`, `UnknownGrantee` as `Runtime.run` does; and
+    `ConfigRefused` or `PlanRefused` for a `config` that does not fit, or where there is no seed.
     """
     from .shrink import shrunk
 
@@ -206,7 +211,7 @@ def simulate(
         )
     playing = all_players(choreography, {**(implementations or {}), **roles})
     campaign = Campaign(choreography, playing, config or SimulationConfig(), bindings or {})
-    report = campaign.run(range(seeds) if isinstance(seeds, int) else seeds, progress)
+    report = campaign.run(numbers(seeds), progress)
     if report.failure is not None:
         report.smallest = shrunk(campaign, report.failure)
     return report

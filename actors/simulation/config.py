@@ -9,6 +9,7 @@ from typing import TypeVar
 from ...broker.sim.faults import KINDS, Fault, Kind
 from ...broker.sim.network import LATENCY
 from ...effects.pipeline.registry import ExtensionRegistry
+from .admission import require_sound
 from .state import SimulationState
 
 Check = Callable[[SimulationState], object]
@@ -29,7 +30,8 @@ class SimulationConfig:
     sessions are kept in a log and go on after a crash; live ones end with it. `latency` are the
     least and the most seconds that a message takes to the broker, and from there. `shuffled`
     processes run in an order that the seed decides. `grants`, `budgets` and `leakage` are as for
-    `open`.
+    `open`. Raises `ConfigRefused`, `PlanRefused` and `InvalidGrant` for what cannot be; the roles it
+    names are looked for when a protocol is simulated.
     """
 
     faults: Collection[Kind] = KINDS
@@ -45,6 +47,9 @@ class SimulationConfig:
     leakage: Mapping[str, int] | None = None
     registry: ExtensionRegistry | None = None
     checks: list[Check] = field(default_factory=list[Check])
+
+    def __post_init__(self) -> None:
+        require_sound(self)
 
     def check(self, check: C) -> C:
         """Have `check` hold after every step; also as a decorator."""

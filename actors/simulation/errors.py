@@ -3,7 +3,8 @@
 ActorError
 ├── PropertyBroken     something that must always hold did not
 ├── PlanRefused        a plan of faults that cannot be
-└── AbroadLoop         a role function used another event loop's things
+├── ConfigRefused      a configuration, or seeds, with which nothing would be shown
+└── AlreadySimulating  a simulation is asked for where one runs
 """
 
 from __future__ import annotations
@@ -41,3 +42,15 @@ class AlreadySimulating(ActorError):
     """A simulated runtime plays one session at a time."""
 
     code = "PV362"
+
+
+class ConfigRefused(ActorError):
+    """`field` of `place` is what it cannot be; without a place it is an argument."""
+
+    code = "PV363"
+
+    def __init__(
+        self, field: str, problem: str, *, hint: str, place: str = "SimulationConfig"
+    ) -> None:
+        self.field = field
+        super().__init__(f"{place}.{field} {problem}" if place else f"{field} {problem}", hint=hint)

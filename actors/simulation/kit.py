@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from ...broker.contract import Broker
+from ...broker.surroundings import now
 from ...effects.capability.revocation import Revocations
-from ...effects.capability.tokens import Authority, PublicKey
+from ...effects.capability.tokens import Authority, PublicKey, Renewable
 from ...effects.capability.verifier import Verified, Verifier
 from ...effects.flow.budget import Budgets
 from ...effects.identity import Identity
@@ -20,24 +21,33 @@ from ..cast import Cast, Casts
 from ..choreography import Choreography
 from ..grants import Grants
 from ..runtime import Runtime
-from ..wallet import Wallet
+from ..wallet import TOKEN_LIFE, Held, Wallet
 from .config import SimulationConfig
 
+HALF = TOKEN_LIFE / 2
 Shown = tuple[bytes, Identity]
 
 
 class KeptWallet(Wallet):
-    """Issues each token once. Its bytes are random, and nothing but their being accepted matters."""
+    """Issues each token once in half its life. Its bytes are random, and nothing but their being accepted
+    matters."""
 
     def __init__(self, authority: Authority) -> None:
         super().__init__(authority, None, authority.public)
-        self._issued: dict[tuple[Identity, Collection[str]], bytes] = {}
+        self._renewables: dict[tuple[Identity, Collection[str]], Renewable] = {}
+        self._kept: dict[tuple[Renewable, float], Held] = {}
 
-    def token(self, who: Identity, capabilities: Collection[str]) -> bytes:
+    def _renewable(self, who: Identity, capabilities: Collection[str]) -> Renewable:
         key = (who, tuple(capabilities))
-        if key not in self._issued:
-            self._issued[key] = super().token(who, capabilities)
-        return self._issued[key]
+        if key not in self._renewables:
+            self._renewables[key] = super()._renewable(who, capabilities)
+        return self._renewables[key]
+
+    def _issued(self, renewable: Renewable) -> Held:
+        end = (now() // HALF + 2) * HALF
+        if (renewable, end) not in self._kept:
+            self._kept[renewable, end] = self._until(renewable, end)
+        return self._kept[renewable, end]
 
 
 class KeptVerifier(Verifier):

@@ -12,20 +12,19 @@ from __future__ import annotations
 import random
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from ...broker.sim.faults import KINDS, MEANING, TIMED, Fault, Kind
+from ...broker.sim.faults import KINDS, TIMED, Fault, Kind
 from ..choreography import Choreography
+from .admission import require_fault, require_struck
 from .config import SimulationConfig
 from .errors import PlanRefused
 from .outline import outline_of
 
 SPANS = (0.01, 0.03, 0.1, 1.0)
 """Simulated seconds in which faults strike that strike at a time: most sessions are short."""
-
-LONGEST = 10**9
-"""The longest time that a plan may give, in simulated seconds: more than any clock is wrong by."""
 
 SECONDS: Mapping[Kind, tuple[float, ...]] = {
     "delay": (0.005, 0.05, 0.5, 3.0),
@@ -108,45 +107,17 @@ def _fault(place: str, table: Any, choreography: Choreography) -> Fault:
     if strange:
         hint = "a fault has kind, role, after or at, seconds, and roles (of a partition)"
         raise PlanRefused(place, f"{strange[0]!r} is not known", hint=hint)
-    kind = given.get("kind")
-    if kind not in MEANING:
-        raise PlanRefused(place, f"there is no kind {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
-    role, others = _roles(place, given, choreography)
+    kind, role, others = given.get("kind"), given.get("role"), given.get("roles", [])
+    if kind in KINDS and "role" not in given:
+        hint = f"write a role: its roles are {', '.join(choreography.roles)}"
+        raise PlanRefused(place, "it says no role", hint=hint)
     after, at, seconds = given.get("after", 0), given.get("at", 0.0), given.get("seconds", 0.0)
-    _number(place, "after", after, whole=True)
-    _number(place, "at", at)
-    _number(place, "seconds", seconds, negative=kind == "skew")
+    fault = Fault(cast(Kind, kind), cast(str, role), after, at, seconds, others)
+    require_fault(place, fault)
+    require_struck(place, fault, choreography, choreography.roles)
     if after and "at" in given:
         raise PlanRefused(place, "it has both after and at", hint="leave one of them out")
-    if not after and kind not in TIMED and kind not in ("loss", "answer"):
-        raise PlanRefused(place, f"{kind} strikes a message", hint="say which one: after = 1")
-    return Fault(kind, role, after, float(at), float(seconds), others)
-
-
-def _roles(
-    place: str, given: Mapping[str, Any], choreography: Choreography
-) -> tuple[str, tuple[str, ...]]:
-    """The role that is struck, and the others of a partition."""
-    hint = f"its roles are {', '.join(choreography.roles)}"
-    if "role" not in given:
-        raise PlanRefused(place, "it says no role", hint=f"write a role: {hint}")
-    others = given.get("roles", [])
-    if not isinstance(others, list):
-        raise PlanRefused(place, f"roles is {others!r}, no list", hint='write roles = ["Seller"]')
-    named = [given["role"], *cast(list[object], others)]
-    for name in named:
-        if name not in choreography.roles:
-            raise PlanRefused(place, f"{choreography.name} has no role {name!r}", hint=hint)
-    return str(named[0]), tuple(map(str, named[1:]))
-
-
-def _number(
-    place: str, name: str, value: object, *, whole: bool = False, negative: bool = False
-) -> None:
-    fits = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-    if not fits or not (-LONGEST if negative else 0) <= value <= LONGEST:  # type: ignore[operator]
-        what = "a whole number from 0" if whole else f"a number of seconds up to {LONGEST}"
-        raise PlanRefused(place, f"{name} is {value!r}, no such number", hint=f"write {what}")
+    return replace(fault, at=float(at), seconds=float(seconds), roles=tuple(others))
 
 
 def written(faults: Sequence[Fault]) -> str:

@@ -17,6 +17,7 @@ from ..errors import RuntimeClosed
 from ..outcome import Outcome
 from ..players import Playing, all_players
 from ..playing import Implementation
+from .admission import require_roles, require_sound
 from .config import SimulationConfig
 from .errors import AlreadySimulating
 from .kit import Kit
@@ -33,6 +34,8 @@ class SimulatedRuntime:
     ) -> None:
         self.seed = seed
         self.config = config or SimulationConfig(faults=())
+        require_sound(self.config)
+        self._roles: set[str] = set()
         self._kit = kit or Kit(self.config)
         self._world = World(seed, self.config, self._kit)
         self._count = 0
@@ -88,6 +91,8 @@ class SimulatedRuntime:
         given: Any = None,
     ) -> Outcome:
         """As `run`, in this thread, which must have no running event loop."""
+        self._roles.update(choreography.roles)
+        require_roles(self.config, choreography, self._roles)
         self._count += 1
         lasting = self.config.durable if durable is None else durable
         bound = {**choreography.bindings, **bindings}

@@ -165,3 +165,13 @@ def test_what_is_said_of_a_role_whatever_its_counts_is_said_of_a_ring(
     shown = pavane("budget", "show", "ring.choreo", "--url", "memory://", "--json")
     kinds = [row["kind"] for row in json.loads(shown.stdout)["budgets"]]
     assert kinds == ["flow", "leakage"]
+
+
+def test_a_configuration_that_does_not_fit_is_a_wrong_use(pavane: Pavane, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        'import pavane\nconfig = pavane.SimulationConfig(processes=[["Nobody"]])\n'
+    )
+    refused = pavane("simulate", "market.choreo", "--config", "own:config", "--seeds", "5")
+    assert refused.returncode == 2
+    assert "error[PV363]" in refused.stderr
+    assert "has no such role" in refused.stderr
