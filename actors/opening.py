@@ -14,6 +14,7 @@ from ..broker.options import ConnectOptions
 from ..effects.capability.revocation import Revocations
 from ..effects.capability.tokens import Authority, PublicKey
 from ..effects.capability.verifier import Endorsers, Verifier
+from ..effects.errors import KeyRefused
 from ..effects.flow.budget import Budgets
 from ..effects.journal.history.keyfile import own_signer
 from ..effects.journal.journal import Journal
@@ -23,7 +24,7 @@ from ..effects.pipeline.pipeline import Pipeline
 from ..effects.pipeline.registry import ExtensionRegistry
 from ..effects.pipeline.transaction import BrokerDriver
 from .around import Around, Tracer
-from .errors import NoTelemetry
+from .errors import InvalidGrant, NoTelemetry
 from .grants import Grants
 from .runtime import Runtime
 from .telemetry.settings import Telemetry
@@ -64,14 +65,17 @@ async def open(  # the name the user knows: pavane.open
     `codec` sees every payload on its way out and in, and what durable sessions store of the user's
     (`PayloadCipher` encrypts it); by default that of the file in `PAVANE_CIPHER`, if any. And
     `telemetry` traces and counts with OpenTelemetry (the extra `pavane[telemetry]`).
-    Raises `InvalidGrant` for what cannot be a grant, and a `BrokerError` that says what to do.
+    Raises `InvalidGrant` for what cannot be a grant, `KeyRefused` for what cannot be `root_key`, and
+    a `BrokerError` that says what to do.
     """
     signer = signer or _signer(url, options)
+    own = authority
     authority = authority or Authority(signer.derived(b"authority"))
-    root = root_key or authority.public
+    root = authority.public if root_key is None else root_key
     given = Grants(grants, budgets, leakage)
     verifier = Verifier(root, endorsers=endorsers)
     wallet = Wallet(authority, tokens, root)
+    _require_root(wallet, own, root_key)
     around = Around(codec or own_cipher(), _tracer(telemetry))
     broker = await connect(url, options=options)
     shared = Budgets(broker, leases=True)
@@ -86,6 +90,24 @@ async def open(  # the name the user knows: pavane.open
     finally:
         with anyio.CancelScope(shield=True):
             await runtime.close()
+
+
+def _require_root(wallet: Wallet, authority: Authority | None, root: PublicKey | None) -> None:
+    """Tokens, and the key of whoever issued them, go together."""
+    if wallet.roles and root is None and authority is None:
+        raise InvalidGrant(
+            "tokens",
+            min(wallet.roles),
+            "can be verified by nobody: the key of the authority that issued it is not given",
+            hint="give its public key too: open(tokens=..., root_key=authority.public)",
+        )
+    if wallet.issues and root is not None and (authority is None or authority.public != root):
+        raise KeyRefused(
+            "root_key",
+            "without tokens, those issued here are believed, and another signs them",
+            hint='give what it has signed too: tokens={"Role": token}; or tokens={} where the roles '
+            "that are played here need none",
+        )
 
 
 def _tracer(telemetry: Telemetry | bool) -> Tracer | None:

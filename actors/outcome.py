@@ -12,7 +12,12 @@ from ..effects.flow.receipt import Receipt
 @dataclass(slots=True)
 class Tally:
     """What one instance did: messages (a collective counts once for each receiver), selections
-    left out; units charged; facts journaled; refusals it met."""
+    left out; units charged; facts journaled; refusals it met.
+
+    `receipts` are of live sessions. In the outcome of a durable one they are left out, as there may
+    be more than its log takes in one record: `journal.receipts(identity)` reads them, from the
+    journal, where they are kept.
+    """
 
     sent: int = 0
     received: int = 0

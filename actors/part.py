@@ -76,12 +76,14 @@ class Move:
 class Part:
     """A class of instances of `role` in one choreography under one set of bindings.
 
-    `sizes` has the number of instances of each family, None for a plain role. `decisions` is what
+    `sizes` has the number of instances of each family, None for a plain role. `checked` are the labels
+    whose senders need a right, by their roles. `decisions` is what
     the messages of its cast decide. `sends` and `receives` are the plain moves, and the serial ones, by
     number of the state and by label, where the label tells which.
     """
 
     __slots__ = (
+        "checked",
         "decisions",
         "guarded",
         "is_family",
@@ -118,6 +120,7 @@ class Part:
         self.guarded = any(step.action.guards for step in self.table.steps)
         self.times = Times(self.table)
         self.decisions: Callable[[], Decided] = dict
+        self.checked = self._checked()
         self.labels: dict[str, set[str]] = {}
         for role, label in self.table.heard:
             self.labels.setdefault(role, set()).add(label)
@@ -126,6 +129,14 @@ class Part:
         moves = {label: self.moves[steps[0].number] for label, steps in side.items()}
         short = {label: m for label, m in moves.items() if m.plain or m.serial}
         return {label: m for label, m in short.items() if len(side[label]) == 1}
+
+    def _checked(self) -> dict[str, set[str]]:
+        """The messages that ask their sender for a right, by its role."""
+        found: dict[str, set[str]] = {}
+        for move in self.moves:
+            if move.arrival is not None and move.arrival.guards:
+                found.setdefault(move.step.peer_role, set()).add(move.step.label)
+        return found
 
     def instances(self) -> range:
         return range(self.start, self.stop)

@@ -42,7 +42,7 @@ from .outcome import Outcome
 from .players import Playing, all_players, players
 from .playing import Implementation
 from .programs.admission import fitting as fitting_programs
-from .wallet import Wallet
+from .wallet import Held, Wallet
 
 if TYPE_CHECKING:
     # What durable sessions need is loaded with the first: most processes have live ones only.
@@ -261,11 +261,13 @@ class Runtime:
     ) -> AsyncGenerator[Replayed]:
         """Play the instances of a role of a durable session again, from its log and away from it:
         nothing is sent, charged or called. A version of its function that is not deployed yet can
-        be tried on the sessions that are running. Raises `NoSuchSession`.
+        be tried on the sessions that are running; it plays the session's own version of the
+        protocol. Raises `NoSuchSession`, `UnknownVersion`, `Unfit`.
         """
         choreography.require(role)
         begun = await self._hosting.started(choreography.namespace, choreography.name, session)
-        cast = self._casts.of(choreography, begun.bindings)
+        played = await self._starting.own_version(choreography, role, begun)
+        cast = self._casts.of(played, begun.bindings)
         by = implementation or all_players(choreography, {})[role]
         async for replayed in self._hosting.replay(cast, session, role, by, self.journal):
             yield replayed
@@ -353,7 +355,7 @@ class Runtime:
                 if role not in known:
                     raise UnknownGrantee(what, role, choreography.full_name, choreography.roles)
 
-    def _token(self, cast: Cast, who: Identity) -> bytes:
+    def _token(self, cast: Cast, who: Identity) -> Held:
         return self._wallet.token(who, self._grants.capabilities(cast, who.role))
 
     def _tell(self, event: Event) -> None:

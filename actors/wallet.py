@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from math import inf
 
 from ..broker.surroundings import now
 from ..effects.capability.files import read_token
-from ..effects.capability.tokens import Authority, PublicKey, TokenLimits, narrowed, parsed
+from ..effects.capability.tokens import (
+    Authority,
+    PublicKey,
+    Renewable,
+    TokenLimits,
+    narrowed,
+    parsed,
+)
 from ..effects.capability.verifier import BLOCK_LIMIT
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
 from .errors import InvalidGrant
 
 TOKEN_LIFE = 24 * 3600.0
-"""Seconds that the capability tokens of a session are good for."""
+"""Seconds that the capability tokens of a session are good for. Who speaks when half of them are over
+shows a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The `token` that one instance shows. Where it was issued here, `renewed` makes the next, which
+    is `due` at some time (seconds since 1970)."""
+
+    token: bytes = field(default=b"", repr=False)
+    due: float = inf
+    renewed: Callable[[], Held] | None = field(default=None, repr=False)
+
+
+NOTHING_HELD = Held()
 
 
 class Wallet:
@@ -40,17 +64,26 @@ class Wallet:
     def roles(self) -> Collection[str]:
         return () if self._given is None else self._given.keys()
 
-    def token(self, who: Identity, capabilities: Collection[str]) -> bytes:
+    def token(self, who: Identity, capabilities: Collection[str]) -> Held:
         """The token that `who` shows in its session; empty if it holds nothing.
 
         A token that was given is narrowed to this instance and session first: whoever receives
-        it cannot use it as his own.
+        it cannot use it as his own. It ends when its issuer said.
         """
         if self._given is not None:
-            return self._narrowed(who, self._given.get(who.role, b""))
+            return Held(self._narrowed(who, self._given.get(who.role, b"")))
         if not capabilities:
-            return b""
-        return self._authority.issue(who, capabilities, now() + TOKEN_LIFE)
+            return NOTHING_HELD
+        return self._issued(self._renewable(who, capabilities))
+
+    def _renewable(self, who: Identity, capabilities: Collection[str]) -> Renewable:
+        return self._authority.renewable(who, capabilities)
+
+    def _issued(self, renewable: Renewable) -> Held:
+        return self._until(renewable, now() + TOKEN_LIFE)
+
+    def _until(self, renewable: Renewable, end: float) -> Held:
+        return Held(renewable.until(end), end - TOKEN_LIFE / 2, partial(self._issued, renewable))
 
     def _narrowed(self, who: Identity, token: bytes) -> bytes:
         """As it is where it cannot be read: the verifier says better what is wrong with it."""

@@ -3,7 +3,7 @@
 PavaneError
 └── EffectError
     ├── UnregisteredEffect, DuplicateEffect, InvalidEffect     how effects are set up
-    ├── CapabilityDenied, TokenRefused, InvalidName            authority
+    ├── CapabilityDenied, TokenRefused, KeyRefused, InvalidName authority
     ├── BudgetExhausted, UnknownBudget, ReceiptRefused         flow budgets
     ├── LeakageExhausted, UnknownLeakage                       leakage budgets
     ├── EffectDenied, HandlerFailed                            a handler's own refusal, or failure
@@ -98,11 +98,14 @@ class CapabilityDenied(EffectError):
 
     code = "PV410"
 
-    def __init__(self, capability: str, role: str, index: int | None, reason: str) -> None:
+    def __init__(
+        self, capability: str, role: str, index: int | None, reason: str, *, hint: str = ""
+    ) -> None:
         who = role if index is None else f"{role}[{index}]"
         super().__init__(
             f"{who} lacks the capability {capability}: {reason}",
-            hint=f"grant {capability} to {role} when the session is started, or give it a token "
+            hint=hint
+            or f"grant {capability} to {role} when the session is started, or give it a token "
             "that shows it",
         )
         self.capability = capability
@@ -124,13 +127,25 @@ class TokenRefused(EffectError):
         self.reason = reason
 
 
+class KeyRefused(EffectError):
+    """A key that is none, or not the one that is needed. `what` is what it was given as; the key is
+    not quoted."""
+
+    code = "PV412"
+
+    def __init__(self, what: str, reason: str, *, hint: str) -> None:
+        super().__init__(f"{what} is refused: {reason}", hint=hint)
+        self.what = what
+        self.reason = reason
+
+
 class InvalidName(EffectError):
     """Something that cannot be written into a token."""
 
     code = "PV434"
 
-    def __init__(self, what: str, given: str, why: str) -> None:
-        super().__init__(f"{what} {given[:80]!r} cannot be in a token: {why}", hint="change it")
+    def __init__(self, what: str, given: object, why: str, *, hint: str = "change it") -> None:
+        super().__init__(f"{what} {given!r:.82} cannot be in a token: {why}", hint=hint)
         self.what = what
         self.given = given
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...broker.subjects import TOKEN_LIMIT
 from ...language.errors import PavaneError
 from ..choreography import Choreography
+from ..durable.calls import RecordedCalls
 from ..endpoint.endpoint import Endpoint
 from ..errors import CallFailed
 from ..outcome import Outcome
@@ -18,6 +21,9 @@ from .errors import ChildFailed, said
 from .plan import SessionPlan
 from .saying import say
 from .stage import Accumulated, ParallelOutcome, Playable, Stage
+
+_lasting: ContextVar[Stage | None] = ContextVar("_lasting", default=None)
+"""What the durable role has begun in whose call this happens, if it does in any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +49,25 @@ async def delegate(me: Endpoint, child: Playable[Any] | Choreography, *, name: s
     role, and return what it came to.
 
     It is a call that the role makes (`me.run`): a durable role that is played again gets what is
-    recorded, and if the child is durable too, it goes on where it stood. When the role is cancelled
-    so is the child. One role that hands on several sessions without a step in between gives each a
+    recorded, and if the child is durable too, it goes on where it stood. When the role, or its
+    session, has ended before the child, that is cancelled; a durable role that only is played
+    elsewhere from now on has not. One role that hands on several sessions without a step in between gives each a
     `name`. Raises `ChildFailed`.
     """
     plan = SessionPlan(child) if isinstance(child, Choreography) else child
     session = _session(me, name or plan.name)
 
+    call = f"{plan.name} ({session})"
+
     async def played() -> Child:
         # Asked for once more under its name, a session that workers play is waited for again.
         me.seat.rests = isinstance(plan, SessionPlan) and plan.workers
+        stage = _stage(me, session, call)
+        before = _lasting.set(stage if stage.hand_on is not None else _lasting.get())
         try:
-            result = await plan.play(Stage(me.runtime, session), Accumulated(me.input))
+            result = await plan.play(stage, Accumulated(me.input))
         finally:
+            _lasting.reset(before)
             me.seat.rests = False
         outcomes = list(_outcomes(result))
         return Child(
@@ -66,7 +78,7 @@ async def delegate(me: Endpoint, child: Playable[Any] | Choreography, *, name: s
         )
 
     try:
-        found: Child = await me.run(played, name=f"{plan.name} ({session})")
+        found: Child = await me.run(played, name=call)
     except CallFailed as failed:
         cause = failed.__cause__
         reason = said(cause) if isinstance(cause, PavaneError) else failed.reason
@@ -100,6 +112,19 @@ def delegated(
                 await say(me, answer, result(child))
 
     return play
+
+
+def _stage(me: Endpoint, session: str, call: str) -> Stage:
+    """A durable role that is cancelled may be played again, and ask for the child once more, as may
+    a live one that it has begun: what they begin stands in its log, and ends with it. Any other
+    live role is over, and so is its child."""
+    calls, lasting = me.seat.session.calls, _lasting.get()
+    if isinstance(calls, RecordedCalls):
+        return Stage(me.runtime, session, hand_on=partial(calls.hand_on, me.seat, call))
+    if lasting is not None:
+        return Stage(me.runtime, session, parent=lasting)
+    reason = f"{me.name} of session {me.session}, which it was played for, is over"
+    return Stage(me.runtime, session, given_up=reason)
 
 
 def _session(me: Endpoint, name: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ...broker.errors import FrameError
+from ...effects.pipeline.pipeline import Heard
 from ...language.errors import PavaneError
 from ...language.table import Step
 from ..around import opened
@@ -76,7 +77,8 @@ def _read(seat: Seat, step: Step, inlet: Inlet) -> Any:
     move = seat.part.moves[step.number]
     sender = seat.identity_of(inlet.role, inlet.index)
     if move.arrival is not None:
-        seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender)
+        heard = Heard(when=inlet.heard)
+        seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender, heard)
     payload = inlet.head.payload
     try:
         if seat.codec is not None:

@@ -70,6 +70,7 @@ class SessionPlan(Playable[Outcome]):
                 input=given,
             )
         session = session or unique(6)
+        await stage.begins(self._place(session))
         try:
             return await self._kept(stage.runtime, session, given)
         except anyio.get_cancelled_exc_class():
@@ -78,6 +79,9 @@ class SessionPlan(Playable[Outcome]):
             if stage.is_abandoned:
                 await self._end(stage.runtime, session, stage.is_abandoned)
             raise
+
+    def _place(self, session: str) -> Place:
+        return Place(self.choreography.namespace, self.choreography.name, session)
 
     async def _kept(self, runtime: Player, session: str, given: Any) -> Outcome:
         if not self.workers:
@@ -107,10 +111,9 @@ class SessionPlan(Playable[Outcome]):
         if not isinstance(runtime, Runtime):
             # What is simulated ends with its caller; which attempt a resilient runtime is at, it knows alone.
             return
-        place = Place(self.choreography.namespace, self.choreography.name, session)
         with anyio.CancelScope(shield=True), anyio.move_on_after(PARTING):
             try:
-                await SessionHandle(runtime.broker, place).cancel(reason)
+                await SessionHandle(runtime.broker, self._place(session)).cancel(reason)
             except PavaneError:
                 # Why it was given up is what its caller hears of; a log that cannot be
                 # reached is ended by an operator.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
+from ..durable.names import Place
 from ..outcome import Outcome
 from ..player import Player
 
@@ -81,18 +82,29 @@ def _plain(result: Any) -> Any:
 @dataclass(slots=True)
 class Stage:
     """Where a member is played. `session` is what its session, or those inside it, are called
-    after; `given_up` why it is not waited for any longer, if so."""
+    after; `given_up` why it is not waited for once it is cancelled, if so. `hand_on` is told of its
+    durable sessions before they are begun."""
 
     runtime: Player
     session: str | None = None
     durable: bool = False
     parent: Stage | None = None
     given_up: str = ""
+    hand_on: Callable[[Place], Awaitable[None]] | None = None
 
     def within(self, name: str) -> Stage:
         """That of a member `name`."""
         session = f"{self.session}-{name}" if self.session else None
         return Stage(self.runtime, session, self.durable, self)
+
+    async def begins(self, place: Place) -> None:
+        """A durable session is about to be begun there: whoever plays this as a part of its own is
+        told, and ends it should it end before."""
+        stage: Stage | None = self
+        while stage is not None:
+            if stage.hand_on is not None:
+                await stage.hand_on(place)
+            stage = stage.parent
 
     @property
     def is_abandoned(self) -> str:

@@ -13,8 +13,10 @@ from ..endpoint.clock import Clock
 from ..endpoint.seat import Source
 from ..errors import CallFailed
 from ..mailbox.mailbox import Mailbox
+from .children import Children
+from .names import Place
 from .recall import Recall
-from .records import Looked, Ran, Read, Slept, Step
+from .records import Handed, Looked, Ran, Read, Slept, Step
 from .sealing import Sealing
 
 
@@ -54,6 +56,8 @@ class RecordedCalls:
         self._sealing = sealing
         self.calling: Counter[int] = Counter()
         """How many calls each instance waits for."""
+        self.children = Children()
+        """The sessions that were begun in calls."""
 
     async def run(self, caller: Caller, name: str, call: Call, around: Resilience) -> bytes:
         index = caller.index
@@ -71,12 +75,20 @@ class RecordedCalls:
             finally:
                 self.calling[index] -= 1
             await self._recorder.record(self._sealing.sealed(self._role, ran))
+            self.children.add(ran)
         else:
             ran = self._sealing.opened(self._role, ran)
         await self._recalls[index].returns(number)
         if ran.error:
             raise failed or CallFailed(caller.name, name, ran.error, ran.reason)
         return ran.value
+
+    async def hand_on(self, caller: Caller, call: str, child: Place) -> None:
+        """Record that `call`, which is being made, begins the session `child`."""
+        handed = Handed(caller.index, 0, call, child.namespace, child.protocol, child.session)
+        if not self.children.has(handed):
+            self.children.add(handed)
+            await self._recorder.record(handed)
 
     async def now(self, caller: Caller) -> float:
         number, looked = self._recalls[caller.index].next(Looked, "a look at the clock")

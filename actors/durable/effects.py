@@ -12,7 +12,6 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from hashlib import blake2b
 from typing import Any
 
 from ...broker.errors import HoldTaken
@@ -25,13 +24,15 @@ from ...effects.identity import Identity, SendContext
 from ...effects.journal.entry import Entry
 from ...effects.pipeline.driver import Still
 from ...effects.pipeline.passed import Passed
-from ...effects.pipeline.pipeline import Arrival, Pipeline, Plan
+from ...effects.pipeline.pipeline import LOOKED_AT, Arrival, Heard, Pipeline, Plan
 from ...effects.pipeline.series import Series
 from ...language.errors import PavaneError
 from ...language.machine import Action
+from .arrivals import Arrivals
 from .calls import Recorder
 from .recall import Recall
-from .records import Admitted, Merged, Refused
+from .records import Barred, Merged, Refused
+from .refusals import facts, restored
 from .sealing import Sealing
 
 
@@ -64,9 +65,11 @@ class OnceOnly(Pipeline):
         base: Pipeline,
         recalls: Mapping[int, Recall],
         recorder: Recorder,
-        admitted: Iterable[Admitted],
         broken: Callable[[PavaneError], None],
         sealing: Sealing,
+        role: str,
+        barred: Iterable[Barred],
+        is_recorded: Callable[[int], bool],
     ) -> None:
         super().__init__(base.registry, base.driver, observers=base.observers, audit=base.audit)
         self._base = base
@@ -79,7 +82,8 @@ class OnceOnly(Pipeline):
         self._watched: asyncio.Future[None] | None = None
         self._sealing = sealing
         self._passed: dict[int, deque[tuple[Entry, ...]]] = {}
-        self._admitted = {(a.role, a.sender, a.digest) for a in admitted}
+        self._is_recorded = is_recorded
+        self._incoming = Arrivals(base, role, barred, self._is_known, recorder, sealing)
 
     def plan(self, role: str, action: Action) -> Plan:
         return self._base.plan(role, action)
@@ -129,18 +133,14 @@ class OnceOnly(Pipeline):
 
     def _refused(self, who: Identity, number: int, error: EffectError) -> Refused:
         where = (who.role, who.index or 0)
-        fields = self._sealing.seal(where, _refusal(number), pack(_facts(error)))
+        fields = self._sealing.seal(where, _refusal(number), pack(facts(error)))
         return Refused(where[1], number, error.code, fields, self._count_through(where[1]))
 
     def _restored(self, who: Identity, refused: Refused) -> PavaneError:
         """The error as it was raised, with its facts."""
         where = (who.role, who.index or 0)
         fields = self._sealing.value(where, _refusal(refused.number), refused.fields)
-        kind = _kinds().get(refused.code, EffectError)
-        error = kind.__new__(kind)
-        vars(error).update(fields)
-        error.args = (fields.get("message", ""),)
-        return error
+        return restored(refused.code, fields)
 
     async def ahead(
         self, context: SendContext, plan: Plan, copies: int
@@ -201,20 +201,21 @@ class OnceOnly(Pipeline):
 
     # --- receiving ---------------------------------------------------------------------
 
-    def check_arrival(self, action: Action, token: bytes, sender: Identity) -> None:
-        """What one worker has admitted, the next does too: its token may be over by then."""
-        guards = self.arrival(action).guards
-        if not guards:
-            return
-        key = _shown(guards, token, sender)
-        if key not in self._admitted:
-            self._base.check_arrival(action, token, sender)
-            self._admitted.add(key)
-            self._recorder.note(Admitted(0, 0, *key))
+    def check_arrival(
+        self, action: Action, token: bytes, sender: Identity, heard: Heard = LOOKED_AT
+    ) -> None:
+        if self.arrival(action).guards:
+            self._incoming.check(action, token, sender, heard)
 
-    def admits(self, action: Action, token: bytes, sender: Identity) -> bool:
-        guards = self.arrival(action).guards
-        return not guards or _shown(guards, token, sender) in self._admitted
+    def _is_known(self, index: int) -> bool:
+        """Whether there is more of an instance that was done before."""
+        return bool(self._passed.get(index)) or self._is_recorded(index)
+
+    def admits(self, action: Action, index: int) -> bool:
+        return not self.arrival(action).guards or not self._incoming.is_replayed(index)
+
+    async def arrival_refused(self) -> None:
+        await self._incoming.stored()
 
     async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
         if not self.arrival(action).merges:
@@ -234,12 +235,6 @@ class OnceOnly(Pipeline):
         await self.driver.leave(context)
 
 
-def _shown(guards: Iterable[str], token: bytes, sender: Identity) -> tuple[str, int, bytes]:
-    """What of a sender was admitted with a token."""
-    digest = blake2b(token + "\0".join(sorted(guards)).encode(), digest_size=8).digest()
-    return (sender.role, sender.index or 0, digest)
-
-
 def _by_message(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
     """Each `sent` entry with its facts, but for those that an `unsent` one has taken back: a worker
     that met its fence between the two did not send the message."""
@@ -254,20 +249,5 @@ def _by_message(entries: Iterable[Entry]) -> list[tuple[Entry, ...]]:
     return [tuple(group) for group in groups]
 
 
-def _facts(error: EffectError) -> dict[str, Any]:
-    plain = (str, int, float, bool, type(None))
-    return {name: value for name, value in vars(error).items() if isinstance(value, plain)}
-
-
 def _refusal(number: int) -> str:
     return f"refusal {number}"
-
-
-def _kinds() -> dict[str, type[PavaneError]]:
-    found: dict[str, type[PavaneError]] = {}
-    waiting: list[type[PavaneError]] = [EffectError]
-    while waiting:
-        kind = waiting.pop()
-        found.setdefault(kind.code, kind)
-        waiting += kind.__subclasses__()
-    return found

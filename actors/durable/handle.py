@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from ...broker.codec import Codec
 from ...broker.contract import Broker, Record
+from ...broker.errors import BrokerError
 from ...broker.payload import unpack
 from ...broker.surroundings import now, now_ns
-from ..errors import PeerFailed, RoleFailed, SessionCancelled, of
+from ...language.errors import PavaneError
+from ..errors import of
+from ..log import sessions, told
 from ..outcome import Outcome, Tally
-from . import records
-from .errors import NoSuchSession, SessionFailed, StillRunning
+from . import ends, records
+from .children import children_of
+from .errors import NoSuchSession, StillRunning
 from .history import History, read
 from .names import Place
 from .purging import purge
@@ -74,7 +78,8 @@ class SessionHandle:
         return await read(self._broker, self.place, self.place.words)
 
     async def cancel(self, reason: str = "cancelled") -> None:
-        """End the session: every role hears at its next step. Does nothing once it is over."""
+        """End the session: every role hears at its next step. Does nothing once it is over. The
+        sessions that its roles have handed their work on to end with it."""
         word = records.pack(Cancelled(reason[:1000], now()))
         await self._broker.append(
             self.place.stream,
@@ -82,6 +87,7 @@ class SessionHandle:
             word,
             message_id=f"{self.place.operator}.{now_ns()}",
         )
+        await dismiss(self._broker, await children_of(self._broker, self.place), reason)
 
     async def status(self) -> Status:
         """Where it stands. Raises `NoSuchSession`."""
@@ -130,18 +136,29 @@ def outcome(history: History, sealing: Sealing) -> Outcome:
     session = history.place.session
     state, _ = _state(history)
     if state != "done":
-        if history.failed is not None:
-            failed = history.failed
-            if failed.code == RoleFailed.code:
-                raise PeerFailed(session, failed.instance, failed.reason)
-            raise SessionFailed(session, failed.instance, failed.reason, failed.code)
-        assert history.cancelled is not None, "it is still running"
-        raise SessionCancelled(session, "an operator", history.cancelled.reason)
+        word = history.failed or history.cancelled
+        assert word is not None, "it is still running"
+        raise ends.ended(session, word)
     begun = history.started
     assert begun is not None
     families = {role for role, start, stop in begun.blocks if start or stop > 1}
     ended = opened(history.ended, sealing)
     return summed(session, ended, families | begun.bindings.keys())
+
+
+async def dismiss(broker: Broker, children: Iterable[Place], reason: str) -> None:
+    """Cancel those that are running. Raises a `BrokerError` that may pass."""
+    for place in children:
+        handle = SessionHandle(broker, place)
+        try:
+            if (await handle.status()).state == "running":
+                await handle.cancel(reason)
+        except NoSuchSession:
+            continue
+        except PavaneError as error:
+            if isinstance(error, BrokerError) and error.retryable:
+                raise
+            sessions.warning("session %s is left to an operator: %s", place.session, told(error))
 
 
 def opened(

@@ -17,7 +17,7 @@ from . import records
 from .errors import LogDamaged, NoSuchSession, SessionPurged
 from .names import NOBODY, OWN, Place
 from .records import (
-    Admitted,
+    Barred,
     Cancelled,
     Done,
     Failed,
@@ -36,8 +36,8 @@ Channel = tuple[str, int | None, str, int]
 class History:
     """Filled by `add`, record by record, in the order of their sequences.
 
-    `heard` has every frame by the subject without its last name, as it was stored. `steps` are
-    those of a unit, by its role and first instance.
+    `frames` has every frame by its channel, with the time at which it was stored, in seconds since
+    1970. `steps` are those of a unit, by its role and first instance.
     """
 
     def __init__(self, place: Place) -> None:
@@ -49,7 +49,7 @@ class History:
         self.ended: dict[tuple[str, int], Tallied] = {}
         self.done: dict[tuple[str, int], float] = {}
         self.taken: dict[tuple[str, int], Taken] = {}
-        self.frames: list[tuple[Channel, int, bytes]] = []
+        self.frames: list[tuple[Channel, float, bytes]] = []
         self.steps: dict[tuple[str, int], list[Step]] = {}
         self.end = 0
 
@@ -72,7 +72,7 @@ class History:
             else:
                 to = None if index == "all" else int(index)
                 channel = (role, to, sender, int(sender_index))
-                self.frames.append((channel, record.sequence, record.payload))
+                self.frames.append((channel, record.time / 1e9, record.payload))
         except (msgspec.MsgspecError, ValueError) as error:
             raise LogDamaged(record.subject, str(error)) from None
 
@@ -116,14 +116,14 @@ class History:
                 found.setdefault(channel, {}).update({m.sequence: m for m in messages})
         return found
 
-    def heard(self, role: str, start: int, stop: int) -> Iterable[tuple[Channel, bytes]]:
+    def heard(self, role: str, start: int, stop: int) -> Iterable[tuple[Channel, float, bytes]]:
         """The frames sent to these instances, in the order they were stored."""
-        for channel, _, data in self.frames:
+        for channel, time, data in self.frames:
             if channel[0] == role and (channel[1] is None or start <= channel[1] < stop):
-                yield channel, data
+                yield channel, time, data
 
-    def admitted(self, role: str, start: int) -> list[Admitted]:
-        return [s for s in self.steps.get((role, start), ()) if isinstance(s, Admitted)]
+    def barred(self, role: str, start: int) -> list[Barred]:
+        return [s for s in self.steps.get((role, start), ()) if isinstance(s, Barred)]
 
     def steps_of(self, role: str, start: int) -> dict[int, dict[int, Step]]:
         """The steps of a unit, by instance and number."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ...broker import subjects
-from ...broker.errors import Fenced, HoldTaken
+from ...broker.errors import BrokerError, Fenced, HoldTaken
 from ...broker.surroundings import unique
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
@@ -17,11 +17,12 @@ from ...effects.pipeline.pipeline import Pipeline
 from ...language.errors import PavaneError
 from ..around import Around
 from ..cast import Cast
-from ..errors import SessionAborted, interrupted
+from ..errors import SessionAborted, StepTimedOut, interrupted
 from ..events import Event
 from ..mailbox.switchboard import Switchboard
 from ..outcome import Outcome
 from ..playing import Implementation
+from ..wallet import Held
 from . import names
 from .assignment import Assignment
 from .fencing import Taker
@@ -83,7 +84,7 @@ class Hosting:
         assignment: Assignment,
         implementation: Implementation,
         *,
-        tokens: Callable[[Identity], bytes],
+        tokens: Callable[[Identity], Held],
         observe: Callable[[Event], None] | None,
         taker: Taker | None = None,
     ) -> Unit:
@@ -107,6 +108,7 @@ class Hosting:
                 return outcome(history, Sealing(self._around.codec, place))
         history = await self._taken(place, units, new=new)
         results = await asyncio.gather(*(_played(unit, history, units) for unit in units))
+        await self._dismiss(place, units)
         errors = [error for error in results if error is not None]
         if errors:
             raise interrupted(min(errors, key=lambda error: isinstance(error, SessionAborted)))
@@ -117,6 +119,14 @@ class Hosting:
         }
         families = {role for role, size in cast.sizes.items() if size is not None}
         return summed(place.session, ended, families)
+
+    async def _dismiss(self, place: Place, units: list[Unit]) -> None:
+        """End what was begun for the session, where it is over: it may also just go on elsewhere."""
+        parents = [unit for unit in units if unit.has_children]
+        with suppress(BrokerError):
+            if parents and is_over(await read(self._switchboard.broker, place, place.words)):
+                for unit in parents:
+                    await unit.dismiss()
 
     def handle(self, place: Place) -> SessionHandle:
         return SessionHandle(self._switchboard.broker, place, self._around.codec)
@@ -149,7 +159,8 @@ async def _played(unit: Unit, history: History, units: list[Unit]) -> PavaneErro
     except SessionAborted as error:
         return error
     except PavaneError as error:
-        if error.retryable or isinstance(error, Fenced | JournalBroken | HoldTaken):
+        passes = error.retryable and not isinstance(error, StepTimedOut)
+        if passes or isinstance(error, Fenced | JournalBroken | HoldTaken):
             # The session is not over: it only does not go on here.
             for other in units:
                 other.fail(error, unit.assignment.name)

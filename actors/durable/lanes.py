@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import NoReturn, Protocol
 
 from ...broker.frame import Message, Parts
+from ...broker.surroundings import now
 from ..mailbox.inlet import WINDOW, Inlet, Lane
 from ..mailbox.mailbox import FULL, Acknowledge, Mailbox
 from ..mailbox.outlet import NOBODY, Outbox, Outlet, Sent
@@ -31,7 +32,7 @@ each time."""
 class DurableOutlet(Outlet):
     """A lane whose first messages may be in the log already: they are compared and not sent."""
 
-    __slots__ = ("_depart", "_plain", "live", "name", "recorded", "spoke")
+    __slots__ = ("_depart", "_plain", "_said_again", "live", "name", "recorded", "spoke")
 
     def __init__(
         self,
@@ -43,6 +44,7 @@ class DurableOutlet(Outlet):
         limit: int,
         recorded: Mapping[int, Message],
         depart: Depart,
+        said_again: Callable[[], None],
         plain: Plain,
         name: str,
         live: str = "",
@@ -58,6 +60,7 @@ class DurableOutlet(Outlet):
         self.name = name
         self.recorded = dict(recorded)
         self._depart = depart
+        self._said_again = said_again
         self._plain = plain
 
     def put(
@@ -71,6 +74,7 @@ class DurableOutlet(Outlet):
         if self.recorded:
             recorded = self.recorded.pop(self.next, None)
             if recorded is not None:
+                self._said_again()
                 self._compare(recorded, Message(self.next, label, payload, branches, parts))
                 self.next += 1
                 self.room -= 1
@@ -95,6 +99,10 @@ class DurableOutlet(Outlet):
         if self.recorded:
             number, message = min(self.recorded.items())
             self._depart(f"message {number} to {self.name}", message.label, "its end")
+
+    @property
+    def is_recalling(self) -> bool:
+        return self.next in self.recorded
 
     @property
     def is_waited_for(self) -> bool:
@@ -140,7 +148,8 @@ class DurableOutbox(Outbox):
 
 def _shown(payload: bytes) -> str:
     """Enough to tell two payloads apart, and nothing of what is in them."""
-    return f"{len(payload)} bytes ({blake2b(payload, digest_size=4).hexdigest()})"
+    size = f"{len(payload)} byte{'' if len(payload) == 1 else 's'}"
+    return f"{size} ({blake2b(payload, digest_size=4).hexdigest()})"
 
 
 def _said(message: Message) -> tuple[object, ...]:
@@ -150,11 +159,21 @@ def _said(message: Message) -> tuple[object, ...]:
     return (message.label, message.branches, meant, message.payload)
 
 
+class Fed:
+    """Where what is accepted comes from: `time` is when it was stored (seconds since 1970) where that
+    is the log, which has no bounds of its own. Shared by the mailboxes of a unit."""
+
+    __slots__ = ("time",)
+
+    def __init__(self) -> None:
+        self.time: float | None = None
+
+
 class DurableMailbox(Mailbox):
     """A mailbox that expects gaps: what came too early is kept aside until `missing`, which it
     calls, has had the rest read from the log."""
 
-    __slots__ = ("_early", "_missing", "_mixed", "_said", "feeding")
+    __slots__ = ("_early", "_fed", "_missing", "_mixed", "_said")
 
     def __init__(
         self,
@@ -163,6 +182,7 @@ class DurableMailbox(Mailbox):
         acknowledge: Acknowledge,
         flush: Callable[[], None],
         missing: Callable[[], None],
+        fed: Fed,
         mixed: Collection[str],
     ) -> None:
         """`mixed` are the roles that speak to this one alone and to its whole family: two lanes, whose
@@ -172,8 +192,7 @@ class DurableMailbox(Mailbox):
         self._said: dict[Lane, int] = {}
         self._early: dict[Lane, dict[int, Message]] = {}
         self._missing = missing
-        self.feeding = False
-        """Whether what is accepted comes from the log, which has no bounds of its own."""
+        self._fed = fed
 
     def accept(self, lane: Lane, messages: tuple[Message, ...], size: int, lossy: bool) -> None:
         """Take what came on `lane`; whatever was seen before is dropped. Never raises for gaps.
@@ -181,13 +200,16 @@ class DurableMailbox(Mailbox):
         Raises `ProtocolViolation` for a label that this sender never says.
         """
         inlet = lane.inlet
-        if not self.feeding and inlet.role in self._mixed:
+        is_fed = self._fed.time is not None
+        if not is_fed and inlet.role in self._mixed:
             self._announced(lane, messages)
             return
-        if not self.feeding and inlet.unread > FULL:
+        if not is_fed and inlet.unread > FULL:
             # It is in the log, to be read when there is room.
             self._missing()
             return
+        if inlet.role in self.part.checked:
+            self._stamp(lane, messages)
         for message in messages:
             number = message.sequence
             if number == lane.last + 1:
@@ -198,6 +220,14 @@ class DurableMailbox(Mailbox):
             self._catch_up(lane)
         if self._waiters:
             self.wake()
+
+    def _stamp(self, lane: Lane, messages: tuple[Message, ...]) -> None:
+        """Note when the last came of those whose sender needs a right: it had to have it then."""
+        inlet = lane.inlet
+        checked = self.part.checked[inlet.role]
+        if any(said.label in checked and said.sequence > lane.last for said in messages):
+            came = now() if self._fed.time is None else self._fed.time
+            inlet.heard = came if inlet.heard is None else max(came, inlet.heard)
 
     def _announced(self, lane: Lane, messages: tuple[Message, ...]) -> None:
         """Have the log read for what has come, unless it has been."""
@@ -221,7 +251,7 @@ class DurableMailbox(Mailbox):
             del early[number]
         if not early:
             del self._early[lane]
-        elif not self.feeding:
+        elif self._fed.time is None:
             if len(early) > FULL:
                 early.clear()
             self._missing()

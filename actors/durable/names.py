@@ -58,9 +58,9 @@ def words_of_all(namespace: str, protocol: str = "", session: str = "") -> str:
     return f"{space}.{name}.{NOBODY}.{subjects.ALL}.{which}.*.*.{LOG}"
 
 
-def fences_of_all(namespace: str, session: str = "*") -> str:
+def fences_of_all(namespace: str, session: str = "*", protocol: str = "*") -> str:
     """The pattern of what workers have said to the units that they took."""
-    return f"{subjects.namespace_token(namespace)}.*.*.*.{session}.{NOBODY}.*.{LOG}"
+    return f"{subjects.namespace_token(namespace)}.{protocol}.*.*.{session}.{NOBODY}.*.{LOG}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +110,11 @@ class Place:
     @property
     def everything(self) -> str:
         return f"{self._protocol}.*.*.{self._session}.*.*.*"
+
+    @property
+    def steps(self) -> str:
+        """All that the units of the session have recorded of themselves."""
+        return f"{self._protocol}.*.*.{self._session}.*.*.{OWN}"
 
     def words_of(self, role: str) -> str:
         """What the units of a role have said to the session."""

@@ -8,7 +8,8 @@ from typing import NoReturn, TypeVar
 
 from .errors import Departure
 from .records import (
-    Admitted,
+    Barred,
+    Handed,
     Judged,
     Left,
     Limited,
@@ -166,8 +167,10 @@ def told(step: Step) -> str:
             return f"a message refused with {code}"
         case Merged(role=role, sender=sender):
             return f"the journal of {role}[{sender}] joined"
-        case Admitted(role=role, sender=sender):
-            return f"the token of {role}[{sender}] admitted"
+        case Barred(role=role, sender=sender, message=message):
+            return f"message {message} of {role}[{sender}] refused"
+        case Handed(protocol=protocol, session=session):
+            return f"session {session} of {protocol} begun for it"
         case Limited():
             return "the end of a deadline"
         case Judged():

@@ -166,15 +166,31 @@ class Merged(_Record, frozen=True, tag="merged"):
     sender: int
 
 
-class Admitted(_Record, frozen=True, tag="admitted"):
-    """The token that `role[sender]` showed was good for what a step asks for: `digest` is of
-    both. No step of the code: `number` is 0."""
+class Barred(_Record, frozen=True, tag="barred"):
+    """The `message`-th message of `role[sender]` on its lane to the instance, or `to_all` of its family,
+    was refused for want of a right; the error by `code` and `fields`, as in `Refused`. No step of the
+    code: `number` is 0."""
 
     index: int
     number: int
     role: str
     sender: int
-    digest: bytes
+    to_all: bool
+    message: int
+    code: str
+    fields: bytes
+
+
+class Handed(_Record, frozen=True, tag="handed"):
+    """A durable session was begun in the call `call`, which hands the work of the instance on to it.
+    No step of the code: `number` is 0."""
+
+    index: int
+    number: int
+    call: str
+    namespace: str
+    protocol: str
+    session: str
 
 
 class Timed(_Record, frozen=True, tag="timed"):
@@ -221,7 +237,20 @@ class Left(_Record, frozen=True, tag="left"):
     seconds: float | None
 
 
-Step = Ran | Looked | Slept | Read | Refused | Merged | Admitted | Timed | Limited | Judged | Left
+Step = (
+    Ran
+    | Looked
+    | Slept
+    | Read
+    | Refused
+    | Merged
+    | Barred
+    | Handed
+    | Timed
+    | Limited
+    | Judged
+    | Left
+)
 
 
 def pack(record: Word) -> bytes:

@@ -18,7 +18,7 @@ from ...effects.identity import Identity, SendContext
 from ...effects.journal.entry import Entry
 from ...effects.journal.history.reading import History as Journals
 from ...effects.pipeline.passed import Passed
-from ...effects.pipeline.pipeline import Pipeline
+from ...effects.pipeline.pipeline import LOOKED_AT, Heard, Pipeline
 from ...language.errors import PavaneError
 from ...language.machine import Action
 from ..around import NOTHING, Around
@@ -29,6 +29,7 @@ from ..endpoint.seat import Seat
 from ..errors import RoleFailed
 from ..mailbox.switchboard import Switchboard
 from ..playing import Implementation, play
+from ..wallet import NOTHING_HELD
 from .assignment import Assignment
 from .errors import BeyondLog, Departure
 from .history import Channel, History, read
@@ -68,7 +69,9 @@ class _Offline(Pipeline):
     ) -> Passed:
         raise BeyondLog(context.identity.instance, f"the charge for {action.label}")
 
-    def check_arrival(self, action: Action, token: bytes, sender: Identity) -> None:
+    def check_arrival(
+        self, action: Action, token: bytes, sender: Identity, heard: Heard = LOOKED_AT
+    ) -> None:
         """It was checked when it arrived."""
 
     async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
@@ -114,7 +117,7 @@ class Replay:
         name = assignment.role
         self._stage = Stage(
             self, cast, switchboard, pipeline, self, ClosedLog(name), history,
-            tokens=lambda _: b"", observe=None, around=around, clock=_Late(),
+            tokens=lambda _: NOTHING_HELD, observe=None, around=around, clock=_Late(),
         )  # fmt: skip
         for seat in self._stage.seats.values():
             mine = [e for e in journal if (e.role, e.index) == (seat.role, seat.index)]
@@ -163,10 +166,19 @@ class Replay:
             return packed(value, seat.name), None
         except PavaneError as error:
             return b"", self.failure if isinstance(self.failure, BeyondLog) else error
-        except Exception as error:  # noqa: BLE001  # whatever the user's code raises
-            failed = RoleFailed(self.assignment.session, seat.name, error)
-            failed.__cause__ = error
-            return b"", failed
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # Not we have cancelled it: its own code has awaited something that was cancelled.
+            return b"", self._failed(seat, error)
+        except BaseException as error:  # noqa: BLE001  # whatever the user's code raises
+            return b"", self._failed(seat, error)
+
+    def _failed(self, seat: Seat, error: BaseException) -> RoleFailed:
+        failed = RoleFailed(self.assignment.session, seat.name, error)
+        failed.__cause__ = error
+        return failed
 
     def _replayed(
         self, seat: Seat, end: str, value: bytes = b"", error: PavaneError | None = None

@@ -4,9 +4,10 @@ those of a durable one."""
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Container
 from functools import partial
-from typing import Any, Protocol
+from typing import Protocol
 
 from ...broker.frame import Control, Frame, encode, framer
 from ...effects.identity import Identity, SendContext
@@ -27,6 +28,7 @@ from ..mailbox.audience import how_far
 from ..mailbox.inlet import Inlet, Lane
 from ..mailbox.switchboard import Switchboard
 from ..part import Part
+from ..wallet import Held
 from .ahead import Ahead
 from .assignment import Assignment
 from .backlog import Backlog
@@ -34,7 +36,7 @@ from .calls import RecordedCalls, Recorder
 from .company import Company
 from .effects import OnceOnly
 from .history import Channel, History, times_of
-from .lanes import DurableMailbox, DurableOutbox, DurableOutlet
+from .lanes import DurableMailbox, DurableOutbox, DurableOutlet, Fed
 from .recall import Recall
 from .sealing import INPUT, Sealing
 from .times import RecordedDeadlines
@@ -78,7 +80,7 @@ class Stage:
         recorder: Recorder,
         history: History,
         *,
-        tokens: Callable[[Identity], bytes],
+        tokens: Callable[[Identity], Held],
         observe: Callable[[Event], None] | None,
         around: Around,
         clock: Clock,
@@ -111,6 +113,12 @@ class Stage:
         self._clock = clock
         self._failed = False
         self._said = history.said(unit.role, unit.start, unit.stop)
+        self._unsaid = Counter[int]()
+        """How many messages the log has of each instance that it has not said again."""
+        for channel, messages in self._said.items():
+            self._unsaid[channel[3]] += len(messages)
+        self._ended = {index for role, index in history.ended if role == unit.role}
+        self._fed = Fed()
         steps = history.steps_of(unit.role, unit.start)
         times = times_of(history.steps.get((unit.role, unit.start), ()))
         parts = {i: part for part in cast.parts[unit.role] for i in part.instances()}
@@ -127,9 +135,11 @@ class Stage:
             pipeline,
             self._recalls,
             recorder,
-            history.admitted(unit.role, unit.start),
             lambda error: player.fail(error, "the runtime"),
             self._sealing,
+            unit.role,
+            history.barred(unit.role, unit.start),
+            self._is_recorded,
         )
         self.post = Post(self, self.id, cast.fingerprint, self.seats)
         self.company = Company(
@@ -147,13 +157,15 @@ class Stage:
         family = index if part.is_family else None
         unit = self._player.assignment
         who = Identity(unit.namespace, unit.protocol, self.id, part.role, family)
-        context = SendContext(who, self._tokens(who), durable=True, turn=self._player.incarnation)
+        held = self._tokens(who)
+        context = SendContext(who, held.token, durable=True, turn=self._player.incarnation)
         outbox = DurableOutbox(self._switchboard.turn, self.backlog.add)
         mailbox = DurableMailbox(
-            part, index, self._acknowledge, outbox.flush, self._missing,
+            part, index, self._acknowledge, outbox.flush, self._missing, self._fed,
             [sender for sender, receiver in self._cast.mixed if receiver == part.role],
         )  # fmt: skip
         seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
+        seat.held = held
         seat.settle = partial(self.calls.first, mailbox)
         if self._observe is None:
             seat.ahead = Ahead(self.pipeline, self.backlog, outbox, self._switchboard.turn)
@@ -172,17 +184,11 @@ class Stage:
     def feed(self, history: History) -> None:
         """Give the seats what the log has for them. What they have already is dropped."""
         unit = self._player.assignment
-        mailboxes = [seat.mailbox for seat in self.seats.values()]
-        self._set_feeding(mailboxes, on=True)
         try:
-            for channel, data in history.heard(unit.role, unit.start, unit.stop):
+            for channel, self._fed.time, data in history.heard(unit.role, unit.start, unit.stop):
                 self.post.deliver(self._place.live(*channel), data)
         finally:
-            self._set_feeding(mailboxes, on=False)
-
-    def _set_feeding(self, mailboxes: list[Any], *, on: bool) -> None:
-        for mailbox in mailboxes:
-            mailbox.feeding = on
+            self._fed.time = None
 
     async def admit(self) -> None:
         """Refuse a unit that could not make its sends, before the first message."""
@@ -224,6 +230,7 @@ class Stage:
             self._switchboard.broker.max_payload - 1024,
             self._said.pop(channel, {}),
             self._recalls[seat.index].depart,
+            partial(self._unsaid.subtract, (seat.index,)),
             partial(self._sealing.message, seat.context.identity, role),
             seat.part.instance_name(role, index) if index is not None else f"all of {role}",
             "" if mixed else self._place.live(*channel),
@@ -287,12 +294,17 @@ class Stage:
 
     def _is_caught_up(self, seat: Seat) -> bool:
         """Whether an instance has done all that the log has of it."""
-        outlets = seat.outbox.outlets.values()
-        said = any(isinstance(o, DurableOutlet) and o.recorded for o in outlets)
-        said = said or any(
-            channel[3] == seat.index and self._said[channel] for channel in self._said
+        return not self._unsaid[seat.index] and self._recalls[seat.index].is_over
+
+    def _is_recorded(self, index: int) -> bool:
+        """Whether the log has something of an instance that follows what it takes next."""
+        recall = self._recalls[index]
+        return (
+            self._unsaid[index] > 0
+            or not recall.is_over
+            or recall.last_move > recall.moves
+            or index in self._ended
         )
-        return not said and self._recalls[seat.index].is_over
 
     def waits(self, seat: Seat) -> bool:
         """Whether an instance waits for a message, for credit, or for what is not in the log."""

@@ -14,7 +14,6 @@ from functools import partial
 import anyio
 
 from ...broker.errors import BrokerError, Fenced
-from ...broker.surroundings import now
 from ...effects.errors import JournalBroken
 from ...effects.identity import Identity
 from ...effects.pipeline.pipeline import Pipeline
@@ -24,23 +23,25 @@ from ..cast import Cast
 from ..endpoint.calls import packed
 from ..endpoint.clock import Clock, LoopClock
 from ..endpoint.seat import Seat
-from ..errors import PeerFailed, RoleFailed, SessionAborted, SessionCancelled
+from ..errors import RoleFailed, StepTimedOut
 from ..events import Event
-from ..log import told
 from ..mailbox.switchboard import Ear, Switchboard, silence
 from ..playing import Implementation, play
-from . import fencing, records
+from ..wallet import Held
+from . import ends, fencing, records
 from .assignment import Assignment
 from .catching import Catching
+from .children import Children
 from .company import Company
-from .errors import SessionFailed
 from .fencing import Hold, Taker
+from .handle import dismiss
 from .history import History, read_unit
 from .log import UnitLog
 from .names import LOG, NOBODY
-from .records import Cancelled, Done, Failed, Taken, Tallied
+from .records import Cancelled, Failed, Taken, Tallied
 from .sealing import Sealing
 from .stage import Stage
+from .tallies import done, tallied
 
 GRACE = 0.25
 """Seconds that role functions get to end by themselves after the session has failed; then they
@@ -48,9 +49,6 @@ are cancelled, and may still clean up."""
 
 PARTING = 1.0
 """Seconds for the last words to a broker that may not be there."""
-
-VALUES = 256 * 1024
-"""Bytes of values in one record of a unit's end, about."""
 
 _DOT_LOG = "." + LOG
 
@@ -70,7 +68,7 @@ class Unit:
         switchboard: Switchboard,
         pipeline: Pipeline,
         *,
-        tokens: Callable[[Identity], bytes],
+        tokens: Callable[[Identity], Held],
         observe: Callable[[Event], None] | None = None,
         around: Around = NOTHING,
         taker: Taker,
@@ -103,6 +101,9 @@ class Unit:
         self._catching: Catching | None = None
         self._released = False
         self._sealing = Sealing(around.codec, self.place)
+        self._word = self.place.word(assignment.role, assignment.start)
+        self._decided: asyncio.Future[int] | None = None
+        self._children = Children()
 
     # --- set-up ------------------------------------------------------------------------
 
@@ -156,6 +157,7 @@ class Unit:
             self._ended_elsewhere,
         )
         stage.on_missing = self._catching.begin
+        stage.calls.children = self._children
         self._log.before = stage.backlog.settle
         stage.feed(history)
         early, self._early = self._early, []
@@ -182,6 +184,7 @@ class Unit:
                     self._broker, self.place, unit.role, unit.start, unit.stop,
                     new=self.incarnation == 1,
                 )  # fmt: skip
+            self._children = Children(history.steps.get((unit.role, unit.start), ()))
             if self._is_over(history):
                 return
             stage = await self._prepare(history)
@@ -210,7 +213,7 @@ class Unit:
             return True
         for word in (history.failed, history.cancelled):
             if word is not None:
-                raise self._told(word)
+                raise ends.ended(unit.session, word)
         return False
 
     async def _play(self, stage: Stage, seat: Seat) -> None:
@@ -218,7 +221,7 @@ class Unit:
             with stage.trace.playing(seat.name) if stage.trace is not None else nullcontext():
                 value = await play(seat, self._implementation)
             stage.finish(seat)
-            self.tallies[seat.index] = _tallied(seat, packed(value, seat.name))
+            self.tallies[seat.index] = tallied(seat, packed(value, seat.name))
         except PavaneError as error:
             # One of another session, which its own code has waited for, is as any other of its own.
             ours = getattr(error, "session", self.place.session) == self.place.session
@@ -229,7 +232,7 @@ class Unit:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001
             # Whatever the user's code raises is this role's end, and not that of the worker and its
             # other sessions.
             self._failed(seat, error)
@@ -244,50 +247,51 @@ class Unit:
         assert self._log is not None
         stage.flush()
         await self._log.settled()
+        if self.failure is not None:
+            return
         await stage.end_journals()
-        word = self.place.word(self.assignment.role, self.assignment.start)
-        part: dict[int, Tallied] = {}
-        size = 0
-        for index, plain in self.tallies.items():
-            tallied = self._sealing.untold((self.assignment.role, index), plain)
-            if size + len(tallied.value) > VALUES and part:
-                self._log.hand_over(word, records.pack(Done(part, last=False)))
-                part, size = {}, 0
-            part[index] = tallied
-            size += len(tallied.value) + 64
-        self._log.hand_over(word, records.pack(Done(part, last=True, time=now())))
+        role, sealing = self.assignment.role, self._sealing
+        sealed = {i: sealing.untold((role, i), one) for i, one in self.tallies.items()}
+        for part in done(sealed):
+            self._log.hand_over(self._word, records.pack(part))
         await self._log.settled()
 
     # --- the end -----------------------------------------------------------------------
 
     def fail(self, error: PavaneError, culprit: str) -> None:
-        """Stop playing because of `error` at `culprit`; only the first time counts."""
+        """Stop playing because of `error` at `culprit`; only the first time counts. That time was up
+        is stored before anybody hears of it: it was, then, whoever plays the unit."""
+        if isinstance(error, StepTimedOut) and self._log is not None:
+            if self._decided is None and self.failure is None and not self._released:
+                failed = ends.failed(error, self.assignment.name, sealed=self._sealing.is_on)
+                self._decided = self._log.hand_over(self._word, records.pack(failed))
+            if self._decided is not None:
+                self._decided.add_done_callback(lambda _: self._stop(error, culprit))
+            return
+        self._stop(error, culprit)
+
+    def _stop(self, error: PavaneError, culprit: str) -> None:
         if self.failure is not None or self._released:
             return
         self.failure = error
         if self._stage is not None:
-            self._stage.stop(error, culprit, self._for_others(error, culprit))
+            for_others = ends.for_others(self.assignment.session, error, culprit)
+            self._stage.stop(error, culprit, for_others)
         self._grace = self._loop.call_later(GRACE, self._scope.cancel)
-
-    def _for_others(self, error: PavaneError, culprit: str) -> PavaneError:
-        if isinstance(error, SessionAborted | BrokerError):
-            return error
-        if isinstance(error, RoleFailed):
-            return PeerFailed(self.assignment.session, culprit, error.message)
-        return SessionAborted(self.assignment.session, culprit, error.message)
 
     async def give_up(self, error: PavaneError | None = None) -> None:
         """Let the whole session fail of what ended this unit; all others hear of it. Raises `Fenced`
         where the unit is another's by now."""
         error = error or self.failure
         assert error is not None, "nothing has failed"
-        where = getattr(error, "role", "") or self.assignment.name
-        # What an exception says may have a payload in it, and the log is read by others.
-        said = told(error) if self._sealing.is_on else error.message
-        failed = Failed(str(where)[:200], error.code, said[:1000], now())
-        word = self.place.word(self.assignment.role, self.assignment.start)
+        decided, self._decided = self._decided, None
+        if decided is not None:
+            await decided
+            return
+        failed = ends.failed(error, self.assignment.name, sealed=self._sealing.is_on)
         await self._broker.submit(
-            self.place.stream, word, records.pack(failed), message_id=f"{word}.{failed.time}",
+            self.place.stream, self._word, records.pack(failed),
+            message_id=f"{self._word}.{failed.time}",
             fence=self.hold.fence if self.hold is not None else None,
         )  # fmt: skip
 
@@ -300,6 +304,16 @@ class Unit:
         """Say in the log that nobody plays the unit, which was released; `yielding` for others."""
         if self.hold is not None:
             await fencing.leave(self._broker, self.assignment, self.hold, yielding=yielding)
+
+    async def dismiss(self) -> None:
+        """For a unit that is at its end, or whose session is: cancel the sessions that it has handed
+        its work on to, and that nobody waits for any more."""
+        reason = f"session {self.assignment.session}, which it was played for, is over"
+        await dismiss(self._broker, self._children.places, reason)
+
+    @property
+    def has_children(self) -> bool:
+        return bool(self._children.places)
 
     @property
     def company(self) -> Company | None:
@@ -372,15 +386,8 @@ class Unit:
                 pass
 
     def _ended_elsewhere(self, word: Cancelled | Failed) -> None:
-        self.fail(self._told(word), "another")
-
-    def _told(self, word: Cancelled | Failed) -> SessionAborted:
-        session = self.assignment.session
-        if isinstance(word, Cancelled):
-            return SessionCancelled(session, "an operator", word.reason)
-        if word.code == RoleFailed.code:
-            return PeerFailed(session, word.instance, word.reason)
-        return SessionFailed(session, word.instance, word.reason, word.code)
+        if self._decided is None:
+            self.fail(ends.ended(self.assignment.session, word), "another")
 
     def _refused(self, error: BrokerError) -> None:
         """A record of ours was not stored."""
@@ -389,10 +396,3 @@ class Unit:
     def _lost(self, reason: str) -> None:
         if self._catching is not None:
             self._catching.begin()
-
-
-def _tallied(seat: Seat, value: bytes) -> Tallied:
-    tally = seat.tally
-    return Tallied(
-        value, tally.sent, tally.received, tally.charged, list(tally.facts), list(tally.denials)
-    )

@@ -235,20 +235,23 @@ class Endpoint:
                 if inlet is not None:
                     step = move.step
                     while not inlet.queue:
+                        if move.serial:
+                            break  # In another turn its sender's right is to be looked at anew.
                         await self._mailbox.arrival()
-                    message = inlet.queue[-1]
-                    if message.label == label and monitor.state is step.source:
-                        inlet.take()
-                        try:
-                            if type(message) is Message:
-                                value = move.decode(message.payload)
-                            else:
-                                value = inlet.opened(move, message)
-                        except PavaneError as error:
-                            raise unfit(self._seat, inlet, step, error) from error
-                        monitor.enter(move.target)
-                        self._tally.received += 1
-                        return value
+                    else:
+                        message = inlet.queue[-1]
+                        if message.label == label and monitor.state is step.source:
+                            inlet.take()
+                            try:
+                                if type(message) is Message:
+                                    value = move.decode(message.payload)
+                                else:
+                                    value = inlet.opened(move, message)
+                            except PavaneError as error:
+                                raise unfit(self._seat, inlet, step, error) from error
+                            monitor.enter(move.target)
+                            self._tally.received += 1
+                            return value
                 payload = (await self._listener.offer(label, None)).payload
                 if move.serial and self._serial is not None:
                     self._serial.admit(move)

@@ -8,6 +8,8 @@ from typing import Any
 
 from ...broker.errors import FrameError
 from ...broker.frame import Message
+from ...effects.errors import EffectError
+from ...effects.pipeline.pipeline import Heard
 from ...language.errors import PavaneError, ProtocolViolation
 from ...language.monitor import Whom
 from ...language.table import Step
@@ -55,7 +57,11 @@ class Listener:
             if inlets:  # none where a family of one gathers from all of itself
                 branches += inlets[0].head.branches
             if not step.selection:
-                received = self._received(step, inlets, tuple(branches))
+                try:
+                    received = self._received(step, inlets, tuple(branches))
+                except EffectError:
+                    await self._seat.session.pipeline.arrival_refused()
+                    raise
                 await self._merge(step, inlets)
                 return received
             source = inlets[0]
@@ -235,7 +241,9 @@ class Listener:
         move = seat.part.moves[step.number]
         if move.arrival is not None:
             sender = seat.identity_of(inlet.role, inlet.index)
-            seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender)
+            to_all = type(message) is not Message
+            heard = Heard(seat.index, message.sequence, to_all, inlet.heard)
+            seat.session.pipeline.check_arrival(step.action, inlet.token or b"", sender, heard)
         try:
             return move.unpack(move.read(self._unsealed(step, inlet, message)))
         except (FrameError, PavaneError) as error:

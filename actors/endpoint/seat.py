@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Protocol
 
+from ...broker.surroundings import now
 from ...effects.identity import Identity, SendContext
 from ...effects.pipeline.pipeline import Passed, Pipeline, Plan
 from ...effects.pipeline.series import Series
@@ -18,6 +20,7 @@ from ..mailbox.mailbox import Mailbox
 from ..mailbox.outlet import Outbox, Outlet
 from ..outcome import Tally
 from ..part import Part
+from ..wallet import NOTHING_HELD
 from .calls import Calls
 from .clock import Clock
 from .deadlines import Deadlines
@@ -81,7 +84,7 @@ class Seat:
     `observe` is None when nobody watches. `chosen` is the branch that the role has announced
     and not yet begun. It `rests` while it waits for a session that others play.
     `deadlines` is None where the machine measures no time. `values` are the
-    names that guards may use.
+    names that guards may use. `held` is what its token in `context` came from.
     `ahead` is None where an annotated send has to wait for its journal. `settle` is None where who is heard first is a matter of who comes first.
     """
 
@@ -91,6 +94,7 @@ class Seat:
         "codec",
         "context",
         "deadlines",
+        "held",
         "index",
         "mailbox",
         "monitor",
@@ -130,6 +134,7 @@ class Seat:
         self.codec = session.around.codec
         self.trace = session.trace
         self.context = context
+        self.held = NOTHING_HELD
         self.chosen = ""
         self.rests = False
         self.settle: Settle | None = None
@@ -160,6 +165,15 @@ class Seat:
             self.deadlines.advance(step)
         if self.chosen and not step.selection:
             self.chosen = ""
+
+    def renew_token(self) -> None:
+        """Hold the next token, where this process issues it and it is due; but not in the place of one
+        that was revoked."""
+        if self.held.due > now() or self.held.renewed is None:
+            return
+        if not self.session.pipeline.is_revoked(self.context):
+            self.held = self.held.renewed()
+            self.context = replace(self.context, token=self.held.token)
 
     async def check_time(self, step: Step) -> None:
         """Raise `TooLate` or `TooEarly` where a timeout forbids the branch that `step` begins."""

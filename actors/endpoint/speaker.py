@@ -33,7 +33,7 @@ class Speaker:
     def __init__(self, seat: Seat) -> None:
         self._seat = seat
         self._lock: asyncio.Lock | None = None
-        self._shown: set[Outlet] | None = None
+        self._shown: dict[Outlet, bytes] | None = None
 
     @property
     def is_busy(self) -> bool:
@@ -148,6 +148,7 @@ class Speaker:
         if move.plan is None:
             return None
         seat = self._seat
+        seat.renew_token()
         copies = len(step.partners(seat.role, seat.index))
         if seat.ahead is not None and move.retry is None:
             passed = await seat.ahead.passes(seat.context, move.plan, copies)
@@ -184,23 +185,33 @@ class Speaker:
     def _put(self, step: Step, payload: bytes, passed: Passed | None) -> None:
         seat = self._seat
         for outlet in lanes(seat, step):
-            outlet.put(step.label, payload, step.branches, self._parts(step, outlet, passed))
+            parts = self._parts(step, outlet, passed)
+            outlet.put(step.label, payload, step.branches, parts)
+            if parts is not None and parts.token is not None:
+                self._has_shown(outlet, parts.token)
         seat.advance(step)
         if not step.selection:
             seat.tally.sent += len(step.partners(seat.role, seat.index))
 
     def _parts(self, step: Step, outlet: Outlet, passed: Passed | None) -> Parts | None:
-        """The range of a message to `all` that not all get; the token, the first time."""
-        token = None
-        if passed is not None and outlet not in (shown := self._shown or set()):
-            token = self._seat.context.token or None
-            shown.add(outlet)
-            self._shown = shown
+        """The range of a message to `all` that not all get; the token, where it is another than before."""
+        token = self._to_show(outlet) if passed is not None else None
         trace = self._trace(step, outlet)
         span = meant(self._seat, step, outlet)
         if span is not None:
             return Parts(*span, token, trace)
         return Parts(token=token, trace=trace) if token is not None or trace is not None else None
+
+    def _to_show(self, outlet: Outlet) -> bytes | None:
+        """The token, unless it was shown there. What the log has was said with that of another worker."""
+        token = self._seat.context.token
+        before = self._shown.get(outlet) if self._shown else None
+        return token if token and token != before and not outlet.is_recalling else None
+
+    def _has_shown(self, outlet: Outlet, token: bytes) -> None:
+        if self._shown is None:
+            self._shown = {}
+        self._shown[outlet] = token
 
     def _trace(self, step: Step, outlet: Outlet) -> str | None:
         seat = self._seat

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 
 from ...effects.pipeline.series import Series
@@ -40,7 +41,7 @@ def laid_out(seat: Seat, *, is_open: bool) -> tuple[Outlets, Inlets]:
 
 class SerialWays:
     """Those of serial steps, in the same lists: one that is sent has one while its series lasts, one
-    that is received once its sender's token has been admitted for good."""
+    that is received for the rest of the turn of the event loop in which its sender's right was seen."""
 
     __slots__ = ("_inlets", "_outlets", "_seat")
 
@@ -61,17 +62,18 @@ class SerialWays:
         self._outlets[number] = None
 
     def admit(self, move: Move) -> None:
-        """A serial step was received: receive it the short way from now on, if what its sender has
-        shown holds for good."""
+        """A serial step was received: receive it the short way in this turn, in which nothing of its
+        sender's right changes."""
         seat, step = self._seat, move.step
         index = step.partners(seat.role, seat.index)[0]
         inlet = seat.mailbox.inlet(step.peer_role, index)
-        sender = seat.identity_of(step.peer_role, index)
-        if inlet is not None and seat.session.pipeline.admits(
-            step.action, inlet.token or b"", sender
-        ):
+        if inlet is not None and seat.session.pipeline.admits(step.action, seat.index):
             self._inlets[move.number] = inlet
             seat.mailbox.shown = self._look_again
+            asyncio.get_running_loop().call_soon(self._end_turn, move.number)
+
+    def _end_turn(self, number: int) -> None:
+        self._inlets[number] = None
 
     def _look_again(self, inlet: Inlet) -> None:
         """A sender has shown another token."""

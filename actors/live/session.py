@@ -45,6 +45,7 @@ from ..outcome import Outcome
 from ..part import Part
 from ..playing import Implementation, play
 from ..programs.admission import fitting
+from ..wallet import Held
 from .ensemble import play_together
 from .outbox import LiveOutbox
 from .post import Post
@@ -81,7 +82,7 @@ class Session:
         pipeline: Pipeline,
         implementations: Mapping[str, Implementation],
         *,
-        tokens: Callable[[Identity], bytes],
+        tokens: Callable[[Identity], Held],
         observe: Callable[[Event], None] | None = None,
         devices: Devices | None = None,
         clock: Clock | None = None,
@@ -138,11 +139,14 @@ class Session:
     def _seat(self, part: Part, index: int) -> Seat:
         family = index if part.is_family else None
         who = Identity(self._cast.namespace, self._cast.name, self.id, part.role, family)
-        context = SendContext(who, self._tokens(who))
+        held = self._tokens(who)
+        context = SendContext(who, held.token)
         outbox = LiveOutbox(*self._lanes)
         mailbox = Mailbox(part, index, self._acknowledge, outbox.flush)
         mailbox.slow = self.limits.mailbox
-        return Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
+        seat = Seat(self, part, index, mailbox, outbox, context, self._observe, self._clock)
+        seat.held = held
+        return seat
 
     async def admit(self) -> None:
         """Refuse roles that could not make their sends, before the first message."""
@@ -215,7 +219,7 @@ class Session:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
-        except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001
+        except BaseException as error:  # noqa: BLE001
             # Whatever the user's code raises ends its session, of which all are told.
             self._failed(seat, error)
 

@@ -86,6 +86,7 @@ class Inlet:
 
     __slots__ = (
         "alone",
+        "heard",
         "index",
         "labels",
         "late",
@@ -119,6 +120,9 @@ class Inlet:
         """Made with the first message to the whole family: few roles get any."""
         self.token: bytes | None = None
         """The capability token that the sender last showed."""
+        self.heard: float | None = None
+        """When it had to be good: when the last message came that asks for one, in seconds since 1970. None
+        where it has to be when the message is read."""
         self.weight = 0
         """Bytes of the frames that came since it was last weighed; at least what is unread."""
 

@@ -82,7 +82,7 @@ class Outlet:
         self.subject = subject
         self.role = role
         self.index = index
-        self.next = 1
+        self.next: int = 1
         self.room = granted
         self.batch: list[Message] | None = None
         self.size = 0
@@ -122,6 +122,11 @@ class Outlet:
         self.room -= 1
         self.size += size + ENVELOPE
         batch.append(Message(number, label, payload, branches, parts))
+
+    @property
+    def is_recalling(self) -> bool:
+        """Whether the next message was sent before, and will not be sent again."""
+        return False
 
     # --- credit ------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Literal
 from ...effects.errors import InvalidEffect
 from ...effects.resilience.policy import retryable
 from ...effects.resilience.retry import Retry
+from ..errors import StepTimedOut
 
 Kind = Literal["permanent", "transient", "temporary"]
 
@@ -24,9 +25,10 @@ class Restart:
     """Which failures of a role are followed by a restart, and how often.
 
     `permanent` restarts after every failure; `transient` after those that may pass by themselves
-    (`retryable`: a lost connection, a timeout); `temporary` never. More than `intensity` restarts
-    of one instance within `period` seconds are too many: the last failure ends the session. Before
-    each one there is a pause as `pause` says.
+    (`retryable`: a lost connection, a timeout of a call); `temporary` never. More than `intensity`
+    restarts of one instance within `period` seconds are too many: the last failure ends the session.
+    Before each one there is a pause as `pause` says. None follows a `StepTimedOut`: what the protocol
+    says of time holds whatever the policy is.
 
         @shop.role("Seller", restart=pavane.Restart("permanent", intensity=5, period=60))
     """
@@ -56,6 +58,8 @@ class Supervisor:
     def after(self, error: Exception) -> float | None:
         """The seconds until the unit is to be played again, or None: it has failed for good."""
         policy = self._policy
+        if isinstance(error, StepTimedOut):
+            return None
         if policy.kind == "temporary" or (policy.kind == "transient" and not retryable(error)):
             return None
         now = self._now()

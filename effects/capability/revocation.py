@@ -17,8 +17,9 @@ import msgspec
 from ...broker.contract import Broker
 from ...broker.errors import BrokerError
 from ...broker.surroundings import now_ns
-from ..errors import InvalidName
+from ..errors import InvalidName, KeyRefused
 from ..keys import Signer, digest, is_signed
+from .biscuit import known_key
 from .tokens import Key, PublicKey
 from .verifier import Verifier
 
@@ -45,9 +46,11 @@ class Revocation:
 
 
 class Revocations:
-    """The list on one broker; `close` it before the broker."""
+    """The list on one broker; `close` it before the broker. `root` is the public key of the authority.
+    Raises `KeyRefused` for what is no key."""
 
     def __init__(self, broker: Broker, root: PublicKey) -> None:
+        known_key(root, "root")
         self._broker = broker
         self._root = root
         self._opening: asyncio.Task[None] | None = None
@@ -55,8 +58,9 @@ class Revocations:
 
     async def revoke(self, ids: Iterable[str], key: Key, *, reason: str = "") -> None:
         """Refuse these ids everywhere, and all tokens narrowed from them; returns once it is
-        stored. `key` is the authority's. Raises `InvalidName` for what is no id; none is stored
-        then."""
+        stored. Raises `KeyRefused` unless `key` is the authority's, and `InvalidName` for what is
+        no id; none is stored then."""
+        self._require_authority(key)
         signer = Signer(key.seed)
         wanted = list(ids)
         for one in wanted:
@@ -69,6 +73,15 @@ class Revocations:
             # By the id alone a stranger's record would keep the authority's out for a while.
             message_id = digest(record).hex()
             await self._broker.append(REVOCATIONS, SUBJECT, record, message_id=message_id)
+
+    def _require_authority(self, key: Key) -> None:
+        """What another signs would be stored, and heeded by nobody."""
+        if key.public != self._root:
+            raise KeyRefused(
+                "the key that is to sign the revocation",
+                "it is not that of the authority whose tokens are believed here",
+                hint="sign with the secret key that `root` is the public key of",
+            )
 
     async def list(self) -> tuple[Revocation, ...]:
         """What the authority has revoked, in order."""

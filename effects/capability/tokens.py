@@ -26,7 +26,7 @@ from biscuit_auth import Biscuit, BiscuitBuilder, BlockBuilder, KeyPair
 from ...broker import subjects
 from ..errors import InvalidName, TokenRefused
 from ..identity import Identity
-from .biscuit import private_key, public_key
+from .biscuit import known_key, private_key
 
 PublicKey = bytes
 """The 32 bytes of an Ed25519 public key."""
@@ -67,7 +67,7 @@ class TokenLimits:
         """As Datalog with its parameters. Raises `InvalidName`."""
         for fact, given in self._named():
             if given is not None:
-                names = sorted({checked(name) for name in given}) or [_NOBODY]
+                names = sorted({checked(name) for name in listed(given)}) or [_NOBODY]
                 terms = {f"n{i}": name for i, name in enumerate(names)}
                 yield "check if " + " or ".join(f"{fact}({{{term}}})" for term in terms), terms
         if self.holder is not None:
@@ -122,7 +122,7 @@ class Authority:
 
     def issue(self, holder: Identity, capabilities: Collection[str], expires: float) -> bytes:
         """A token of one instance in one session, until `expires` (seconds since 1970)."""
-        names = {qualified(c, holder.namespace) for c in capabilities}
+        names = {qualified(c, holder.namespace) for c in listed(capabilities)}
         return self.grant(names, TokenLimits(holder=holder, expires=expires))
 
     def grant(self, capabilities: Collection[str], limits: TokenLimits) -> bytes:
@@ -133,11 +133,35 @@ class Authority:
         """
         if limits.expires is None:
             raise InvalidName("expiry", "none", "a token without an end is never accepted")
+        return bytes(self._signed(capabilities, limits).to_bytes())
+
+    def renewable(self, holder: Identity, capabilities: Collection[str]) -> Renewable:
+        """What tokens of one instance in one session are made from, one after the other."""
+        names = {qualified(c, holder.namespace) for c in listed(capabilities)}
+        return Renewable(self._signed(names, TokenLimits(holder=holder)))
+
+    def _signed(self, capabilities: Collection[str], limits: TokenLimits) -> Biscuit:
         builder = BiscuitBuilder()
-        for capability in sorted(set(capabilities)):
-            builder.add_code("capability({c});", {"c": checked(capability)})
+        for capability in sorted({checked(name) for name in listed(capabilities)}):
+            builder.add_code("capability({c});", {"c": capability})
         limits.add_to(builder)
-        return bytes(builder.build(self.key.pair.private_key).to_bytes())
+        return builder.build(self.key.pair.private_key)
+
+
+class Renewable:
+    """A token without an end, which no verifier accepts. All that are made from it have its block: who
+    revokes that one's id revokes them all, and those that are still to be made."""
+
+    __slots__ = ("_biscuit",)
+
+    def __init__(self, biscuit: Biscuit) -> None:
+        self._biscuit = biscuit
+
+    def until(self, expires: float) -> bytes:
+        """A token that is good until `expires` (seconds since 1970)."""
+        block = BlockBuilder("")
+        TokenLimits(expires=expires).add_to(block)
+        return bytes(self._biscuit.append(block).to_bytes())
 
 
 def narrowed(
@@ -151,7 +175,8 @@ def narrowed(
     """`token` with less authority: fewer capabilities (full names), a shorter time, or whatever
     else `limits` say.
 
-    Needs no authority and no network. Raises `TokenRefused` for bytes that are no token.
+    Needs no authority and no network. Raises `TokenRefused` for bytes that are no token, `KeyRefused`
+    for a `root` that is no key, and `InvalidName`.
     """
     block = BlockBuilder("")
     TokenLimits(capabilities=capabilities, expires=expires).add_to(block)
@@ -174,8 +199,8 @@ def endorsed(
     hold for them too.
     """
     block = BlockBuilder("")
-    for capability in sorted(set(capabilities)):
-        block.add_code("capability({c});", {"c": checked(capability)})
+    for capability in sorted({checked(name) for name in listed(capabilities)}):
+        block.add_code("capability({c});", {"c": capability})
     TokenLimits(expires=expires).add_to(block)
     biscuit: Any = parsed(token, root)
     signed = biscuit.third_party_request().create_block(party.pair.private_key, block)
@@ -183,9 +208,11 @@ def endorsed(
 
 
 def parsed(token: bytes, root: PublicKey) -> Biscuit:
-    """The token, its signatures checked. Raises `TokenRefused` whatever the bytes are."""
+    """The token, its signatures checked. Raises `TokenRefused` whatever the bytes are, and `KeyRefused`
+    for a `root` that is no key."""
+    key = known_key(root, "root")
     try:
-        return Biscuit.from_bytes(token, public_key(root))
+        return Biscuit.from_bytes(token, key)
     except BaseException as error:
         # A panic of the library is no Exception; anything else that is none is not ours.
         if isinstance(error, Exception) or type(error).__name__ == "PanicException":
@@ -193,10 +220,25 @@ def parsed(token: bytes, root: PublicKey) -> Biscuit:
         raise
 
 
-def checked(name: str) -> str:
+def listed(names: Collection[str]) -> Collection[str]:
+    """`names`, if they are several; raises `InvalidName` for one, whose letters would be taken for
+    names."""
+    given: object = names
+    if isinstance(given, str | bytes):
+        raise InvalidName(
+            "the list of names", given, "it is one name", hint=f"write a list: [{given!r}]"
+        )
+    return names
+
+
+def checked(name: object) -> str:
     """`name`, if it may stand in a token; raises `InvalidName`."""
+    if not isinstance(name, str):
+        raise InvalidName("name", name, "it is no text")
     if not NAME.fullmatch(name):
-        raise InvalidName("name", name, "names have 1 to 256 characters, no quotes, brackets or commas")
+        raise InvalidName(
+            "name", name, "names have 1 to 256 characters, no quotes, brackets or commas"
+        )
     return name
 
 

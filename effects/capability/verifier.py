@@ -11,13 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from typing import cast
 
 from biscuit_auth import AuthorizationError, AuthorizerBuilder, Biscuit
 
 from ...broker.surroundings import now
-from ..errors import CapabilityDenied, TokenRefused
+from ..errors import CapabilityDenied, InvalidEffect, TokenRefused
 from ..identity import Identity
-from .biscuit import bounded, external_key, public_key
+from .biscuit import bounded, external_key, known_key, public_key
 from .tokens import LETTERS, PublicKey, holder_terms, moment, parsed, qualified
 
 SIZE_LIMIT = 2048
@@ -39,6 +40,15 @@ _AMBIENT = (
     "time({t}); requested({c}); holder({n}, {p}, {s}, {r}, {i}); "
     "namespace({n}); protocol({p}); session({s}); role({r});"
 )
+
+EXPIRED = "its token has expired"
+REVOKED = "it is revoked"
+
+_HINTS = {
+    EXPIRED: "a token that was given to {role} is not renewed: give one that lasts as long as the session; "
+    "and a live session has to take a message before the token that it came with ends",
+    REVOKED: "issue another token to {role} if it may do this again",
+}
 
 Endorsers = Mapping[PublicKey, Collection[str]]
 """The keys of third parties, each with the namespaces in which its rights count."""
@@ -62,7 +72,7 @@ class Verified:
     def refusal(self, capability: str, now: float) -> str:
         """Why `capability` (full name) is not shown at `now`; empty if it is."""
         if now > self.expires:
-            return "its token has expired"
+            return EXPIRED
         verdict = self._verdicts.get(capability)
         if verdict is None:
             verdict = self._verdicts[capability] = self._decide(capability, now)
@@ -101,7 +111,8 @@ class Verifier:
 
     `clock` gives seconds since 1970. Verdicts are kept by the token's exact bytes and its
     holder until the token expires or is revoked, or the epoch turns. `endorsers` are the third
-    parties that are believed, within their namespaces.
+    parties that are believed, within their namespaces. Raises `KeyRefused` for what is no key, and
+    `InvalidEffect` for what is no list of namespaces.
     """
 
     def __init__(
@@ -111,10 +122,10 @@ class Verifier:
         clock: Callable[[], float] = now,
         endorsers: Endorsers | None = None,
     ) -> None:
-        public_key(root)
+        known_key(root, "root_key")
         self.root = root
         self._clock = clock
-        self._endorsers = {key: frozenset(names) for key, names in (endorsers or {}).items()}
+        self._endorsers = {key: _spaces(key, given) for key, given in (endorsers or {}).items()}
         self._cache: dict[tuple[bytes, Identity], Verified] = {}
         self._revoked: set[str] = set()
 
@@ -123,19 +134,27 @@ class Verifier:
 
         A bare name belongs to the namespace of the holder's protocol.
         """
-        name = qualified(capability, holder.namespace)
-        reason = self._refusal(holder, token, name)
-        if reason:
-            raise CapabilityDenied(name, holder.role, holder.index, reason)
+        self.require_at(self._clock(), holder, token, capability)
 
-    def _refusal(self, holder: Identity, token: bytes, name: str) -> str:
+    def require_at(self, when: float, holder: Identity, token: bytes, capability: str) -> None:
+        """As `require`, of a token that was shown at `when`: it may have expired since then. What is
+        revoked is refused whenever it was shown."""
+        name = qualified(capability, holder.namespace)
+        reason = self._refusal(when, holder, token, name)
+        if reason:
+            hint = next((said for why, said in _HINTS.items() if reason.endswith(why)), "")
+            raise CapabilityDenied(
+                name, holder.role, holder.index, reason, hint=hint.format(role=holder.role)
+            )
+
+    def _refusal(self, when: float, holder: Identity, token: bytes, name: str) -> str:
         if not token:
             return "it shows no token"
         try:
             verified = self.verified(token, holder)
         except TokenRefused as refused:
             return f"its token is refused, {refused.reason}"
-        return verified.refusal(name, self._clock())
+        return verified.refusal(name, when)
 
     def verified(self, token: bytes, holder: Identity) -> Verified:
         """As `verify`, or what that came to before."""
@@ -156,7 +175,7 @@ class Verifier:
         biscuit = parsed(token, self.root)
         expires = self._expiry(biscuit)
         if self._revoked.intersection(biscuit.revocation_ids):
-            raise TokenRefused("it is revoked")
+            raise TokenRefused(REVOKED)
         verified = Verified(biscuit, holder, expires, self._endorsers)
         if len(self._cache) >= CACHE_LIMIT:
             self._cache.pop(next(iter(self._cache)))
@@ -169,6 +188,10 @@ class Verifier:
         for key, verified in list(self._cache.items()):
             if revocation_id in verified.revocation_ids:
                 del self._cache[key]
+
+    def is_revoked(self, token: bytes) -> bool:
+        """Whether an id of `token` was revoked. Raises `TokenRefused` for what is none."""
+        return not self._revoked.isdisjoint(self.ids(token))
 
     def turn(self) -> None:
         """Verify everything anew: an epoch has begun."""
@@ -195,6 +218,14 @@ class Verifier:
         if party not in self._endorsers:
             raise TokenRefused("it has a block of a third party that is not known here")
         return self._endorsers[party]
+
+
+def _spaces(key: PublicKey, given: object) -> frozenset[str]:
+    """Those of a third party. Of a single text each letter would be one."""
+    known_key(key, "the key of an endorser")
+    if isinstance(given, str | bytes) or not isinstance(given, Collection):
+        raise InvalidEffect("endorsers[key]", given, 'a list of namespaces, such as ["bank"]')
+    return frozenset(cast(Collection[str], given))
 
 
 def _refuse(source: str, namespaces: frozenset[str]) -> None:

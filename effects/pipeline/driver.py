@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from ...language.machine import Action
+from ..capability.verifier import Verifier
 from ..flow.budget import Charged
 from ..flow.receipt import Receipt
 from ..identity import Identity, SendContext
@@ -59,6 +60,9 @@ async def always() -> None:
 
 
 class Driver(Protocol):
+    @property
+    def verifier(self) -> Verifier: ...
+
     def begin(self, snapshot: Snapshot) -> Transaction: ...
 
     async def ahead(

@@ -27,14 +27,14 @@ from .command import Handler, Snapshot, decided
 from .driver import Driver, Transaction
 from .effect import STAGES, Effect, StageName
 from .passed import Passed
-from .plan import Arrival, Plan, arrival_of, plan_of
+from .plan import LOOKED_AT, Arrival, Heard, Plan, arrival_of, plan_of
 from .registry import ExtensionRegistry
 from .series import Series
 from .trace import Denial, Observer, Stage
 
 _log = logging.getLogger("pavane.effects")
 
-__all__ = ["Arrival", "Passed", "Pipeline", "Plan"]
+__all__ = ["LOOKED_AT", "Arrival", "Heard", "Passed", "Pipeline", "Plan"]
 
 
 class Pipeline:
@@ -92,7 +92,7 @@ class Pipeline:
         await self.driver.admit(context, plans)
         if capabilities:
             for plan in plans:
-                self._check(context, plan.action, plan.guards, context.token, arriving=False)
+                self._check(context, plan.action, plan.guards)
 
     # around a send --------------------------------------------------------------------
 
@@ -192,9 +192,15 @@ class Pipeline:
         for observer in self.observers:
             observer(denial)
 
+    def is_revoked(self, context: SendContext) -> bool:
+        """Whether the token of `context` was taken back."""
+        return self.driver.verifier.is_revoked(context.token)
+
     # around an arrival ----------------------------------------------------------------
 
-    def check_arrival(self, action: Action, token: bytes, sender: Identity) -> None:
+    def check_arrival(
+        self, action: Action, token: bytes, sender: Identity, heard: Heard = LOOKED_AT
+    ) -> None:
         """Refuse a message whose sender cannot show what the step asks for.
 
         `token` is what the sender showed on this channel, empty if nothing. Raises
@@ -202,11 +208,15 @@ class Pipeline:
         """
         guards = self.arrival(action).guards
         if guards:
-            self._check(SendContext(sender, token), action, guards, token, arriving=True)
+            self._check(SendContext(sender, token), action, guards, heard)
 
-    def admits(self, action: Action, token: bytes, sender: Identity) -> bool:
-        """Whether `check_arrival` has let this pass, and always will in this session."""
+    def admits(self, action: Action, index: int) -> bool:
+        """Whether what `check_arrival` has just let pass for instance `index` would pass again in this
+        turn of the event loop."""
         return not self.arrival(action)
+
+    async def arrival_refused(self) -> None:
+        """Return when it may be known that `check_arrival` has refused a message."""
 
     async def after_arrival(self, context: SendContext, action: Action, sender: Identity) -> None:
         """Join the sender's journal into that of `context`'s instance, where the step says so."""
@@ -218,15 +228,19 @@ class Pipeline:
         context: SendContext,
         action: Action,
         guards: Iterable[str],
-        token: bytes,
-        *,
-        arriving: bool,
+        heard: Heard | None = None,
     ) -> None:
+        """`heard` is the message, where it has come to its receiver."""
+        who, token = context.identity, context.token
+        when = heard.when if heard is not None else None
         try:
             for capability in guards:
-                self.driver.require(context.identity, token, capability)
+                if when is None:
+                    self.driver.require(who, token, capability)
+                else:
+                    self.driver.verifier.require_at(when, who, token, capability)
         except EffectError as error:
-            self._deny(context, action, "capability", error, arriving=arriving)
+            self._deny(context, action, "capability", error, arriving=heard is not None)
             raise
 
     # the end --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from ...language.machine import Action
 from . import handlers
@@ -47,6 +48,20 @@ class Plan:
 
     def at(self, stage: StageName) -> tuple[tuple[Effect, Handler], ...]:
         return tuple(step for step in self.steps if step[0].stage == stage)
+
+
+class Heard(NamedTuple):
+    """A message as its receiver has it: the instance `receiver` takes the `number`-th of a lane, which
+    is one `to_all` of its family or not; 0 where it only looks at it. `when` its sender had to
+    have the right, in seconds since 1970; None for now."""
+
+    receiver: int = 0
+    number: int = 0
+    to_all: bool = False
+    when: float | None = None
+
+
+LOOKED_AT = Heard()
 
 
 @dataclass(frozen=True, slots=True)

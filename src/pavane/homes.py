@@ -51,8 +51,8 @@ HOMES = {
     "effects.journal.entry": "Entry",
     "effects.errors": (
         "BudgetExhausted CapabilityDenied DuplicateEffect EffectDenied EffectError HandlerFailed "
-        "InvalidEffect JournalBroken LeakageExhausted ReceiptRefused TokenRefused UnknownBudget UnknownLeakage "
-        "UnregisteredEffect"
+        "InvalidEffect JournalBroken KeyRefused LeakageExhausted ReceiptRefused TokenRefused "
+        "UnknownBudget UnknownLeakage UnregisteredEffect"
     ),
     "effects.journal.findings": "Findings",
     "effects.journal.history.archive": "Archive",

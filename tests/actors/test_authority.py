@@ -14,6 +14,7 @@ from pavane.effects.capability.files import write_token
 from pavane.effects.capability.revocation import Revocations
 from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
 from pavane.effects.identity import Identity
+from pavane.effects.pipeline.pipeline import LOOKED_AT, Heard
 from pavane.language.machine import Action
 
 TEXT = """#[namespace = "%s"]
@@ -83,9 +84,11 @@ async def test_a_token_that_travels_is_of_no_use_to_who_receives_it(
     async with pavane.open(broker_url, tokens=tokens, root_key=ROOT.public) as runtime:
         check = runtime.pipeline.check_arrival
 
-        def listening(action: Action, token: bytes, sender: Identity) -> None:
+        def listening(
+            action: Action, token: bytes, sender: Identity, heard: Heard = LOOKED_AT
+        ) -> None:
             shown.append(token)
-            check(action, token, sender)
+            check(action, token, sender, heard)
 
         runtime.pipeline.check_arrival = listening  # type: ignore[method-assign]
         await runtime.run(launch)
@@ -158,6 +161,8 @@ async def test_a_role_that_no_protocol_has_is_refused(
 ) -> None:
     value: dict[str, Any] = {"grants": [], "budgets": 5, "tokens": token(unique, "x")}
     given: dict[str, Any] = {what: {"Pliot": value[what]}}
+    if what == "tokens":
+        given["root_key"] = ROOT.public
     async with pavane.open("memory://", **given) as runtime:
         with pytest.raises(UnknownGrantee, match="Launch has no role Pliot") as caught:
             await runtime.run(launch)
@@ -171,6 +176,42 @@ async def test_a_role_of_another_protocol_may_be_named(
     async with pavane.open("memory://", budgets={"A": 5}) as runtime:
         runtime.register(other)
         await runtime.run(launch)
+
+
+async def test_tokens_and_the_key_of_whoever_issued_them_go_together(
+    launch: pavane.Choreography, unique: str
+) -> None:
+    held = {"Pilot": token(unique, "launch"), "Crew": token(unique, "board")}
+    with pytest.raises(InvalidGrant, match="for Crew can be verified by nobody") as caught:
+        async with pavane.open("nats://127.0.0.1:1", tokens=held):
+            raise AssertionError("never opened")
+    assert "root_key" in caught.value.hint
+    with pytest.raises(pavane.KeyRefused, match="without tokens") as alone:
+        async with pavane.open("nats://127.0.0.1:1", root_key=ROOT.public):
+            raise AssertionError("never opened")
+    assert "tokens={" in alone.value.hint
+    async with pavane.open("memory://", tokens=held, authority=ROOT) as runtime:
+        await runtime.run(launch)
+    async with pavane.open("memory://", authority=ROOT, root_key=ROOT.public) as runtime:
+        await runtime.run(launch)
+    async with pavane.open("memory://", tokens={}, root_key=ROOT.public) as runtime:
+        with pytest.raises(pavane.CapabilityDenied, match="no token"):
+            await runtime.run(launch)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"root_key": ROOT.public.hex()},
+        {"root_key": b"short"},
+        {"root_key": b""},
+        {"endorsers": {b"short": ["bank"]}},
+    ],
+)
+async def test_what_is_no_key_is_refused_before_anything_starts(given: dict[str, Any]) -> None:
+    with pytest.raises(pavane.KeyRefused, match="key"):
+        async with pavane.open("nats://127.0.0.1:1", tokens={}, **given):
+            raise AssertionError("never opened")
 
 
 async def test_a27_a_token_without_room_for_its_holder_is_refused_at_once() -> None:

@@ -11,7 +11,13 @@ import pavane
 from pavane import Endpoint
 
 TEXT = '#[namespace = "%s"] protocol Exit { roles: A, B; A -> B: Go; B -> A: Gone; }'
-ENDS = [SystemExit(3), asyncio.CancelledError(), KeyboardInterrupt()]
+
+
+class Panic(BaseException):
+    """As extensions written in other languages raise it."""
+
+
+ENDS = [SystemExit(3), asyncio.CancelledError(), Panic("lost"), KeyboardInterrupt()]
 
 
 async def a(me: Endpoint) -> None:
@@ -19,15 +25,18 @@ async def a(me: Endpoint) -> None:
     await me.receive("Gone")
 
 
-def raising(error: BaseException) -> Callable[[Endpoint], Awaitable[None]]:
+def raising(error: BaseException, *, calls: bool = False) -> Callable[[Endpoint], Awaitable[None]]:
+    def fail() -> None:
+        raise error
+
     async def b(me: Endpoint) -> None:
         await me.receive("Go")
-        raise error
+        await me.run(fail) if calls else fail()
 
     return b
 
 
-@pytest.mark.parametrize("error", ENDS[:2], ids=repr)
+@pytest.mark.parametrize("error", ENDS[:3], ids=repr)
 async def test_the_others_of_a_live_session_hear_of_it(
     broker_url: str, unique: str, error: BaseException
 ) -> None:
@@ -70,13 +79,14 @@ async def test_ctrl_c_in_a_role_ends_its_host_once_its_session_is_over(
     assert isinstance(heard[0], pavane.SessionAborted)
 
 
+@pytest.mark.parametrize("calls", [False, True], ids=["itself", "in a call"])
 @pytest.mark.parametrize("error", ENDS, ids=repr)
 async def test_a_worker_stays_and_plays_the_next_session(
-    broker_url: str, unique: str, error: BaseException
+    broker_url: str, unique: str, error: BaseException, calls: bool
 ) -> None:
     chosen = pavane.load(TEXT % unique)
     chosen.role("A")(a)
-    lives = iter([raising(error)])
+    lives = iter([raising(error, calls=calls)])
 
     @chosen.role("B")
     async def b(me: Endpoint) -> None:

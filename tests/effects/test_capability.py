@@ -54,6 +54,45 @@ def test_a27_a_token_shows_what_it_was_issued_for(authority: Authority, verifier
             verifier.require(ADMIN, token, missing)
 
 
+def test_a27_whoever_revokes_what_tokens_are_made_from_revokes_those_to_come(
+    authority: Authority, verifier: Verifier
+) -> None:
+    renewable = authority.renewable(ADMIN, ["x"])
+    first, second = renewable.until(NOW + 60), renewable.until(NOW + 120)
+    verifier.require(ADMIN, first, "x")
+    verifier.revoke(verifier.ids(first)[-1])
+    assert (verifier.is_revoked(first), verifier.is_revoked(second)) == (True, False)
+    verifier.require(ADMIN, second, "x")
+    verifier.revoke(verifier.ids(first)[0])
+    for token in (first, second, renewable.until(NOW + 180)):
+        assert verifier.is_revoked(token)
+        with pytest.raises(CapabilityDenied, match="it is revoked") as caught:
+            verifier.require(ADMIN, token, "x")
+        assert "issue another token to Admin" in caught.value.hint
+
+
+def test_a27_what_tokens_are_made_from_is_none_itself(
+    authority: Authority, verifier: Verifier
+) -> None:
+    endless = bytes(authority.renewable(ADMIN, ["x"])._biscuit.to_bytes())  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(CapabilityDenied, match="never expires"):
+        verifier.require(ADMIN, endless, "x")
+
+
+def test_a_token_may_have_expired_since_it_was_shown_and_not_before(
+    authority: Authority, verifier: Verifier, clock: Clock
+) -> None:
+    token = authority.issue(ADMIN, ["x"], NOW + 60)
+    clock.now = NOW + 120
+    verifier.require_at(NOW + 30, ADMIN, token, "x")
+    with pytest.raises(CapabilityDenied, match="has expired") as caught:
+        verifier.require_at(NOW + 90, ADMIN, token, "x")
+    assert "is not renewed" in caught.value.hint
+    verifier.revoke(verifier.ids(token)[0])
+    with pytest.raises(CapabilityDenied, match="revoked"):
+        verifier.require_at(NOW + 30, ADMIN, token, "x")
+
+
 def test_bare_names_belong_to_the_namespace_of_the_protocol() -> None:
     assert qualified("x", "ns") == "ns:x"
     assert qualified("x", "") == "default:x"

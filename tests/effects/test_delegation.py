@@ -16,7 +16,13 @@ from pavane.effects.capability.files import read_key, read_public_key, read_toke
 from pavane.effects.capability.revocation import REVOCATIONS, SUBJECT, Revocations
 from pavane.effects.capability.tokens import Authority, Key, TokenLimits, endorsed, narrowed
 from pavane.effects.capability.verifier import Verifier
-from pavane.effects.errors import CapabilityDenied, InvalidName, TokenRefused
+from pavane.effects.errors import (
+    CapabilityDenied,
+    InvalidEffect,
+    InvalidName,
+    KeyRefused,
+    TokenRefused,
+)
 from pavane.effects.identity import Identity
 
 NOW = 1_800_000_000.0
@@ -111,6 +117,57 @@ def test_what_cannot_be_in_a_token_is_refused_when_it_is_made(name: str) -> None
         ROOT.grant(["ns:x"], TokenLimits())
 
 
+ONE: Any = "ns:x"
+
+
+def test_one_name_is_no_list_of_names() -> None:
+    makers: list[Callable[[], bytes]] = [
+        lambda: ROOT.grant(ONE, TokenLimits(expires=NOW)),
+        lambda: ROOT.issue(ADMIN, ONE, NOW),
+        lambda: granted(roles=ONE),
+        lambda: narrowed(granted(), ROOT.public, capabilities=ONE),
+        lambda: endorsed(granted(), ROOT.public, BANK, ONE),
+    ]
+    for make in makers:
+        with pytest.raises(InvalidName, match="it is one name") as caught:
+            make()
+        assert caught.value.hint == "write a list: ['ns:x']"
+
+
+def test_a_name_is_a_text() -> None:
+    number: Any = 7
+    with pytest.raises(InvalidName, match="name 7 cannot be in a token: it is no text"):
+        ROOT.grant([number], TokenLimits(expires=NOW))
+
+
+@pytest.mark.parametrize(
+    ("key", "said"),
+    [
+        (ROOT.public.hex(), "of type str, not bytes"),
+        (b"short", "has 5 bytes, and a key has 32"),
+        (b"\x07" * 32, "no Ed25519 key"),
+    ],
+    ids=["text", "short", "none"],
+)
+def test_what_is_no_key_is_refused_and_not_quoted(key: Any, said: str, broker: Broker) -> None:
+    users: list[Callable[[], object]] = [
+        lambda: Verifier(key),
+        lambda: verifier(endorsers={key: ["bank"]}),
+        lambda: Revocations(broker, key),
+        lambda: narrowed(granted(), key),
+    ]
+    for use in users:
+        with pytest.raises(KeyRefused, match=said) as caught:
+            use()
+        assert str(key) not in str(caught.value)
+
+
+@pytest.mark.parametrize("spaces", ["bank", b"bytes", 7])
+def test_the_namespaces_of_a_third_party_are_a_list(spaces: Any) -> None:
+    with pytest.raises(InvalidEffect, match="is not a list of namespaces"):
+        verifier(endorsers={BANK.public: spaces})
+
+
 # third parties ----------------------------------------------------------------------------------
 
 
@@ -184,9 +241,9 @@ async def test_a_revocation_reaches_every_process_at_once(broker: Broker) -> Non
 
 
 async def test_only_the_authority_revokes(broker: Broker) -> None:
-    token = granted()
+    token, stranger = granted(), Key()
     revocations = Revocations(broker, ROOT.public)
-    await revocations.revoke([id_of(token)], Key())
+    await Revocations(broker, stranger.public).revoke([id_of(token)], stranger)
     await broker.append(REVOCATIONS, SUBJECT, b"\xff nothing of ours")
     here = verifier()
     await revocations.watch(here)
@@ -196,6 +253,17 @@ async def test_only_the_authority_revokes(broker: Broker) -> None:
     with pytest.raises(InvalidName):
         await revocations.revoke(["no id"], ROOT.key)
     await revocations.close()
+
+
+async def test_a_revocation_that_nobody_would_heed_is_refused(broker: Broker) -> None:
+    revocations = Revocations(broker, ROOT.public)
+    wanted = id_of(granted())
+    with pytest.raises(KeyRefused, match="not that of the authority") as caught:
+        await revocations.revoke([wanted], Key())
+    assert caught.value.hint
+    await broker.ensure_stream(REVOCATIONS, [SUBJECT])
+    stored = [record.payload async for record in broker.read(REVOCATIONS, SUBJECT)]
+    assert not any(wanted.encode() in payload for payload in stored)
 
 
 def test_an_epoch_that_turns_ends_what_was_verified() -> None:

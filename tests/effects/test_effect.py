@@ -138,7 +138,7 @@ class Staged:
     stage = "leakage"
 
 
-@pytest.mark.parametrize("made", [5, None, "flow", Staged, object()], ids=str)
+@pytest.mark.parametrize("made", [5, None, "flow", Staged, object()])
 def test_a34_what_a_factory_makes_must_be_an_effect(
     action: Callable[..., Action], made: Any
 ) -> None:

@@ -16,9 +16,10 @@ from pavane.broker.contract import Broker
 from pavane.broker.errors import Fenced
 from pavane.effects.identity import Identity
 from pavane.effects.journal.entry import Draft
+from pavane.effects.journal.head import unpack
 from pavane.effects.journal.history.reading import History
 from pavane.effects.journal.journal import Journal
-from pavane.effects.journal.places import HEADS, head_subject
+from pavane.effects.journal.places import HEADS, head_subject, journal_subject
 from pavane.effects.keys import Signer
 
 
@@ -124,8 +125,9 @@ async def test_the_head_of_a_journal_never_goes_back(broker: Broker, unit: Assig
     await near.add(who, [Draft("fact", "two", 2, "", "")])
     await near.finish(who)
     await far.finish(who)
-    heads = [r.payload async for r in broker.read(HEADS, head_subject(who))]
-    assert len(heads) == 1
+    subject = journal_subject(who)
+    heads = [unpack(subject, r.payload) async for r in broker.read(HEADS, head_subject(who))]
+    assert [(head.count, head.closed) for head in heads] == [(0, False), (2, True)]
     assert [e.name async for e in History(broker).entries(namespace=unit.namespace)] == [
         "one",
         "two",

@@ -113,7 +113,7 @@ async def test_other_code_departs_where_it_says_something_else(past: Past) -> No
     assert found.departure is not None
     assert found.departure.step == "message 2 to Seller"
     for said, value in zip((found.departure.expected, found.departure.got), (1, 2), strict=True):
-        assert said.startswith("Order of 1 bytes ("), "that goes to logs"
+        assert said.startswith("Order of 1 byte ("), "that goes to logs"
         assert found.departure.payloads is not None
         assert unpack(found.departure.payloads[value - 1]) == value
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import pavane
 from pavane.actors.durable.audit import audit
+from pavane.actors.durable.handle import SessionHandle
 from pavane.actors.durable.names import Place
 from pavane.broker.contract import Broker
 
@@ -242,3 +243,42 @@ async def test_a_step_is_late_when_it_would_have_been_whoever_plays(
     with pytest.raises(pavane.StepTimedOut):
         await runtime.run(BOUND, A=asker, B=silent, durable=True, session=unique)
     assert 2.9 < time.time() - began < 5.1
+    with pytest.raises(pavane.SessionFailed, match="had not done") as failed:
+        await runtime.run(BOUND, A=asker, B=silent, durable=True, session=unique)
+    assert failed.value.error_code == pavane.StepTimedOut.code
+
+
+SOON = pavane.load("protocol Soon { roles: A, B; A -> B[timeout = 50ms]: M; B -> A: Y }")
+
+
+async def tardy(me: pavane.Endpoint) -> None:
+    await me.sleep(0.15)
+    await me.send("M")
+    await me.receive("Y")
+
+
+@pytest.mark.parametrize("lives", range(1, 14))
+@pytest.mark.parametrize("stores", [False, True])
+async def test_killed_at_any_write_a_step_that_was_late_is_late(
+    dying: Dying, hub: Broker, unique: str, lives: int, stores: bool
+) -> None:
+    """Once anything was done about it, nobody takes the late message."""
+    noted: list[str] = []
+
+    async def waiting(me: pavane.Endpoint) -> None:
+        try:
+            await me.receive("M")
+        except TimeoutError:
+            noted.append("late")
+            raise
+        await me.send("Y")
+
+    async def attempt(runtime: pavane.Runtime) -> None:
+        with suppress(pavane.StepTimedOut, pavane.SessionAborted):
+            await runtime.run(SOON, A=tardy, B=waiting, durable=True, session=unique)
+
+    mortal = await dying(attempt, lives, stores=stores)
+    assert noted or mortal.is_dead
+    await dying(attempt)
+    state = (await SessionHandle(hub, Place("", "Soon", unique)).status()).state
+    assert state == "failed" or (state == "done" and not noted)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pavane.actors.errors import StepTimedOut
 from pavane.actors.workers.restart import Kind, Restart, Supervisor
 from pavane.effects.errors import InvalidEffect
 from pavane.effects.resilience.retry import Retry
@@ -34,6 +35,13 @@ def test_each_kind_restarts_after_its_own_failures(
 ) -> None:
     assert (supervisor(kind)[0].after(ConnectionError()) is not None) == of_the_world
     assert (supervisor(kind)[0].after(ZeroDivisionError()) is not None) == of_the_code
+
+
+@pytest.mark.parametrize("kind", ["permanent", "transient", "temporary"])
+def test_what_the_protocol_says_of_time_is_followed_by_none(kind: Kind) -> None:
+    late = StepTimedOut("s", "Teller", "Asker?Ask", 3.0)
+    assert late.retryable
+    assert supervisor(kind)[0].after(late) is None
 
 
 def test_too_many_restarts_in_a_period_are_the_end() -> None:
