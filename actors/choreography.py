@@ -153,14 +153,18 @@ def load_all(
     types: Mapping[str, Any] | None = None,
     strict: bool = False,
     extension_keys: Collection[str] = (),
+    bindings: Mapping[str, int] | None = None,
 ) -> tuple[Choreography, ...]:
     """All protocols of a file, or of a text (a `str` with a brace in it).
 
-    `types` are the user's own payload types by the name the protocol uses for them. Raises
-    `ChoreographyError` with everything that is wrong.
+    `types` are the user's own payload types by the name the protocol uses for them. With `bindings`
+    they are judged with these counts, which some need (`choice W[t]`), and which are given again
+    when they are run. Raises `ChoreographyError` with everything that is wrong.
     """
     text, file = _read(source)
-    compiled = compile_text(text, file, strict=strict, extension_keys=extension_keys)
+    compiled = compile_text(
+        text, file, strict=strict, extension_keys=extension_keys, bindings=bindings
+    )
     return tuple(Choreography(one, types=types) for one in compiled)
 
 
@@ -171,9 +175,12 @@ def load(
     types: Mapping[str, Any] | None = None,
     strict: bool = False,
     extension_keys: Collection[str] = (),
+    bindings: Mapping[str, int] | None = None,
 ) -> Choreography:
     """The one protocol of a file or text, or the one called `name`; as `load_all` otherwise."""
-    found = load_all(source, types=types, strict=strict, extension_keys=extension_keys)
+    found = load_all(
+        source, types=types, strict=strict, extension_keys=extension_keys, bindings=bindings
+    )
     fitting = [c for c in found if name is None or name in (c.name, c.full_name)]
     if len(fitting) == 1:
         return fitting[0]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from .tree import Annotation, Scalar
@@ -131,6 +131,27 @@ KEYS: dict[str, Key] = {
         "compress = true",
     ),
 }
+
+
+FLAGS = ("journal_merge", "compress")
+ON_ARRIVAL = ("guard_capability",)
+"""With `FLAGS`, what the receiver of a message acts on: it checks what the sender may do, and
+reads what was packed."""
+
+
+def effective(
+    annotations: tuple[Annotation, ...], extension_keys: Collection[str] = (), *, sends: bool
+) -> Mapping[str, Scalar]:
+    """What annotations come to at the sender of a message or at its receiver: equal for two steps
+    where nobody could tell the difference. An unknown key does nothing, but that the message then
+    has a cost."""
+    said = {annotation.key: annotation.value for annotation in annotations}
+    flags = {key: True for key in FLAGS if said.pop(key, False)}
+    if not sends:
+        return {**flags, **{key: said[key] for key in ON_ARRIVAL if key in said}}
+    cost = {"flow_cost": DEFAULT_COST} if annotations else {}
+    known = {k: v for k, v in said.items() if k in KEYS or k in extension_keys}
+    return {**cost, **flags, **known}
 
 
 def value_text(annotation: Annotation) -> str:

@@ -7,7 +7,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from .errors import ChoreographyError, Diagnostic, Span
 from .machine import INDEX_LIMIT
-from .tree import At, Foreach, Index, Loop, Protocol, Range, RoleRef, Send
+from .tree import At, Choice, Foreach, Index, Loop, Protocol, Range, RoleRef, Send
 from .walk import statements
 
 
@@ -43,7 +43,7 @@ def counts(protocol: Protocol) -> dict[str, str]:
 
 
 def bounds(protocol: Protocol) -> frozenset[str]:
-    """The other names to bind: range bounds and loop counts."""
+    """The other names to bind: range bounds, loop counts, and which instance decides."""
     named = {index.name for index, _ in _bounding(protocol) if index.name}
     return frozenset(named - set(counts(protocol).values()))
 
@@ -52,6 +52,28 @@ def variables(protocol: Protocol) -> frozenset[str]:
     """The index variables that mean each instance, or one where they are bound."""
     named = {index.name for index, _ in _bounding(protocol, free=True) if index.name}
     return frozenset(named - set(counts(protocol).values()) - bounds(protocol))
+
+
+def deciding(protocol: Protocol) -> frozenset[str]:
+    """The names that say which instance decides, as in `choice W[t]`, and that no `foreach` fixes."""
+    return (
+        frozenset(index.name for index, _ in _deciders(protocol))
+        - set(counts(protocol).values())
+        - {""}
+    )
+
+
+def given(protocol: Protocol, bindings: Mapping[str, int]) -> dict[str, int]:
+    """Those bindings that the protocol has a use for. Raises `BindingError` for one that cannot be."""
+    sizes = counts(protocol)
+    known = {*sizes, *sizes.values()} | bounds(protocol) | variables(protocol)
+    own = {name: value for name, value in bindings.items() if name in known}
+    try:
+        resolve(protocol, own)
+    except BindingError as error:
+        if not error.is_missing:
+            raise
+    return own
 
 
 def ascending(protocol: Protocol) -> list[str]:
@@ -182,6 +204,7 @@ def _bounding(protocol: Protocol, *, free: bool = False) -> Iterator[tuple[Index
     those too that may be, which are no variables of a `foreach`."""
     sizes = set(counts(protocol).values())
     turns = _turns(protocol) if free else set[str]()
+    yield from _deciders(protocol)
     for body in (protocol.body, *(sub.body for sub in protocol.subprotocols)):
         for statement in statements(body):
             if isinstance(statement, Loop) and statement.count is not None:
@@ -200,6 +223,20 @@ def _bounding(protocol: Protocol, *, free: bool = False) -> Iterator[tuple[Index
                     name = selector.index.name
                     if name in {"", *sizes} or (free and name not in turns):
                         yield selector.index, ref
+
+
+def _deciders(protocol: Protocol) -> Iterator[tuple[Index, RoleRef]]:
+    """The indices of those that decide, without the variables of a `foreach`."""
+    found = list[tuple[Index, RoleRef]]()
+    for body in (protocol.body, *(sub.body for sub in protocol.subprotocols)):
+        for statement in statements(body):
+            ref = statement.chooser if isinstance(statement, Choice) else None
+            if isinstance(statement, Loop):
+                ref = statement.decider
+            if ref is not None and isinstance(ref.selector, At):
+                found.append((ref.selector.index, ref))
+    turns = _turns(protocol) if found else set[str]()
+    yield from (pair for pair in found if pair[0].name not in turns)
 
 
 def _turns(protocol: Protocol) -> set[str]:

@@ -11,10 +11,19 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from hashlib import blake2b
 
-from .bindings import ascending, bounds, counts, highest, resolve, variables
+from .bindings import (
+    ascending,
+    bounds,
+    counts,
+    deciding,
+    given,
+    highest,
+    resolve,
+    variables,
+)
 from .errors import ChoreographyError, Diagnostic
 from .knowledge import Elaborated, Selection, elaborate
 from .parser import Parsed, parse
@@ -97,13 +106,15 @@ class Compiled:
         try:
             return self.outline()
         except ChoreographyError as error:
-            if error.diagnostics[0].code not in ORDERED:
+            if error.diagnostics[0].code not in ORDERED | {"PV191"}:
                 raise
         return self.project(_typical(self.protocol))
 
     def _project(self, bindings: Mapping[str, int]) -> Projection:
         try:
-            elaborated = elaborate(self.protocol, bindings, strict=self.strict)
+            elaborated = elaborate(
+                self.protocol, bindings, strict=self.strict, extension_keys=self.extension_keys
+            )
         except ChoreographyError as error:
             raise refusal(self.file, error.diagnostics) from None
         if elaborated.diagnostics:
@@ -138,17 +149,22 @@ def verdicts(
 ) -> tuple[Verdict, ...]:
     """Judge every protocol of a text. Never raises on what the text says.
 
-    `bindings` may give some counts; a protocol is then judged with these.
+    `bindings` may give some counts and index variables; a protocol is then judged with those that
+    it has a use for. Raises `BindingError` for one that does not fit.
     """
     parsed = parse(text)
     if not parsed.protocols:
         return (Verdict(None, parsed.diagnostics, None),)
     result = list[Verdict]()
     for protocol, own in zip(parsed.protocols, _by_protocol(parsed), strict=True):
-        found = (*own, *check(protocol, extension_keys=extension_keys))
+        bound = deciding(protocol) & (bindings or {}).keys()
+        found = (*own, *check(protocol, extension_keys=extension_keys, bound=bound))
         selections: tuple[Selection, ...] = ()
         if not _errors(found):
-            further, selections = _knowledge(protocol, bindings or {}, strict=strict)
+            counted = given(protocol, bindings) if bindings else {}
+            further, selections = _knowledge(
+                protocol, counted, strict=strict, extension_keys=extension_keys
+            )
             found += further
         found = tuple(sorted(found, key=lambda d: (d.span.line, d.span.column)))
         compiled = None
@@ -160,10 +176,15 @@ def verdicts(
 
 
 def compile_text(
-    text: str, file: str = "<text>", *, strict: bool = False, extension_keys: Collection[str] = ()
+    text: str,
+    file: str = "<text>",
+    *,
+    strict: bool = False,
+    extension_keys: Collection[str] = (),
+    bindings: Mapping[str, int] | None = None,
 ) -> tuple[Compiled, ...]:
     """All protocols of a text. Raises `ChoreographyError` with every error of the text."""
-    judged = verdicts(text, file, strict=strict, extension_keys=extension_keys)
+    judged = verdicts(text, file, strict=strict, extension_keys=extension_keys, bindings=bindings)
     errors = [d for verdict in judged for d in verdict.diagnostics if d.severity == "error"]
     if errors:
         raise refusal(file, errors)
@@ -195,10 +216,14 @@ def _by_protocol(parsed: Parsed) -> list[list[Diagnostic]]:
 
 
 def _knowledge(
-    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool
+    protocol: Protocol,
+    bindings: Mapping[str, int],
+    *,
+    strict: bool,
+    extension_keys: Collection[str],
 ) -> tuple[tuple[Diagnostic, ...], tuple[Selection, ...]]:
     try:
-        elaborated = _elaborated(protocol, bindings, strict=strict)
+        elaborated = _elaborated(protocol, bindings, strict=strict, extension_keys=extension_keys)
     except ChoreographyError as error:
         return error.diagnostics, ()
     notes = tuple(
@@ -215,16 +240,23 @@ def _knowledge(
     return elaborated.diagnostics + notes, elaborated.selections
 
 
-def _elaborated(protocol: Protocol, bindings: Mapping[str, int], *, strict: bool) -> Elaborated:
+def _elaborated(
+    protocol: Protocol,
+    bindings: Mapping[str, int],
+    *,
+    strict: bool,
+    extension_keys: Collection[str],
+) -> Elaborated:
     """Judge with open counts; where their order matters, with counts that are large enough."""
+    judge = partial(elaborate, protocol, strict=strict, extension_keys=extension_keys)
     try:
-        return elaborate(protocol, bindings, strict=strict)
+        return judge(bindings)
     except ChoreographyError as error:
         if error.diagnostics[0].code not in ORDERED:
             raise
     large = {**_typical(protocol), **bindings}
     resolve(protocol, large)
-    return elaborate(protocol, large, strict=strict)
+    return judge(large)
 
 
 def _typical(protocol: Protocol) -> dict[str, int]:

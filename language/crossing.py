@@ -6,14 +6,14 @@ known only now. Messages on one channel have one order, and the branches have no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
 from .errors import Diagnostic, Span
 from .flow import Flow
-from .graph import Comm, Fork, successors
-from .indices import may_meet
+from .graph import Comm, Count, Fork, successors
+from .indices import Channels, Stretch
 from .machine import Peer
 
 if TYPE_CHECKING:
@@ -29,10 +29,13 @@ def crossings(flow: Flow, selections: Sequence[Selection]) -> Iterator[Diagnosti
     if not selections:
         return
     told = set[tuple[str, str]]()
+    rounds = _rounds(flow)
     for number in flow.forks.values():
         fork = flow.nodes[number]
         assert isinstance(fork, Fork)
-        for left, right in combinations([_Said(flow, e, fork.join) for e in fork.entries], 2):
+        for left, right in combinations(
+            [_Said(flow, e, fork.join, rounds) for e in fork.entries], 2
+        ):
             for one, other in (*left.meets(right), *right.meets(left)):
                 pair = (one.sender.role, one.receiver.role)
                 if pair not in told:
@@ -44,7 +47,8 @@ def crossings(flow: Flow, selections: Sequence[Selection]) -> Iterator[Diagnosti
 class _Said:
     """What is said in one branch."""
 
-    def __init__(self, flow: Flow, entry: int, join: int) -> None:
+    def __init__(self, flow: Flow, entry: int, join: int, rounds: Mapping[int, Stretch]) -> None:
+        self._rounds = rounds
         self._added: Lanes = {}
         self._all: dict[tuple[str, str], Lanes] = {}
         seen = {join}
@@ -70,22 +74,44 @@ class _Said:
         """A selection of this branch, and a message of another on what may be the same channel."""
         for one in self._added.values():
             for other in branch._all.get((one.sender.role, one.receiver.role), {}).values():
-                if _meet(one.sender, other.sender) and _meet(one.receiver, other.receiver):
+                if self._channels(one).may_meet(branch._channels(other)):
                     yield one, other
                     break
 
+    def _channels(self, said: Comm) -> Channels:
+        sender, receiver = said.sender, said.receiver
+        ends = self._stretch(sender), self._stretch(receiver)
+        return Channels(*ends, _shift(sender, receiver))
 
-def _meet(one: Peer, other: Peer) -> bool:
-    """Whether two peers of one role may be the same instance."""
-    return may_meet(_bounds(one), _bounds(other))
+    def _stretch(self, peer: Peer) -> Stretch | None:
+        """The instances that a peer surely is among."""
+        if peer.relative or not isinstance(peer.start, int):
+            return None
+        if peer.register:
+            rounds = self._rounds.get(peer.register)
+            return rounds and (rounds[0] + peer.start, rounds[1] + peer.start)
+        if peer.stop is None:
+            return peer.start, peer.start + 1
+        return (peer.start, peer.stop) if isinstance(peer.stop, int) else None
 
 
-def _bounds(peer: Peer) -> tuple[int, int] | None:
-    if peer.relative or peer.register or not isinstance(peer.start, int):
+def _shift(sender: Peer, receiver: Peer) -> int | None:
+    """How far after its sender a receiver is, if that is always the same."""
+    one, other = sender.start, receiver.start
+    alone = sender.stop is None and receiver.stop is None
+    if not alone or not (isinstance(one, int) and isinstance(other, int)):
         return None
-    if peer.stop is None:
-        return peer.start, peer.start + 1
-    return (peer.start, peer.stop) if isinstance(peer.stop, int) else None
+    alike = (sender.register, sender.relative) == (receiver.register, receiver.relative)
+    return other - one if alike else None
+
+
+def _rounds(flow: Flow) -> dict[int, Stretch]:
+    """For each `foreach` with known bounds its indices, by the register that counts them."""
+    return {
+        node.loop: (node.first, node.first + node.count)
+        for node in flow.nodes
+        if isinstance(node, Count) and isinstance(node.first, int) and isinstance(node.count, int)
+    }
 
 
 def _place(one: Comm, selections: Sequence[Selection]) -> Span | None:

@@ -98,7 +98,7 @@ class Determinisation:
         if clash is not None:
             self._conflict(heads, clash)
             return
-        merged = merge([self._alternative(head) for head in in_order(heads)])
+        merged = merge([self._alternative(head) for head in in_order(heads)], self._view.keys)
         if merged.clash is not None:
             self._conflict(heads, merged.clash)
             return
@@ -118,7 +118,7 @@ class Determinisation:
                 found.append(Alternative([move]))
             elif head == OVER:
                 found.append(Alternative(ends=True))
-        return merge(found).clash if found else None
+        return merge(found, self._view.keys).clash if found else None
 
     def _straight(self, number: int, heads: Heads) -> bool:
         """Most states: one message, and nothing to merge."""
@@ -215,7 +215,7 @@ class Determinisation:
         alternatives = [self._alternative(head, border) for head in in_order(frozenset(decided))]
         if len(alternatives) == 1:
             return alternatives[0]
-        merged = merge(alternatives)
+        merged = merge(alternatives, self._view.keys)
         if merged.clash is not None:
             choices = self._differing(decided) + merged.clash.choices
             merged.clash = replace(merged.clash, choices=choices)

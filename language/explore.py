@@ -25,6 +25,8 @@ Queues = tuple[tuple[str, ...], ...]
 Configuration = tuple[tuple[int, ...], Queues]
 """Where every instance stands, and what is under way in every channel."""
 CONFIGURATION_LIMIT = 200_000
+CELL_LIMIT = 50_000_000
+"""The most that is stored: a configuration has a cell for each instance and each channel."""
 ROUNDS = 50
 """After so many rounds of catching up, components are explored in full at once."""
 
@@ -47,20 +49,23 @@ class Finding:
 
 @dataclass(slots=True)
 class Exploration:
-    """What was found. `complete` is False when the limit of configurations was reached, or when
-    all waited for room in a channel (`needs_room`), so that larger buffers would show more."""
+    """What was found. `complete` is False when the limit of configurations was reached, or the most
+    that is stored (`needs_memory`), or when all waited for room in a channel (`needs_room`), so that
+    larger buffers would show more."""
 
     findings: list[Finding] = field(default_factory=list[Finding])
     configurations: int = 0
     complete: bool = True
     needs_room: bool = False
+    needs_memory: bool = False
 
 
 def explore(composed: System, *, buffer: int = 2, limit: int = CONFIGURATION_LIMIT) -> Exploration:
     """Explore the system with at most `buffer` messages in each channel; stops at a finding.
 
     Starvation, and orphans that others' endless steps hide, are looked for when everything
-    has been visited. Time and memory are bounded by `limit` times the size of a configuration.
+    has been visited. Time and memory are bounded by `limit` times the size of a configuration, and
+    memory by `CELL_LIMIT` as well.
     """
     return _Search(composed, buffer, limit).run()
 
@@ -68,11 +73,14 @@ def explore(composed: System, *, buffer: int = 2, limit: int = CONFIGURATION_LIM
 class _Search:
     def __init__(self, composed: System, buffer: int, limit: int) -> None:
         self._names = tuple(composed)
+        self._places = {name: place for place, name in enumerate(composed)}
         self._automata: tuple[Automaton, ...] = tuple(composed.values())
         self._independence = [Independence(automaton) for automaton in self._automata]
         self._buffer = buffer
-        self._limit = limit
         self._channels = _channels(composed)
+        most = CELL_LIMIT // max(1, len(self._names) + len(self._channels))
+        self._limit = min(limit, most)
+        self._crowded = most < limit
         start: Configuration = ((0,) * len(self._names), ((),) * len(self._channels))
         self._numbers: dict[Configuration, int] = {start: 0}
         self._nodes: list[Configuration] = [start]
@@ -97,6 +105,7 @@ class _Search:
             result.findings.append(finding)
         result.configurations = len(self._nodes)
         result.complete = not self._waiting and not result.needs_room
+        result.needs_memory = self._crowded and bool(self._waiting) and finding is None
         return result
 
     def _visit_all(self) -> Finding | None:
@@ -115,18 +124,20 @@ class _Search:
         if alone:
             self._take(node, alone)
             return None
-        everything = [move for place in range(len(self._names)) for move in self._of(here, place)]
         self._whole.add(node)
-        self._take(node, everything)
-        return None if everything else self._ended(node)
+        self._take(node, self._all(here))
+        return None if self._moves[node] else self._ended(node)
 
     def _take(self, node: int, moves: Iterable[Move]) -> None:
+        """Note where the moves lead, as far as the limit lets them."""
         taken = self._moves[node]
         if taken is None:
             taken = self._moves[node] = []
         for place, step, there in moves:
             number = self._numbers.setdefault(there, len(self._nodes))
             if number == len(self._nodes):
+                if number > self._limit:
+                    break
                 self._nodes.append(there)
                 self._came.append((node, place, step))
                 self._moves.append(None)
@@ -169,6 +180,10 @@ class _Search:
     def _may_come(self, here: Configuration, name: str, step: Step) -> bool:
         """Whether others can enable a step that is not enabled: by making room, or by sending."""
         return step.sends or not here[1][self._channels[step.peer, name]]
+
+    def _all(self, here: Configuration) -> Iterator[Move]:
+        for place in range(len(self._names)):
+            yield from self._of(here, place)
 
     def _of(self, here: Configuration, place: int) -> Iterator[Move]:
         name = self._names[place]
@@ -216,14 +231,39 @@ class _Search:
         states, queues = self._nodes[node]
         stuck = [p for p, state in enumerate(states) if state not in self._automata[p].finals]
         if any(step.sends for p in stuck for step in self._automata[p].edges[states[p]]):
-            self._result.needs_room = True
-            return None
+            return self._lacking_room(node)
         if stuck:
             return Finding("deadlock", self._names[stuck[0]], self._trace(node))
         for (_, receiver), queue in zip(self._channels, queues, strict=True):
             if queue:
                 return Finding("orphan message", receiver, self._trace(node))
         return None
+
+    def _lacking_room(self, node: int) -> Finding | None:
+        """What is certain where more room would show more: a message that its receiver never takes,
+        with the trace to where that is so first."""
+        path = [node]
+        while (came := self._came[path[-1]]) is not None:
+            path.append(came[0])
+        for passed in reversed(path):
+            receiver = self._lost(passed)
+            if receiver is not None:
+                return Finding("orphan message", receiver, self._trace(passed))
+        self._result.needs_room = True
+        return None
+
+    def _lost(self, node: int) -> str | None:
+        """Who can never receive the next message in one of its channels."""
+        states, queues = self._nodes[node]
+        for (sender, receiver), queue in zip(self._channels, queues, strict=True):
+            if queue and (sender, queue[0]) not in self._heard(receiver, states):
+                return receiver
+        return None
+
+    def _heard(self, name: str, states: tuple[int, ...]) -> frozenset[tuple[str, str]]:
+        """What an instance may still receive; nothing where there is none of that name."""
+        place = self._places.get(name)
+        return frozenset() if place is None else self._independence[place].hears(states[place])
 
     def _trace(self, node: int) -> tuple[tuple[str, Step], ...]:
         steps = list[tuple[str, Step]]()
@@ -260,8 +300,7 @@ class _Search:
             behind = [n for n in sorted(inside) if self._ignored(n, done)]
             for node in behind if thoroughly else behind[:1]:
                 here = self._nodes[node]
-                places = range(len(self._names))
-                self._take(node, [move for place in places for move in self._of(here, place)])
+                self._take(node, self._all(here))
                 self._whole.add(node)
                 grown = True
         return grown
@@ -281,7 +320,9 @@ class _Search:
         """Who never moves again, and what is never received, on fair runs that do not end."""
         for inside in sorted(ends, key=min):
             if self._lacks_room(inside):
-                self._result.needs_room = True
+                finding = self._lacking_room(min(inside))
+                if finding is not None:
+                    return finding
                 continue
             movers = {place for node in inside for place, _, _ in self._moves[node] or ()}
             states, queues = self._nodes[min(inside)]

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from .bindings import deciding
 from .graph import Branching, Comm, Count, Each, End, Fork, GlobalNode, Goto, Join, Way
-from .indices import Fixed, Own, Turn, is_paired, length, offsets, rounds
+from .indices import Fixed, Own, Turn, is_paired, length, offsets, one_instance, rounds
 from .instances import Instances, less
 from .limits import Times
 from .machine import Peer
@@ -252,7 +253,7 @@ class Flow:
                 "PV191",
                 f"a choice is made by one instance, and {ref.role} is a family",
                 ref.span,
-                f"name the instance: {ref.role}[0], or put it into foreach i in {ref.role}",
+                one_instance(ref, deciding(self.protocol)),
             )
         return peer
 

@@ -1,4 +1,4 @@
-"""Which steps of an automaton do not depend on its other steps.
+"""Which steps of an automaton do not depend on its other steps, and which it may still come to.
 
 The branches of a `parallel` are interleaved in one automaton; exploring need not try every order
 of steps that commute.
@@ -17,6 +17,7 @@ class Independence:
     def __init__(self, automaton: Automaton) -> None:
         self._edges = automaton.edges
         self.detached = cache(self._detached)
+        self.hears = cache(self._hears)
 
     def _detached(self, state: int, step: Step) -> bool:
         """Whether the step stays possible, on a channel of its own, commutes with everything that the
@@ -33,6 +34,20 @@ class Independence:
                     found.add(target)
                     waiting.append(target)
         return True
+
+    def _hears(self, state: int) -> frozenset[tuple[str, str]]:
+        """The messages, by sender and label, that the automaton may receive from `state` on."""
+        found = {state}
+        waiting = [state]
+        heard = set[tuple[str, str]]()
+        while waiting:
+            for step, target in self._edges[waiting.pop()].items():
+                if not step.sends:
+                    heard.add((step.peer, step.label))
+                if target not in found:
+                    found.add(target)
+                    waiting.append(target)
+        return frozenset(heard)
 
     def _commutes(self, here: dict[Step, int], step: Step) -> bool:
         after = self._edges[here[step]]

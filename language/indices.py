@@ -7,12 +7,13 @@ it: for `W[i] -> W[i+1]` it receives in one and sends in the next.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from .instances import Bound, Instances, less
 from .machine import Peer
-from .tree import At, Block, Call, Choice, Foreach, Loop, RoleRef, Send, Statement
+from .tree import At, Block, Call, Choice, Foreach, Index, Loop, Range, RoleRef, Send, Statement
 from .walk import statements
 
 
@@ -82,6 +83,13 @@ def variable(ref: RoleRef | None) -> str:
     return selector.index.name if isinstance(selector, At) else ""
 
 
+def one_instance(ref: RoleRef, names: Collection[str]) -> str:
+    """How to say that one instance of a family decides, where `names` can be bound."""
+    name = variable(ref)
+    bind = f", or give {name} a value: --bind {name}=0" if name in names else ""
+    return f"name the instance: {ref.role}[0], or put it into foreach i in {ref.role}{bind}"
+
+
 def offsets(block: Block, name: str) -> dict[str, frozenset[int]]:
     """By role the offsets with which `name` is used as an index inside `block`."""
     found: dict[str, set[int]] = {}
@@ -111,12 +119,52 @@ def rounds(
     return first, _smallest(ends)
 
 
-def may_meet(one: tuple[int, int] | None, other: tuple[int, int] | None) -> bool:
-    """Whether two spans of instances, from the first to before the last, can have one in common. None
-    is one that is not known."""
+Stretch = tuple[int, int]
+"""Instances, from the first to before the last."""
+
+
+def may_meet(one: Stretch | None, other: Stretch | None) -> bool:
+    """Whether two stretches can have an instance in common. None is one that is not known."""
     if one is None or other is None:
         return True
     return one[0] < other[1] and other[0] < one[1]
+
+
+def stretch(ref: RoleRef, known: Mapping[str, Stretch]) -> Stretch | None:
+    """The instances that a reference surely stays within. `known` are those that index variables do."""
+    match ref.selector:
+        case At(index=Index(name="", offset=offset)):
+            return offset, offset + 1
+        case At(index=Index(name=name, offset=offset)) if name in known:
+            first, stop = known[name]
+            return first + offset, stop + offset
+        case Range(start=Index(name="", offset=start), stop=Index(name="", offset=stop)):
+            return start, stop
+        case _:
+            return None
+
+
+class Channels(NamedTuple):
+    """Between which instances of two roles a message goes: where the senders and the receivers are,
+    and how far after its sender a receiver is, if that is always the same."""
+
+    senders: Stretch | None = None
+    receivers: Stretch | None = None
+    shift: int | None = None
+
+    def may_meet(self, other: Channels) -> bool:
+        """Whether both can have a channel in common."""
+        if self.shift is not None and other.shift is not None and self.shift != other.shift:
+            return False
+        return may_meet(self.senders, other.senders) and may_meet(self.receivers, other.receivers)
+
+
+def shift(sender: RoleRef, receiver: RoleRef) -> int | None:
+    """2 of `W[i] -> W[i+2]`; None where it depends on the instance."""
+    one, other = sender.selector, receiver.selector
+    if isinstance(one, At) and isinstance(other, At) and one.index.name == other.index.name:
+        return other.index.offset - one.index.offset
+    return None
 
 
 def length(start: Bound, stop: Bound) -> Bound:

@@ -7,8 +7,9 @@ are announced until everything merges; what no announcement helps is refused.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from .crossing import crossings
 from .errors import Diagnostic, Span
@@ -58,20 +59,25 @@ class Elaborated:
 
 
 def elaborate(
-    protocol: Protocol, bindings: Mapping[str, int], *, strict: bool = False
+    protocol: Protocol,
+    bindings: Mapping[str, int],
+    *,
+    strict: bool = False,
+    extension_keys: Collection[str] = (),
 ) -> Elaborated:
     """Find the selections; with `strict` only those that loops send by their nature.
 
     `diagnostics` holds an error for each role that cannot follow all the same.
     """
     told: Told = {}
-    plain = tried = attempt(protocol, bindings, {}, patience=True)
+    project = partial(attempt, protocol, bindings, extension_keys=extension_keys)
+    plain = tried = project({}, patience=True)
     announcements: dict[Key, dict[str, tuple[RoleRef, ...]]] = {}
     patience = PATIENCE
     while _announced(tried, told, strict=strict):
         announcements = {key: _ways(plain, key, roles) for key, roles in told.items()}
         patience -= 1
-        tried = attempt(protocol, bindings, announcements, patience=patience > 0)
+        tried = project(announcements, patience=patience > 0)
     selections = _selections(tried.flow, announcements)
     # What shares a channel cannot be told apart either, and that would be the lesser word.
     refusals = tuple(crossings(tried.flow, selections)) or _refusals(tried, strict=strict)

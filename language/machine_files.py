@@ -20,6 +20,7 @@ from .system import Automaton, Step
 STEP = re.compile(
     r"(?P<peer>[A-Za-z_]\w*)(?:\[(?P<index>[^\[\]]*)\])?(?P<sign>[!?])(?P<label>@?\w+)"
 )
+INSTANCE = re.compile(r"[^\[]*(?:\[\d+\])?")
 NAME = re.compile(r"(?P<role>[A-Za-z_]\w*)(?:\[(?P<start>\d{1,5})(?:\.\.(?P<stop>\d{1,5}))?\])?")
 SHAPE = 'a machine is {"initial": 0, "final": [1], "transitions": [[0, "B!Ask", 1]]}'
 STEP_LIMIT = 200_000
@@ -55,7 +56,7 @@ def read_machine(value: object, whose: Whose) -> Automaton:
     Raises `LocalTypeError` where the value has not the form of a machine.
     """
     if isinstance(value, str):
-        return parse_local(value)
+        return placed(parse_local(value), whose)
     table = _table(value)
     if table.get("loops"):
         raise LocalTypeError(
@@ -63,6 +64,16 @@ def read_machine(value: object, whose: Whose) -> Automaton:
             hint="give the count a value with --bind when projecting",
         )
     return _Builder(table, whose).build()
+
+
+def placed(automaton: Automaton, whose: Whose) -> Automaton:
+    """A local type as that of one instance: collective steps written out, indices worked out.
+
+    Raises `LocalTypeError` where an index has no value, or makes two steps of one state alike.
+    """
+    if all(INSTANCE.fullmatch(step.peer) for edges in automaton.edges for step in edges):
+        return automaton
+    return _Builder({}, whose).rebuilt(automaton)
 
 
 def read_roles(value: object) -> dict[str, object]:
@@ -144,6 +155,15 @@ class _Builder:
             self._automaton.finals.add(self._number(self._state(final, "final")))
         return self._automaton
 
+    def rebuilt(self, automaton: Automaton) -> Automaton:
+        self._numbers[0] = 0
+        for state, edges in enumerate(automaton.edges):
+            for step, target in edges.items():
+                steps = [step] if INSTANCE.fullmatch(step.peer) else self._steps(str(step))
+                self._between(self._number(state), steps, self._number(target))
+        self._automaton.finals |= {self._number(state) for state in automaton.finals}
+        return self._automaton
+
     def _list(self, key: str) -> list[object]:
         value = self._table.get(key)
         if not isinstance(value, list):
@@ -166,7 +186,10 @@ class _Builder:
             raise LocalTypeError("a transition is not [state, step, state]", hint=SHAPE)
         source = self._number(self._state(parts[0], "transitions"))
         target = self._number(self._state(parts[2], "transitions"))
-        steps = self._steps(parts[1])
+        self._between(source, self._steps(parts[1]), target)
+
+    def _between(self, source: int, steps: list[Step], target: int) -> None:
+        """One after the other."""
         self._written += len(steps)
         if self._written > STEP_LIMIT:
             raise LocalTypeError(f"the machine has more than {STEP_LIMIT} steps")

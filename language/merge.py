@@ -9,14 +9,15 @@ Wies and Zufferey, Complete Multiparty Session Type Projection with Automata, CA
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct, structs
 
+from .annotations import effective, value_text
 from .machine import Action, Peer
+from .meaning import alike, declaration
 from .timing import UNTIMED, joined
-from .tree import Message
 from .view import Heads
 
 Key = tuple[bool, Peer, str]
@@ -79,8 +80,12 @@ class Alternative(Struct, gc=False):
     clash: Clash | None = None
 
 
-def merge(alternatives: Sequence[Alternative]) -> Alternative:
-    """All alternatives as one, with the clash if they do not merge."""
+def merge(alternatives: Sequence[Alternative], keys: Collection[str] = ()) -> Alternative:
+    """All alternatives as one, with the clash if they do not merge.
+
+    `keys` are the annotation keys of extensions. Of annotations that come to the same, those of the
+    first statement stay.
+    """
     first, *others = alternatives
     if not others and (len(first.moves) < 2 or _all_differ(first.moves)):
         return first
@@ -98,7 +103,7 @@ def merge(alternatives: Sequence[Alternative]) -> Alternative:
                 return Alternative(clash=move)
             key = move.key
             known = moves.get(key)
-            joined = move if known is None else _joined(known, move)
+            joined = move if known is None else _joined(known, move, keys)
             if isinstance(joined, Clash):
                 return Alternative(clash=joined)
             moves[key] = joined
@@ -167,22 +172,29 @@ def _clash(one: Alternative, other: Alternative) -> Clash | None:
     return None
 
 
-def _joined(one: Move, other: Move) -> Move | Clash:
+def _joined(one: Move, other: Move, keys: Collection[str]) -> Move | Clash:
     """The same step in two alternatives, with the places it can lead to."""
     left, right = one.action, other.action
-    if _declared(left.message) != _declared(right.message):
-        return Clash("one message has two payload types", text_of(left), text_of(right))
-    if left.annotations != right.annotations or left.guards != right.guards:
-        return Clash("one message has two sets of annotations", text_of(left), text_of(right))
+    if left.message != right.message and not alike(left.message, right.message):
+        return Clash("one message has two payload types", _typed(left), _typed(right))
+    if left.guards != right.guards:
+        return Clash("one message has two guards", text_of(left), text_of(right))
+    if left.annotations != right.annotations and not _act_alike(left, right, keys):
+        return Clash("one message has two sets of annotations", _noted(left), _noted(right))
     if not _same_windows(left, right):
         return Clash("one message has two sets of times", text_of(left), text_of(right))
     timing = joined(left.timing, right.timing)
     branches = left.branches if left.branches == right.branches else ()
-    step = min(left.step, right.step)
-    action = left
-    if (step, branches, timing) != (left.step, left.branches, left.timing):
-        action = structs.replace(left, step=step, branches=branches, timing=timing)
+    action = left if left.step <= right.step else right
+    if (branches, timing) != (action.branches, action.timing):
+        action = structs.replace(action, branches=branches, timing=timing)
     return Move(action, one.target | other.target)
+
+
+def _act_alike(one: Action, other: Action, keys: Collection[str]) -> bool:
+    """Whether the role does the same about the annotations of both."""
+    left, right = (effective(step.annotations, keys, sends=step.sends) for step in (one, other))
+    return left == right
 
 
 def _same_windows(one: Action, other: Action) -> bool:
@@ -191,15 +203,22 @@ def _same_windows(one: Action, other: Action) -> bool:
     return (left.opens, left.closes) == (right.opens, right.closes)
 
 
-def _declared(message: Message) -> tuple[object, ...]:
-    return (message.label, message.generics, message.fields)
-
-
-def text_of(action: Action) -> str:
+def text_of(action: Action, said: str = "") -> str:
     """`sends Vote to Leader`, `receives Vote from Followers[*]`."""
     if action.sends:
-        return f"sends {action.label} to {action.peer}"
-    return f"receives {action.label} from {action.peer}"
+        return f"sends {said or action.label} to {action.peer}"
+    return f"receives {said or action.label} from {action.peer}"
+
+
+def _typed(action: Action) -> str:
+    """`receives Vote(int) from Followers[*]`."""
+    return text_of(action, declaration(action.message))
+
+
+def _noted(action: Action) -> str:
+    """`sends Vote to Leader with priority = 1`."""
+    notes = ", ".join(f"{note.key} = {value_text(note)}" for note in action.annotations)
+    return f"{text_of(action)} with {notes or 'none'}"
 
 
 def text(alternative: Alternative) -> str:

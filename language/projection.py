@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from .determine import Determinisation
@@ -59,6 +59,7 @@ def attempt(
     announcements: Announcements,
     *,
     patience: bool = False,
+    extension_keys: Collection[str] = (),
 ) -> Attempt:
     """Project every class; raises `ChoreographyError` where it cannot even be tried.
 
@@ -79,14 +80,15 @@ def attempt(
         ) from None
     result = Attempt(flow)
     for role in protocol.roles:
-        classes = instances.classes(role.name)
-        machines = [_local(result, who, protocol, patience=patience) for who in classes]
+        views = [View(flow, who, extension_keys) for who in instances.classes(role.name)]
+        machines = [_local(result, view, protocol, patience=patience) for view in views]
         result.machines[role.name] = tuple(machines)
     return result
 
 
-def _local(result: Attempt, who: Class, protocol: Protocol, *, patience: bool) -> Machine:
-    view = result.views[who] = View(result.flow, who)
+def _local(result: Attempt, view: View, protocol: Protocol, *, patience: bool) -> Machine:
+    who = view.who
+    result.views[who] = view
     try:
         raw = Determinisation(view, patience=patience).raw
     except TooLarge:

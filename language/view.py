@@ -6,6 +6,7 @@ possible. What tells them apart later is the business of `merge`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from .flow import Flow
@@ -68,11 +69,12 @@ def in_order(heads: Heads) -> list[Head]:
 
 
 class View:
-    """The graph as the instances of `who` see it."""
+    """The graph as the instances of `who` see it; `keys` are the annotation keys of extensions."""
 
-    def __init__(self, flow: Flow, who: Class) -> None:
+    def __init__(self, flow: Flow, who: Class, keys: Collection[str] = ()) -> None:
         self.flow = flow
         self.who = who
+        self.keys = keys
         self._nodes = flow.nodes
         self._covers = flow.instances.covers
         self._single = who.start is None

@@ -21,14 +21,16 @@ from .tree import Protocol
 NAMESPACE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
-def check(protocol: Protocol, *, extension_keys: Collection[str] = ()) -> tuple[Diagnostic, ...]:
+def check(
+    protocol: Protocol, *, extension_keys: Collection[str] = (), bound: Collection[str] = ()
+) -> tuple[Diagnostic, ...]:
     """All that is wrong, in the order of the source.
 
     In a protocol that could only be read in part, what a lost statement could explain (a
     role that nothing uses, say) is not held against it. `extension_keys` are annotation
-    keys known beside the built-in ones.
+    keys known beside the built-in ones, `bound` index variables that have a value.
     """
-    report = Report(protocol)
+    report = Report(protocol, bound)
     _check_namespace(report)
     check_roles(report)
     check_rounds(report)

@@ -64,7 +64,7 @@ def _working(compiled: Compiled, role: str) -> Allowed:
             allowed.taking(places.queue(space), topic),
             allowed.putting(places.queue(space), topic),
             allowed.publishing(text),
-            allowed.reading(places.protocols(space), text),
+            allowed.reading(places.protocols(space), places.protocol(space, name)),
             allowed.reading(places.dead(space), letters),
         )
     )
@@ -84,6 +84,7 @@ def of_runtime(compiled: Compiled) -> Allowed:
             *(allowed.publishing(subject) for subject in logs),
             allowed.listening(logs[0]),
             allowed.reading(stream, f"{protocol}.*.*.*.*.*.*"),
+            allowed.reading(places.dead(space), places.dead_letters(space, protocol=name)),
             *(_working(compiled, role) for role in roles),
             *(allowed.putting(queue, topic) for topic in topics),
             allowed.publishing(places.asking(space)),
@@ -93,7 +94,10 @@ def of_runtime(compiled: Compiled) -> Allowed:
 
 
 def of_operator(compiled: Compiled) -> Allowed:
-    """Make the streams, look at all sessions of the namespace, cancel them and retry their units."""
+    """Make the streams, look at all sessions of the namespace, cancel them and retry their units.
+
+    To verify a session, the journal of its protocol has to be read too: `permissions` has that.
+    """
     space = subjects.namespace_token(compiled.namespace)
     words = f"{space}.*.{names.NOBODY}.{subjects.ALL}.*.{names.NOBODY}.0.{names.LOG}"
     letters = places.dead_letters(space)

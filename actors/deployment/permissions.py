@@ -25,7 +25,7 @@ from ...language.machine import Action, Machine
 from . import durable_permissions
 
 OPERATOR = "pavane-operator"
-"""Makes the streams and sets the budgets. No role can be called so, as it has a hyphen."""
+"""Makes the streams, sets the budgets and looks after sessions. No role can be called so, as it has a hyphen."""
 RUNTIME = "pavane-runtime"
 """Plays any of the roles, and so whole sessions."""
 READER = "pavane-reader"
@@ -149,7 +149,7 @@ def _operator(compiled: Compiled) -> Allowed:
         allowed.publishing(stored_on(c)) + allowed.publishing(notices(c))
         for c in _counters_of(context)
     )
-    return streams + counters
+    return streams + counters + _journal(f"{context}.*.*.*", writes=False)
 
 
 def _runtime(compiled: Compiled) -> Allowed:

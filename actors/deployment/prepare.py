@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ...broker import subjects
-from ...broker.contract import Broker
+from ...broker.contract import LEASE, Broker
 from ...effects.flow.budget import Budgets
 from ...effects.pipeline.effect import FlowCostEffect, LeakageEffect, effects_of
 from ...language.compiler import Compiled
@@ -23,14 +23,16 @@ async def prepare(
     *,
     budgets: Mapping[str, int],
     leakage: Mapping[str, int],
+    lease: float | None = None,
 ) -> list[str]:
     """Make the streams and the budgets; says what there is, a line each.
 
     A budget given is set. Without one, a budget that exists stays, and one that does not becomes
-    practically unlimited; so it is with `leakage`, by class of observers. May be called again.
+    practically unlimited; so it is with `leakage`, by class of observers. The `lease` that workers
+    have to keep, in seconds, is set in the same way. May be called again.
     """
     found = list(protocols)
-    done = await _make_streams(broker, {one.namespace for one in found})
+    done = await _make_streams(broker, {one.namespace for one in found}, lease)
     known = Budgets(broker)
     for compiled in found:
         context = f"{subjects.namespace_token(compiled.namespace)}.{compiled.name}"
@@ -49,17 +51,25 @@ async def prepare(
     return done
 
 
-async def _make_streams(broker: Broker, namespaces: Iterable[str]) -> list[str]:
+async def _make_streams(
+    broker: Broker, namespaces: Iterable[str], lease: float | None
+) -> list[str]:
     for stream, captured in STREAMS:
         await broker.ensure_stream(stream, list(captured))
     made = [stream for stream, _ in STREAMS]
+    leases: list[str] = []
     for namespace in sorted(namespaces):
         await prepare_sessions(broker, namespace)
-        await broker.ensure_queue(places.queue(namespace))
+        await broker.ensure_queue(places.queue(namespace), lease=lease)
         await broker.ensure_stream(places.protocols(namespace), [places.protocol(namespace)])
         await broker.ensure_stream(places.dead(namespace), [places.dead_letters(namespace)])
         made += durable_permissions.streams(namespace)
-    return [f"stream {stream}" for stream in made]
+        leases.append(f"lease of {places.queue(namespace)}: {await _lease(broker, namespace):g} s")
+    return [*(f"stream {stream}" for stream in made), *leases]
+
+
+async def _lease(broker: Broker, namespace: str) -> float:
+    return await broker.lease(places.queue(namespace)) or LEASE
 
 
 def _limited(machines: Mapping[str, tuple[Machine, ...]]) -> tuple[list[str], list[str]]:

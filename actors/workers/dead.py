@@ -84,10 +84,12 @@ async def revive(broker: Broker, letter: DeadLetter) -> Assignment:
     return again
 
 
-async def letters(broker: Broker, namespace: str, session: str = "*") -> list[DeadLetter]:
+async def letters(
+    broker: Broker, namespace: str, session: str = "*", protocol: str = "*"
+) -> list[DeadLetter]:
     """Those that wait, the oldest first."""
     waiting: dict[str, DeadLetter] = {}
-    pattern = places.dead_letters(namespace, session)
+    pattern = places.dead_letters(namespace, session, protocol)
     async for record in _read(broker, places.dead(namespace), pattern):
         said = _decoder.decode(record.payload)
         if isinstance(said, Revived):

@@ -59,7 +59,7 @@ class Unfit(ActorError):
         self.protocol = protocol
         self.role = role
         super().__init__(
-            f"{protocol}: {role} of the worker's version cannot stand in for the session's: {reason}",
+            f"{protocol}: this version of {role} cannot stand in for the session's: {reason}",
             hint="serve the session's version too; `pavane diff OLD NEW` shows all differences",
         )
 

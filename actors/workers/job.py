@@ -92,6 +92,7 @@ class Job:
         self._leaving = asyncio.Event()
         self._displaced: int | None = None
         self._disputes = 0
+        self._warned = ""
         self._delay = 0.0
         self._moved = (0, time.monotonic())
         self._unit: Unit | None = None
@@ -116,6 +117,11 @@ class Job:
         self._delay = AGAIN * self._later * random.uniform(0.5, 1.0)
         self._log.info("%s lets others have its place for %.1f s", self._said, self._delay)
         await self.leave()
+
+    async def abandon(self) -> None:
+        """Give the unit back though what plays it here does not end: it cannot store anything more."""
+        if self.outcome == "left" and self._displaced is None:
+            await self._hand_over()
 
     @property
     def _later(self) -> int:
@@ -171,15 +177,22 @@ class Job:
             if self._leaving.is_set() and not (self._unit and self._unit.is_done):
                 return await self._hand_over()
             if error is None:
-                return await self._finish()
+                return await self._end()
             delay = await self._after(error, supervisor)
             if delay is None:
                 return
-            self._log.warning("%s is played again in %.1f s: %s", self._said, delay, _told(error))
+            self._tell(error, delay)
             with suppress(TimeoutError):
                 async with asyncio.timeout(delay):
                     await self._leaving.wait()
         self._log.info("%s is left to others: it was not kept in time", self._said)
+
+    def _tell(self, error: PavaneError, delay: float) -> None:
+        """Why it is played again; what is said again and again is a warning once."""
+        told = _told(error)
+        level = logging.DEBUG if told == self._warned else logging.WARNING
+        self._log.log(level, "%s is played again in %.1f s: %s", self._said, delay, told)
+        self._warned = told
 
     async def _after(self, error: PavaneError, supervisor: Supervisor) -> float | None:
         """The seconds until it is to be played again, or None: here it is at its end."""
@@ -191,7 +204,7 @@ class Job:
                 if not await self._is_over():
                     # Heard as it was published, and not stored: then it never happened.
                     return _PAUSE
-                await self._finish()
+                await self._end()
             case Overtaken():
                 await self._hand_over()
             case Fenced():
@@ -257,6 +270,12 @@ class Job:
             await self._item.done()
         self.outcome = "ended"
 
+    async def _end(self) -> None:
+        """The unit, or its session, is at its end in the log: so are those begun for it."""
+        if self._unit is not None and self._kept.held:
+            await self._unit.dismiss()
+        await self._finish()
+
     async def _hand_over(self) -> None:
         if not self._kept.held:
             return
@@ -291,7 +310,7 @@ class Job:
             return await self._bury(error, self._item.attempt)
         self._log.error("%s has failed: %s", self._said, _told(error))
         await self._unit.give_up(error)
-        await self._finish()
+        await self._end()
 
     async def _is_over(self) -> bool:
         """Whether the log says that the session has ended."""
@@ -327,7 +346,7 @@ class Job:
         over, or lost with its worker long ago."""
         unit = self._assignment
         limit = self._tools.attempts
-        horizon = time.time() - WINDOW * limit * self._tools.keeper.lease
+        horizon = time.time() - WINDOW * limit * self._tools.keeper.longest
         fence = unit.place.fence(unit.role, unit.start)
         records = self._tools.runtime.broker.read(stream(unit.namespace), fence)
         words = [unpack_word(r.payload) async for r in records if r.time / 1e9 > horizon]

@@ -106,28 +106,34 @@ class Summary:
 
 
 async def summaries(
-    broker: Broker, namespace: str, *, ended: bool = True, session: str = ""
+    broker: Broker, namespace: str, *, ended: bool = True, session: str = "", protocol: str = ""
 ) -> list[Summary]:
-    """The sessions of a namespace, those that need help first, then those that were silent for
-    the longest. Without `ended`, only those that are not over; or one `session` alone.
+    """The sessions of a namespace, or of one `protocol` of it, those that need help first, then
+    those that were silent for the longest. Without `ended`, only those that are not over; or one
+    `session` alone.
 
-    Who has taken its units is told of one that is asked for by its name, or is not over.
+    Who has taken its units is told of one that is asked for by its name, or is not over. Nobody is
+    needed for the dead units of one that is over, so that these are not told.
     """
-    found = await _told(broker, namespace, session)
-    for letter in await letters(broker, namespace, session or "*"):
+    found = await _told(broker, namespace, session, protocol)
+    for letter in await letters(broker, namespace, session or "*", protocol or "*"):
         unit = letter.assignment
-        if (summary := found.get((unit.protocol, unit.session))) is not None:
+        summary = found.get((unit.protocol, unit.session))
+        if summary is not None and not summary.is_over:
             summary.dead.append(letter)
     chosen = [s for s in found.values() if ended or not s.is_over]
-    await _look(broker, namespace, session, [s for s in chosen if session or not s.is_over])
+    shown = [s for s in chosen if session or not s.is_over]
+    await _look(broker, names.fences_of_all(namespace, session or "*", protocol or "*"), shown)
     return sorted(chosen, key=lambda s: (STUCK.index(s.state), s.touched))
 
 
-async def _told(broker: Broker, namespace: str, session: str) -> dict[tuple[str, str], Summary]:
+async def _told(
+    broker: Broker, namespace: str, session: str, protocol: str
+) -> dict[tuple[str, str], Summary]:
     """What the sessions' own words say: `Started`, `Done`, `Failed`, `Cancelled`."""
     found: dict[tuple[str, str], Summary] = {}
     try:
-        pattern = names.words_of_all(namespace, session=session)
+        pattern = names.words_of_all(namespace, protocol, session)
         async for record in broker.read(names.stream(namespace), pattern):
             _take_in(found, namespace, record)
     except StreamRefused:
@@ -154,13 +160,13 @@ def _take_in(found: dict[tuple[str, str], Summary], namespace: str, record: Reco
         found[key].hear(word, route.sender, route.sender_index, when)
 
 
-async def _look(broker: Broker, namespace: str, session: str, chosen: list[Summary]) -> None:
+async def _look(broker: Broker, fences: str, chosen: list[Summary]) -> None:
     """Who has taken their units, and when their logs last grew."""
     if not chosen:
         return
-    stream = names.stream(namespace)
+    stream = chosen[0].place.stream
     known = {(s.protocol, s.session): s for s in chosen}
-    async for record in broker.read(stream, names.fences_of_all(namespace, session or "*")):
+    async for record in broker.read(stream, fences):
         with suppress(BadSubject, msgspec.MsgspecError, KeyError):
             route = parse(record.subject.rpartition(".")[0])
             if route.index is not None and (route.protocol, route.session) in known:

@@ -15,10 +15,12 @@ from ..durable.handle import SessionHandle, is_over
 from ..durable.history import History, read
 from ..durable.hosting import Hosting
 from ..durable.names import Place
+from ..durable.records import Started
 from .admission import Admission
 from .blocks import blocks
 from .queueing import enqueue
 from .shelf import Shelf
+from .versions import own_version
 
 
 class Starting:
@@ -55,6 +57,10 @@ class Starting:
                 self._broker, waiting, topics or await admission.admit(cast.bindings, patience)
             )
         return self._hosting.handle(units[0].place)
+
+    async def own_version(self, written: Choreography, role: str, begun: Started) -> Choreography:
+        """As `versions.own_version`, of a session that was started."""
+        return await own_version(self._shelf, written, role, begun.fingerprint, begun.bindings)
 
     async def _before(self, cast: Cast, session: str | None) -> History | None:
         """What was said to a session of this name that was started before."""

@@ -17,7 +17,9 @@ import os
 import platform
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from typing import Any
 
 import anyio
 import msgspec
@@ -37,7 +39,7 @@ from .announcement import Announcement, Service
 from .beacon import Beacon
 from .job import Job, Tools
 from .keeping import Keeper
-from .leasing import agree
+from .leasing import agree, confirm, shortest
 from .part import Part
 from .relief import Relief
 from .room import Room
@@ -56,6 +58,9 @@ POLL = 5.0
 """Seconds that a taker waits for the next unit before it asks once more."""
 
 _PARTING = 5.0
+"""Seconds that units get to stop and to be handed over, and as many to be cancelled."""
+_RUSH = 0.5
+"""The same when somebody has asked twice."""
 _PAUSE = 0.5
 
 _log = logging.getLogger("pavane.workers")
@@ -88,7 +93,7 @@ class Worker:
         """Units that could neither end nor be handed over: others take them after the lease."""
         self.parts: list[Part] = []
         self._lease = lease
-        self._keeper = Keeper(LEASE if lease is None else lease)
+        self._keeper = Keeper(LEASE if lease is None else lease, ask=self._ask)
         self._tools = Tools(runtime, self._keeper, Shelf(self._broker), self.name, attempts)
         self._jobs: dict[Job, asyncio.Task[None]] = {}
         self._units: dict[tuple[Place, str, int], Job] = {}
@@ -97,6 +102,7 @@ class Worker:
         self._draining = asyncio.Event()
         self._grace = GRACE
         self._hurry = asyncio.Event()
+        self._rush = asyncio.Event()
         self._beacon: Beacon | None = None
 
     # --- what it does --------------------------------------------------------------------
@@ -173,8 +179,11 @@ class Worker:
                 raise end
 
     def drain(self, grace: float = GRACE) -> None:
-        """Take nothing any more, and let `run` end after at most `grace` seconds. A second call
-        ends it at once. May be called from a signal handler of the event loop."""
+        """Take nothing any more, and let `run` end after at most `grace` seconds, and as long as it
+        takes to hand over what runs. A second call ends it at once: what is not handed over by then
+        is left. May be called from a signal handler of the event loop."""
+        if self._draining.is_set():
+            self._rush.set()
         if self._draining.is_set() or grace <= 0:
             self._hurry.set()
         self._grace = grace
@@ -183,25 +192,37 @@ class Worker:
             self._beacon.say()
 
     async def _open(self) -> None:
-        namespaces = dict.fromkeys(part.namespace for part in self.parts)
+        namespaces = self._namespaces()
         leases = [await agree(self._broker, namespace, self._lease) for namespace in namespaces]
-        self._keeper.lease = min(leases, default=self._keeper.lease)
         for part in self.parts:
             await self._tools.shelf.put(part.choreography.compiled)
         self._beacon = Beacon(self._broker, namespaces, self.announcement)
         await self._beacon.open()
+        agreed = zip(namespaces, leases, strict=True)
+        leases = [await confirm(self._broker, n, self._lease) or lease for n, lease in agreed]
+        self._keeper.lease = min(leases, default=self._keeper.lease)
+
+    def _namespaces(self) -> dict[str, None]:
+        return dict.fromkeys(part.namespace for part in self.parts)
+
+    async def _ask(self) -> float | None:
+        return await shortest(self._broker, self._namespaces())
 
     async def _take(self, part: Part) -> None:
         queue = places.queue(part.namespace)
+        told = ""
         while True:
             await self._room.wait(part)
             try:
                 item = await self._broker.take(queue, topic=part.topic, timeout=POLL)
+                told = ""
                 if item is not None:
                     await self._begin(part, item)
             except BrokerError as error:
                 # It comes back by itself, and what we hold is kept as long as it can be.
-                _log.warning("%s: cannot take from %s: %s", self.name, queue, error.message)
+                if error.message != told:
+                    _log.warning("%s: cannot take from %s: %s", self.name, queue, error.message)
+                told = error.message
                 await asyncio.sleep(_PAUSE)
 
     async def _begin(self, part: Part, item: WorkItem) -> None:
@@ -227,6 +248,8 @@ class Worker:
     async def _run(self, job: Job, before: Job | None) -> None:
         """Play a unit, once what plays it here still has ended: its lease was lost, and the server
         has given the unit to us once more."""
+        with suppress(BrokerError):
+            await self._keeper.look()
         if before is not None and (playing := self._jobs.get(before)) is not None:
             await before.displace(job)
             await asyncio.wait([playing])
@@ -257,28 +280,46 @@ class Worker:
         await self._settle()
         for job in list(self._jobs):
             await job.leave()
-        await self._wait_for_jobs(_PARTING)
+        await self._wait_for_jobs()
         for task in self._jobs.values():
             task.cancel()
-        await self._wait_for_jobs(_PARTING)
-        self.left += len(self._jobs)
+        await self._wait_for_jobs()
+        await self._abandon()
         self._keeper.close()
         if self._beacon is not None:
             await self._beacon.close()
 
-    async def _wait_for_jobs(self, timeout: float) -> None:
-        if self._jobs:
-            await asyncio.wait(list(self._jobs.values()), timeout=timeout)
-
     async def _settle(self) -> None:
         """Give what runs its time, unless somebody is in a hurry."""
-        if not self._jobs or self._hurry.is_set():
-            return
-        hurry = asyncio.create_task(self._hurry.wait())
-        ended = asyncio.create_task(self._room.until_empty())
-        await asyncio.wait({hurry, ended}, timeout=self._grace, return_when="FIRST_COMPLETED")
-        hurry.cancel()
-        ended.cancel()
+        if self._jobs and not self._hurry.is_set():
+            await _either(self._hurry.wait(), self._room.until_empty(), self._grace)
+
+    async def _wait_for_jobs(self) -> None:
+        jobs = list(self._jobs.values())
+        if jobs:
+            await _either(self._rush.wait(), asyncio.wait(jobs), _PARTING)
+        if jobs and self._rush.is_set():
+            await asyncio.wait(jobs, timeout=_RUSH)
+
+    async def _abandon(self) -> None:
+        """Hand over what does not end here, whatever is done: nothing of it is stored from then on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(2 * _RUSH):
+                await asyncio.gather(*(job.abandon() for job in self._jobs), return_exceptions=True)
+        for job in self._jobs:
+            given = job.outcome == "handed over"
+            self.handed_over += given
+            self.left += not given
+
+
+async def _either(
+    one: Coroutine[Any, Any, Any], other: Coroutine[Any, Any, Any], seconds: float
+) -> None:
+    """Wait until one of the two has come to its end, but for so long at most."""
+    tasks = [asyncio.create_task(one), asyncio.create_task(other)]
+    await asyncio.wait(tasks, timeout=seconds, return_when="FIRST_COMPLETED")
+    for task in tasks:
+        task.cancel()
 
 
 def _named() -> str:

@@ -203,6 +203,9 @@ class Work:
         if config is not None and config.get("metadata", {}).get(_LEASE) != metadata[_LEASE]:
             config["metadata"] = {**config.get("metadata", {}), **metadata}
             await self._api.call(f"STREAM.UPDATE.{queue}", config, stream=queue)
+            for known, topic in list(self._takers):
+                if known == queue:
+                    await self._consume(queue, topic)
 
     async def lease(self, queue: str) -> float | None:
         config = await self._streams.config(token(queue))
@@ -230,15 +233,25 @@ class Work:
 
     async def _consume(self, queue: str, topic: str) -> None:
         """Make the topic's consumer, which all its takers share. Raises `StreamRefused`."""
-        stream = await self._streams.config(token(queue))
-        if stream is None:
+        made, lease = 0.0, await self._known_lease(queue)
+        while made != lease:
+            await self._make_consumer(queue, topic, lease)
+            # Another may have set the queue's, and the consumer's, before ours has arrived.
+            made, lease = lease, await self._known_lease(queue)
+
+    async def _known_lease(self, queue: str) -> float:
+        lease = await self.lease(queue)
+        if lease is None:
             raise _missing(queue)
+        return lease
+
+    async def _make_consumer(self, queue: str, topic: str, lease: float) -> None:
         config = {
             "name": work_consumer(topic),
             "durable_name": work_consumer(topic),
             "filter_subject": work_subject(queue, topic),
             "ack_policy": "explicit",
-            "ack_wait": int(_lease_of(stream) * 1e9),
+            "ack_wait": int(lease * 1e9),
             "deliver_policy": "all",
             "max_deliver": -1,
             # Per consumer, and so for all workers together: 1000 unless it is lifted.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TypeVar, cast
@@ -45,8 +45,10 @@ class Scope:
 class Report:
     """Collects the diagnostics of one protocol."""
 
-    def __init__(self, protocol: Protocol) -> None:
+    def __init__(self, protocol: Protocol, bound: Collection[str] = ()) -> None:
         self.protocol = protocol
+        self.bound = bound
+        """The index variables that have a value."""
         self.subprotocols: dict[str, SubProtocol] = {}
         for sub in protocol.subprotocols:
             self.subprotocols.setdefault(sub.name, sub)

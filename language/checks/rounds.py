@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from ..bindings import deciding
 from ..errors import Span
-from ..indices import is_paired, mixed, offsets
+from ..indices import is_paired, mixed, offsets, one_instance
 from ..machine import INDEX_LIMIT
 from ..tree import (
     All,
@@ -167,13 +168,13 @@ def _decider(report: Report, scope: Scope, statement: Statement, around: Around)
         case All() | Range():
             several = True
         case At() as selector:
-            several = scope.sub is None and _is_free(report, selector, around)
+            free = scope.sub is None and _is_free(report, selector, around)
+            several = free and selector.index.name not in report.bound
         case _:
             several = False
     if several:
         sentence = f"a choice is made by one instance, and {ref.role} is a family"
-        hint = f"name the instance: {ref.role}[0], or put it into foreach i in {ref.role}"
-        report.error("PV191", sentence, ref.span, hint)
+        report.error("PV191", sentence, ref.span, one_instance(ref, deciding(report.protocol)))
 
 
 def _bounds(statement: Statement) -> Iterable[tuple[Index, Span]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from ..indices import Channels, Stretch, shift, stretch
 from ..tree import (
     Block,
     Call,
@@ -14,6 +15,7 @@ from ..tree import (
     Index,
     Loop,
     Parallel,
+    Range,
     Rec,
     RoleRef,
     Send,
@@ -22,14 +24,38 @@ from ..tree import (
 from .report import Report, Scope
 
 Roles = Mapping[str, RoleRef]
+Stretches = Mapping[str, Stretch]
+NOWHERE: Stretches = {}
 
 
 class First(NamedTuple):
-    """A message with which something can begin; `receiver` None is everyone."""
+    """A message with which something can begin; `receiver` None is everyone, and `others` are who that
+    is. `stretches` are the indices of the `foreach` around it, where they are known."""
 
     sender: RoleRef
     receiver: RoleRef | None
     send: Send
+    others: tuple[RoleRef, ...] = ()
+    stretches: Stretches = NOWHERE
+
+    @staticmethod
+    def of(send: Send, roles: Roles, stretches: Stretches = NOWHERE) -> First:
+        """A message where its roles stand for `roles`."""
+        sender = send.sender.resolved(roles)
+        if send.receiver is not None:
+            return First(sender, send.receiver.resolved(roles), send, (), stretches)
+        others = tuple(ref for name, ref in roles.items() if name != send.sender.role)
+        return First(sender, None, send, others, stretches)
+
+    @property
+    def receivers(self) -> tuple[RoleRef, ...]:
+        return self.others if self.receiver is None else (self.receiver,)
+
+    def channels(self, receiver: RoleRef) -> Channels:
+        """Those that it goes over to one of its receivers."""
+        known = self.stretches
+        ends = stretch(self.sender, known), stretch(receiver, known)
+        return Channels(*ends, shift(self.sender, receiver))
 
 
 class _Search:
@@ -66,9 +92,7 @@ class Unfolding:
     ) -> bool:
         match statement:
             case Send():
-                receiver = statement.receiver
-                named = None if receiver is None else receiver.resolved(roles)
-                search.firsts.append(First(statement.sender.resolved(roles), named, statement))
+                search.firsts.append(First.of(statement, roles))
                 return False
             case Choice():
                 bodies = [branch.body for branch in statement.branches]
@@ -117,7 +141,8 @@ class Unfolding:
         if callee is None:
             return None
         if call.arguments is None:
-            return callee.body, roles
+            own = callee.parameters or [role.name for role in self.report.protocol.roles]
+            return callee.body, {name: roles.get(name, RoleRef(name)) for name in own}
         names = callee.parameters or ()
         if len(names) != len(call.arguments):
             return None
@@ -128,28 +153,40 @@ class Unfolding:
         """Every message of a block, also those of what it calls."""
         found: list[First] = []
         visited: set[object] = set()
-        waiting: list[tuple[Block, Roles]] = [(block, roles)]
+        waiting: list[tuple[Block, Roles, Stretches]] = [(block, roles, NOWHERE)]
         while waiting:
-            here, names = waiting.pop()
+            here, names, known = waiting.pop()
             for statement in here.statements:
                 match statement:
                     case Send():
-                        receiver = statement.receiver
-                        named = None if receiver is None else receiver.resolved(names)
-                        sender = statement.sender.resolved(names)
-                        found.append(First(sender, named, statement))
+                        found.append(First.of(statement, names, known))
                     case Call():
                         inner = self.inside(statement, names)
-                        key = (statement.name, tuple(inner[1].items()) if inner else ())
+                        passed = tuple(inner[1].items()) if inner else ()
+                        key = (statement.name, passed, tuple(known.items()))
                         if inner is not None and key not in visited:
                             visited.add(key)
-                            waiting.append(inner)
+                            waiting.append((*inner, known))
                     case Choice():
-                        waiting += [(branch.body, names) for branch in statement.branches]
+                        waiting += [(branch.body, names, known) for branch in statement.branches]
                     case Parallel():
-                        waiting += [(body, names) for body in statement.branches]
-                    case Loop() | Rec() | Foreach():
-                        waiting.append((statement.body, names))
+                        waiting += [(body, names, known) for body in statement.branches]
+                    case Foreach():
+                        within = self._rounds(statement, names, known)
+                        waiting.append((statement.body, names, within))
+                    case Loop() | Rec():
+                        waiting.append((statement.body, names, known))
                     case Continue():
                         pass
         return found
+
+    def _rounds(self, foreach: Foreach, roles: Roles, known: Stretches) -> Stretches:
+        """What is known of indices inside a `foreach`."""
+        family = foreach.family.resolved(roles)
+        declared = self.report.protocol.role(family.role)
+        found = stretch(family, known)
+        if found is None and not isinstance(family.selector, Range):
+            size = declared.size if declared else None
+            found = (0, size) if isinstance(size, int) else None
+        inner = {name: at for name, at in known.items() if name != foreach.variable}
+        return inner if found is None else {**inner, foreach.variable: found}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..machine import Action
-from .payloads import declaration
+from ..meaning import declaration
 
 Kind = Literal[
     "unexpected send",

@@ -21,7 +21,7 @@ from pavane.broker.connect import connect
 from pavane.broker.frame import Frame, Message, Parts, encode
 from pavane.broker.options import ConnectOptions
 from pavane.broker.payload import pack
-from pavane.effects.capability.tokens import Authority
+from pavane.effects.capability.tokens import Authority, Renewable
 
 TEXT = """#[namespace = "%s"]
 protocol Quiet { roles: A, B;
@@ -68,7 +68,10 @@ def everything(records: list[logging.LogRecord]) -> str:
 
 
 async def test_a61_no_payload_and_no_token_in_logs_events_or_errors(
-    broker_url: str, unique: str, caplog: pytest.LogCaptureFixture
+    broker_url: str,
+    unique: str,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     caplog.set_level(logging.DEBUG)
     shown: list[str] = []
@@ -78,13 +81,13 @@ async def test_a61_no_payload_and_no_token_in_logs_events_or_errors(
     shown.append(repr(options))
     shown.append(repr(Message(1, "Ask", pack(MARK), parts=Parts(token=MARK.encode()))))
     tokens: list[bytes] = []
-    issue = authority.issue
+    until = Renewable.until
 
-    def issued(*arguments: Any, **named: Any) -> bytes:
-        tokens.append(issue(*arguments, **named))
+    def issued(self: Renewable, expires: float) -> bytes:
+        tokens.append(until(self, expires))
         return tokens[-1]
 
-    authority.issue = issued  # type: ignore[method-assign]
+    monkeypatch.setattr(Renewable, "until", issued)
     refusing: list[dict[str, Any]] = [{}, {"grants": {"A": []}}, {"budgets": {"A": 3}}]
     for extra in refusing:
         async with pavane.open(broker_url, authority=authority, **extra) as runtime:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -88,3 +90,77 @@ protocol Right {
 """
     )
     return file
+
+
+# --- a server, a module of roles and a worker ----------------------------------------------
+
+MODULE = '''
+import asyncio
+
+import pavane
+
+shop = pavane.load("""
+#[namespace = "SPACE"]
+protocol Shop {
+    roles: Buyer, Seller;
+    Buyer -> Seller: Order(int);
+    Seller -> Buyer: Receipt(int);
+}
+""")
+
+
+@shop.role("Buyer")
+async def buyer(me):
+    await me.send("Order", me.input["price"])
+    return await me.receive("Receipt")
+
+
+@shop.role("Seller")
+async def seller(me):
+    price = await me.receive("Order")
+    await asyncio.sleep(me.input.get("pause", 0))
+    await me.send("Receipt", price * 2)
+
+
+def nobody(me): ...
+'''
+
+
+@pytest.fixture
+def module(tmp_path: Path, unique: str) -> Path:
+    file = tmp_path / "shop.py"
+    file.write_text(MODULE.replace("SPACE", unique))
+    (tmp_path / "ends.py").write_text("raise SystemExit(7)")
+    return file
+
+
+class Operator:
+    """The command with the server's address; `read` gives what `--json` wrote."""
+
+    def __init__(self, pavane: Pavane, url: str) -> None:
+        self._pavane = pavane
+        self._url = url
+
+    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return self._pavane(*arguments, "--url", self._url)
+
+    def read(self, *arguments: str) -> Any:
+        done = self(*arguments, "--json")
+        return json.loads(done.stdout)
+
+
+@pytest.fixture
+def operator(pavane: Pavane, nats_url: str) -> Operator:
+    return Operator(pavane, nats_url)
+
+
+@pytest.fixture
+def worker(module: Path, nats_url: str) -> Iterator[subprocess.Popen[str]]:
+    command = [str(COMMAND), "worker", "shop:shop", "--url", nats_url, "--name", "w1", "--json"]
+    with subprocess.Popen(
+        command, cwd=module.parent, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["event"] == "serving"
+        yield process
+        process.kill()

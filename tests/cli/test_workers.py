@@ -7,9 +7,8 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,79 +18,9 @@ from pavane.actors.durable.assignment import Assignment
 from pavane.actors.workers.dead import bury
 from pavane.actors.workers.worker import Worker
 from pavane.broker.connect import connect
+from pavane.broker.embedded import Server
 
-from .conftest import COMMAND, Pavane, environment
-
-MODULE = '''
-import asyncio
-
-import pavane
-
-shop = pavane.load("""
-#[namespace = "SPACE"]
-protocol Shop {
-    roles: Buyer, Seller;
-    Buyer -> Seller: Order(int);
-    Seller -> Buyer: Receipt(int);
-}
-""")
-
-
-@shop.role("Buyer")
-async def buyer(me):
-    await me.send("Order", me.input["price"])
-    return await me.receive("Receipt")
-
-
-@shop.role("Seller")
-async def seller(me):
-    price = await me.receive("Order")
-    await asyncio.sleep(me.input.get("pause", 0))
-    await me.send("Receipt", price * 2)
-
-
-def nobody(me): ...
-'''
-
-
-@pytest.fixture
-def module(tmp_path: Path, unique: str) -> Path:
-    file = tmp_path / "shop.py"
-    file.write_text(MODULE.replace("SPACE", unique))
-    (tmp_path / "ends.py").write_text("raise SystemExit(7)")
-    return file
-
-
-class Operator:
-    """The command with the server's address; `read` gives what `--json` wrote."""
-
-    def __init__(self, pavane: Pavane, url: str) -> None:
-        self._pavane = pavane
-        self._url = url
-
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return self._pavane(*arguments, "--url", self._url)
-
-    def read(self, *arguments: str) -> Any:
-        done = self(*arguments, "--json")
-        return json.loads(done.stdout)
-
-
-@pytest.fixture
-def operator(pavane: Pavane, nats_url: str) -> Operator:
-    return Operator(pavane, nats_url)
-
-
-@pytest.fixture
-def worker(module: Path, nats_url: str) -> Iterator[subprocess.Popen[str]]:
-    command = [str(COMMAND), "worker", "shop:shop", "--url", nats_url, "--name", "w1", "--json"]
-    with subprocess.Popen(
-        command, cwd=module.parent, env=environment(), stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        assert json.loads(process.stdout.readline())["event"] == "serving"
-        yield process
-        process.kill()
+from .conftest import COMMAND, Operator, Pavane, environment
 
 
 def test_a_session_is_started_seen_and_over(
@@ -148,23 +77,22 @@ def test_a_session_that_goes_on_is_shown_step_by_step_and_cancelled(
     assert operator(*purge).returncode == 2
 
 
+async def die(url: str, namespace: str, session: str) -> None:
+    """Set the session's Seller aside."""
+    broker = await connect(url)
+    unit = Assignment(
+        namespace=namespace, protocol="Shop", fingerprint=b"", session=session, role="Seller"
+    )
+    await bury(broker, unit, topic="", code="PV561", reason="it departed", attempts=1, worker="w1")
+    await broker.close()
+
+
 def test_a_dead_unit_is_put_back(
     operator: Operator, worker: subprocess.Popen[str], unique: str, nats_url: str
 ) -> None:
     given = '{"price": 4, "pause": 60}'
     assert operator("start", "shop:shop", "--input", given, "--session", "s3").returncode == 0
-
-    async def die() -> None:
-        broker = await connect(nats_url)
-        unit = Assignment(
-            namespace=unique, protocol="Shop", fingerprint=b"", session="s3", role="Seller"
-        )
-        await bury(
-            broker, unit, topic="", code="PV561", reason="it departed", attempts=1, worker="w1"
-        )
-        await broker.close()
-
-    asyncio.run(die())
+    asyncio.run(die(nats_url, unique, "s3"))
     listed = operator("sessions", "--namespace", unique)
     assert "dead" in listed.stdout
     assert "s3: it departed" in listed.stdout
@@ -290,3 +218,158 @@ async def test_workers_of_the_command_and_of_python_check_each_others_tokens(
     finally:
         serving.kill()
         await serving.wait()
+
+
+OBSTINATE = '''
+import asyncio
+import atexit
+import threading
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import pavane
+
+keeper = pavane.load("""
+#[namespace = "SPACE"]
+protocol Keeper { roles: A, B; A -> B: M(int) }
+""")
+atexit.register(print, "the exit was registered", flush=True)
+
+
+async def thread():
+    await asyncio.to_thread(time.sleep, 45)
+
+
+async def own_thread():
+    threading.Thread(target=time.sleep, args=(45,)).start()
+    await asyncio.sleep(45)
+
+
+async def processes():
+    pool = ProcessPoolExecutor(1)
+    print("child", pool.submit(__import__("os").getpid).result(), flush=True)
+    await asyncio.get_running_loop().run_in_executor(pool, time.sleep, 45)
+
+
+async def swallows():
+    while True:
+        try:
+            await asyncio.sleep(45)
+        except asyncio.CancelledError:
+            pass
+
+
+async def blocks():
+    time.sleep(45)
+
+
+@keeper.role("A")
+async def a(me):
+    print("playing", flush=True)
+    await globals()[me.input]()
+
+
+@keeper.role("B")
+async def b(me):
+    await me.receive("M")
+'''
+
+
+@pytest.mark.parametrize(
+    ("mode", "signals"),
+    [("thread", 1), ("own_thread", 1), ("processes", 1), ("swallows", 2), ("blocks", 2)],
+)
+def test_a54_a_worker_ends_whatever_its_roles_do(
+    operator: Operator, tmp_path: Path, unique: str, nats_url: str, mode: str, signals: int
+) -> None:
+    """A second signal where they have to be waited for."""
+    (tmp_path / "keeper.py").write_text(OBSTINATE.replace("SPACE", unique))
+    command = [str(COMMAND), "worker", "keeper:keeper", "--url", nats_url, "--grace", "0.1"]
+    with subprocess.Popen(
+        [*command, "--json"], cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "serving" in process.stdout.readline()
+        started = operator("start", "keeper:keeper", "--input", f'"{mode}"')
+        assert started.returncode == 0, started.stderr
+        assert process.stdout.readline() == "playing\n"
+        child = int(process.stdout.readline().split()[1]) if mode == "processes" else 0
+        for _ in range(signals):
+            time.sleep(0.5)
+            process.send_signal(signal.SIGTERM)
+        began = time.monotonic()
+        try:
+            assert process.wait(10) == 0
+            assert time.monotonic() - began < 6
+        finally:
+            process.kill()
+        *told, last = process.stdout.read().splitlines()
+        assert last == "the exit was registered"
+        if mode != "blocks":
+            assert json.loads(told[-1])["event"] == "drained"
+        if child:
+            with pytest.raises(ProcessLookupError):
+                os.kill(child, 0)
+
+
+def test_dead_units_of_a_session_that_is_over_need_nobody(
+    operator: Operator, worker: subprocess.Popen[str], unique: str, nats_url: str
+) -> None:
+    given = '{"price": 4, "pause": 60}'
+    assert operator("start", "shop:shop", "--input", given, "--session", "s4").returncode == 0
+    asyncio.run(die(nats_url, unique, "s4"))
+    within = ("--namespace", unique)
+    assert "pavane retry" in operator("sessions", "show", "s4", *within).stdout
+    assert operator("cancel", "s4", *within).returncode == 0
+    shown = operator("sessions", "show", "s4", *within).stdout
+    assert "cancelled" in shown
+    assert "dead" not in shown
+    assert "pavane retry" not in shown
+    again = operator("retry", "s4", *within)
+    assert (again.returncode, again.stdout) == (3, "session s4 is over already: cancelled\n")
+    assert operator("retry", "--all", *within).stdout == "no session has dead units\n"
+
+
+async def test_a_log_that_is_gone_with_its_store_is_said_to_be(
+    tmp_path: Path, module: Path, unique: str
+) -> None:
+    """And the worker does not say the same again and again."""
+    first = Server(store=tmp_path / "one")
+    await first.start()
+    where = ("--url", first.url)
+    with (tmp_path / "worker.log").open("wb") as log:
+        playing = await asyncio.create_subprocess_exec(
+            COMMAND, "worker", "shop:shop", *where, "--json", cwd=module.parent,
+            env=environment(), stdout=subprocess.DEVNULL, stderr=log,
+        )  # fmt: skip
+    waiting = await asyncio.create_subprocess_exec(
+        COMMAND, "start", "shop:shop", "--input", '{"price": 4, "pause": 2}', "--session", "s5",
+        "--wait", *where, cwd=module.parent, env=environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert waiting.stdout is not None
+    assert waiting.stderr is not None
+    second = Server(port=first.port, store=tmp_path / "two")
+    try:
+        assert b"started" in await waiting.stdout.readline()
+        await first.kill()
+        await second.start()
+        async with asyncio.timeout(30):
+            said = (await waiting.stderr.read()).decode()
+        assert await waiting.wait() == 3
+        assert "the log of session s5 is gone with the server's store" in said
+        assert "ensure_stream" not in said
+        async with asyncio.timeout(30):
+            while "there is no such stream" not in (tmp_path / "worker.log").read_text():
+                await asyncio.sleep(0.2)
+        await asyncio.sleep(2.5)
+    finally:
+        for process in (playing, waiting):
+            if process.returncode is None:
+                process.kill()
+            await process.wait()
+        await first.stop()
+        await second.stop()
+    told = (tmp_path / "worker.log").read_text().splitlines()
+    again = [line for line in told if "is played again" in line]
+    assert len(again) == len(set(again)), told

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pavane.language.bindings import BindingError
-from pavane.language.compiler import compile_text
+from pavane.language.compiler import compile_text, verdicts
+from pavane.language.explore import explore
 from pavane.language.machine import INDEX_LIMIT
+from pavane.language.system import system
 
 GATHER = "choreography G { roles: C, S[*]; C -> S[*]: Ask; S[0..threshold] -> C: Answer; }"
 VOTE = "choreography V { roles: L, F[N]; L -> F[*]: Ask; F[i] -> L: Vote; }"
@@ -133,3 +135,54 @@ def test_a_bound_that_is_an_index_too_stays_inside_the_family() -> None:
     assert names(text, k=2) == ["L", "F[0..2]", "F[2]"]
     with pytest.raises(BindingError, match="F has 3 instances, and k asks for 3"):
         names(text, k=3)
+
+
+DECIDES = [
+    "choice W[t] { x { W[t] -> A: X } y { W[t] -> A: Y } }",
+    "loop (decides: W[t]) { W[t] -> A: X }",
+    "protocol S { choice W[t] { x { W[t] -> A: X } y { W[t] -> A: Y } } } call S;",
+    "choice W[t] { x { W[t] -> W[t+1]: X; W[*] -> A: Z } y { W[t] -> W[t+1]: Y; W[*] -> A: Z } }",
+]
+
+
+@pytest.mark.parametrize("body", DECIDES)
+def test_an_instance_that_a_value_names_decides(body: str) -> None:
+    text = f"protocol P {{ roles: A, W[4]; {body} }}"
+    (open_,) = verdicts(text)
+    (refused,) = (d for d in open_.diagnostics if d.severity == "error")
+    assert refused.code == "PV191" and "--bind t=0" in refused.hint
+    (compiled,) = compile_text(text, bindings={"t": 1})
+    assert compiled.open_bounds == compiled.bindable == {"t"}
+    machine = compiled.project({"t": 1}).machine("W", 1)
+    assert any(step.action.sends for step in machine.leaving(machine.initial))
+    explored = explore(system(compiled.project({"t": 2})))
+    assert (explored.findings, explored.complete) == ([], True)
+    assert compiled.sketch().machines.keys() == {"A", "W"}
+
+
+def test_its_value_is_needed_and_has_to_fit() -> None:
+    text = f"protocol P {{ roles: A, W[4]; {DECIDES[0]} }}"
+    (compiled,) = compile_text(text, bindings={"t": 1})
+    with pytest.raises(BindingError, match="t has no value") as missing:
+        compiled.project()
+    assert missing.value.is_missing
+    for bindings in ({"t": 4}, {"t": -1}):
+        with pytest.raises(BindingError):
+            compiled.project(bindings)
+        with pytest.raises(BindingError):
+            verdicts(text, bindings=bindings)
+
+
+def test_a_binding_that_a_protocol_has_no_use_for_is_no_matter_to_it() -> None:
+    text = f"protocol P {{ roles: A, W[N]; {DECIDES[0]} }}"
+    (verdict,) = verdicts(text, bindings={"t": 1, "Other": 3})
+    assert verdict.ok
+
+
+def test_what_a_foreach_goes_through_is_fixed_by_it_alone() -> None:
+    inside = "foreach t in W { choice W[t] { x { W[t] -> A: X } y { W[t] -> A: Y } } }"
+    (compiled,) = compile_text(f"protocol P {{ roles: A, W[4]; {inside} }}")
+    assert compiled.bindable == frozenset()
+    (verdict,) = verdicts(f"protocol P {{ roles: A, W[4]; {inside} {DECIDES[0]} }}")
+    refused = next(d for d in verdict.diagnostics if d.code == "PV191")
+    assert "--bind" not in refused.hint

@@ -12,6 +12,7 @@ from hypothesis.strategies import DrawFn
 
 from pavane.language.compiler import compile_text
 from pavane.language.explore import explore
+from pavane.language.local_types import parse_local
 from pavane.language.system import Automaton, Step, system
 
 NAMES = ("A", "B", "C")
@@ -240,3 +241,62 @@ def test_a_message_that_a_loop_leaves_lying_is_found() -> None:
     }
     (finding,) = explore(composed).findings
     assert (finding.problem, finding.instance) == ("orphan message", "C")
+
+
+@pytest.mark.parametrize(
+    ("machines", "receiver", "trace"),
+    [
+        ({"A": "rec X . B!x ; X", "B": "end"}, "B", ["B!x"]),
+        ({"A": "rec X . B!x ; X", "B": "A?x ; A?x"}, "B", ["B!x", "A?x", "B!x", "A?x", "B!x"]),
+        ({"A": "B!x ; B!x ; B!x", "B": "rec X . C!y ; X", "C": "rec X . B?y ; X"}, "B", ["B!x"]),
+        ({"A": "rec X . C!x ; X"}, "C", ["C!x"]),
+    ],
+)
+def test_a_message_to_who_can_never_take_it_is_found_though_a_channel_is_full(
+    machines: dict[str, str], receiver: str, trace: list[str]
+) -> None:
+    found = explore({name: parse_local(text) for name, text in machines.items()})
+    (finding,) = found.findings
+    assert (finding.problem, finding.instance) == ("orphan message", receiver)
+    assert [str(step) for _, step in finding.trace] == trace
+    assert not found.needs_room
+
+
+def test_a_message_that_may_be_taken_later_is_none() -> None:
+    machines = {"A": "B!x ; B!x ; B!x ; C!go", "B": "C?go ; A?x ; A?x ; A?x", "C": "A?go ; B!go"}
+    composed = {name: parse_local(text) for name, text in machines.items()}
+    small = explore(composed, buffer=2)
+    assert (small.findings, small.complete, small.needs_room) == ([], False, True)
+    assert explore(composed, buffer=3).complete
+
+
+FAMILY = "protocol P { roles: A, W[N]; A -> W[*]: M; W[i] -> A: N; }"
+
+
+def test_what_is_stored_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    (compiled,) = compile_text(FAMILY)
+    composed = system(compiled.project({"N": 100}))
+    whole = explore(composed)
+    assert whole.complete and not whole.needs_memory
+    cells = 101 + 200
+    monkeypatch.setattr("pavane.language.explore.CELL_LIMIT", 50 * cells)
+    found = explore(composed)
+    assert (found.findings, found.complete, found.needs_memory) == ([], False, True)
+    assert found.configurations == 51 < whole.configurations
+    few = explore(composed, limit=10)
+    assert (few.complete, few.needs_memory, few.configurations) == (False, False, 11)
+
+
+def test_one_configuration_with_many_successors_does_not_pass_the_limit() -> None:
+    sends = [{Step(True, "B", f"m{n}"): 1 for n in range(500)}, {}]
+    hears = [{Step(False, "A", f"m{n}"): 1 for n in range(500)}, {}]
+    composed = {"A": Automaton(sends, {1}), "B": Automaton(hears, {1})}
+    assert explore(composed, limit=100).configurations == 101
+    assert explore(composed).complete
+
+
+def test_a_family_of_ten_thousand_is_not_decided_in_bounded_memory() -> None:
+    (compiled,) = compile_text(FAMILY)
+    found = explore(system(compiled.project({"N": 10_000})))
+    assert (found.findings, found.complete, found.needs_memory) == ([], False, True)
+    assert found.configurations * (10_001 + 20_000) < 60_000_000

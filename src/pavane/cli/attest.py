@@ -9,6 +9,7 @@ from rich.text import Text
 from ..effects.journal.findings import Findings, who
 from ..effects.journal.history.keyfile import Length
 from .errors import RunFailed
+from .escapes import printable
 from .journals import Book, Query, Trust, nothing
 from .screen import complaints, plural, say, write_json
 
@@ -100,7 +101,7 @@ def say_unsigned(findings: Findings) -> None:
     for subject, count in list(findings.unsigned.items())[:SHOWN]:
         entries = "its last entry is" if count == 1 else f"its last {count} entries are"
         say(
-            f"{who(subject)}: {entries} not signed: it is being written, its process was killed, or "
+            f"{printable(who(subject))}: {entries} not signed: it is being written, its process was killed, or "
             "somebody else added to it",
             console=complaints(),
         )
@@ -142,7 +143,7 @@ def findings_json(findings: Findings) -> dict[str, Any]:
 
 def _show_faults(findings: Findings) -> None:
     for fault in findings.faults:
-        line = Text.assemble((f"{fault.kind:<11}", "bold red"), str(fault))
+        line = Text.assemble((f"{fault.kind:<11}", "bold red"), printable(str(fault)))
         say(line, console=complaints())
     found = plural(len(findings.faults), "fault")
     say(f"The journal is damaged: {found} in {findings.entries} entries.", console=complaints())

@@ -10,20 +10,20 @@ from ..actors.workers.overview import Summary
 from ..effects.journal.journal import Journal
 from ..effects.keys import Signer
 from .errors import RunFailed
+from .escapes import printable
 from .inspecting import find
 from .loop import play
 from .operating import operating
+from .scope import Scope
 from .screen import plural, say, write_json
 
 
-def verify(
-    url: str | None, namespace: str | None, session: str, *, allow_remote: bool, json: bool
-) -> None:
+def verify(url: str | None, scope: Scope, session: str, *, allow_remote: bool, json: bool) -> None:
     """Raises `RunFailed` where the log has a fault."""
 
     async def ask() -> tuple[Audit, Summary]:
         async with operating(url, allow_remote=allow_remote) as broker:
-            summary = await find(broker, namespace, session)
+            summary = await find(broker, scope, session)
             place = Place(summary.namespace, summary.protocol, session)
             return await audit(broker, place, Journal(broker, Signer())), summary
 
@@ -40,7 +40,7 @@ def verify(
             f"{plural(found.facts, 'fact')}; taken over {plural(found.takeovers, 'time')}"
         )
         for fault in found.faults:
-            say(f"  {fault}")
+            say(f"  {printable(str(fault))}")
     if found.faults:
         raise RunFailed(
             f"the log of {session} has {plural(len(found.faults), 'fault')}",

@@ -12,6 +12,7 @@ import typer
 from rich.text import Text
 
 from ..actors.choreography import Choreography
+from ..actors.durable.names import Place
 from ..actors.opening import open as open_runtime
 from ..language.errors import PavaneError
 from .brokers import options
@@ -19,9 +20,11 @@ from .errors import RunFailed, UsageError
 from .loop import play
 from .operating import authority, reaching, server
 from .protocols import only, refuse_strangers
+from .scope import named
 from .screen import complain, complaints, say, write_json_line
 from .signals import Terminated, ignore
 from .targets import choreography, is_module, registry
+from .waiting import outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +66,14 @@ def begin(order: Beginning) -> None:
                 patience=order.patience,
             )  # fmt: skip
             begun.append(handle.id)
-            _say_started(order, chosen, handle.id)
+            _say_started(order, chosen, handle.place)
             if not order.wait:
                 return None
             try:
-                outcome = await handle.result()
+                found = await outcome(runtime.broker, handle, json=order.json)
             except PavaneError as error:
                 return error
-            _say_result(order, outcome.values)
+            _say_result(order, found.values)
         return None
 
     try:
@@ -97,7 +100,7 @@ def _choreography(order: Beginning) -> Choreography:
                 hint="write MODULE:PROTOCOL",
             )
         return choreography(text)
-    return Choreography(only(text, order.name))
+    return Choreography(only(text, order.name, bindings=order.bindings))
 
 
 def _is_module(text: str) -> bool:
@@ -116,13 +119,14 @@ def _input(text: str | None) -> Any:
         ) from None
 
 
-def _say_started(order: Beginning, chosen: Choreography, session: str) -> None:
+def _say_started(order: Beginning, chosen: Choreography, place: Place) -> None:
+    session = place.session
     if order.json:
         write_json_line({"event": "started", "session": session, "protocol": chosen.full_name})
     else:
         say(Text.assemble(("started ", "bold green"), f"{chosen.full_name}, session {session}"))
         if not order.wait:
-            say(Text(f"  pavane sessions show {session}", "dim"))
+            say(Text(f"  pavane sessions show {named(place)}", "dim"))
 
 
 def _say_result(order: Beginning, values: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ from ..language.compiler import Compiled
 from .brokers import address, connected, kept_address
 from .entitlements import observers, refuse_unknown_roles
 from .errors import RunFailed, UsageError
+from .escapes import printable
 from .levels import context, level_json
 from .loop import play
 from .options import amounts
@@ -164,11 +165,11 @@ def _show(found: Accounting) -> None:
     for one in found.sums:
         spent = "an epoch that is over" if one.spent is None else f"{one.spent} spent"
         count = plural(one.receipts, "receipt")
-        say(f"{one.peer}, epoch {one.epoch}: {count} for {one.total}, {spent}")
+        say(f"{printable(one.peer)}, epoch {one.epoch}: {count} for {one.total}, {spent}")
     for fault in found.faults:
         whose = fault.writer or f"{fault.peer}, epoch {fault.epoch}"
         say(
-            Text.assemble(("refused ", "bold red"), f"{whose}: {fault.reason}"),
+            Text.assemble(("refused ", "bold red"), printable(f"{whose}: {fault.reason}")),
             console=complaints(),
         )
     if not found.faults and found.sums:

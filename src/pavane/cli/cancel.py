@@ -9,6 +9,7 @@ import typer
 from .exits import verb
 from .operating import Namespace, ServerUrl
 from .options import AllowRemote, Json
+from .scope import Protocol, scope
 
 
 def install(app: typer.Typer) -> None:
@@ -22,6 +23,7 @@ def cancel(
         str, typer.Option("--reason", help="What its roles and its starter are told.")
     ] = "cancelled by an operator",
     namespace: Namespace = None,
+    protocol: Protocol = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
@@ -33,4 +35,6 @@ def cancel(
     """
     from .mending import cancel_session
 
-    cancel_session(url, namespace, session, reason, allow_remote=allow_remote, json=json)
+    cancel_session(
+        url, scope(namespace, protocol), session, reason, allow_remote=allow_remote, json=json
+    )

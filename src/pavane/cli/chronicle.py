@@ -11,6 +11,7 @@ from rich.text import Text
 from ..effects.journal.entry import Entry
 from ..effects.journal.places import journal_subject
 from .attest import refuse_damage, say_unsigned
+from .escapes import printable
 from .journals import Book, Query, nothing
 from .live import Account, Accounts
 from .screen import complaints, output, plural, say, write_json_line
@@ -64,7 +65,7 @@ class History:
             told.append(Text(f"{INDENT}receipt {entry.receipt.hex()[:DIGITS]}", style="dim"))
         if entry.session != self._session:
             when = moment(entry.time).strftime("%Y-%m-%d, UTC")
-            heading = Text(f"session {entry.session}, {when}", style="dim")
+            heading = Text(f"session {printable(entry.session)}, {when}", style="dim")
             told = [Text(_protocol(entry), style="bold"), heading, *told]
             if self._session:
                 told = [Text(), *told]
@@ -91,34 +92,37 @@ class History:
             say(nothing)
         for name, accounts in self._accounts.items():
             table = accounts.table(journal=True)
-            table.title = f"{name}, {plural(len(self._sessions[name]), 'session')}"
+            told = f"{name}, {plural(len(self._sessions[name]), 'session')}"
+            table.title = Text(told, style="bold")
             say()
             output().print(table)
 
 
 def _protocol(entry: Entry) -> str:
-    return f"{entry.namespace}.{entry.protocol}"
+    return printable(f"{entry.namespace}.{entry.protocol}")
 
 
 def entry_line(entry: Entry) -> Text:
     """One entry in words: when, who, what."""
     time = moment(entry.time).strftime("%H:%M:%S.%f")[:-3]
-    return Text.assemble((f"{time} ", "dim"), (entry.writer.instance, "cyan"), *_told(entry))
+    who = printable(entry.writer.instance)
+    return Text.assemble((f"{time} ", "dim"), (who, "cyan"), *_told(entry))
 
 
 def _told(entry: Entry) -> list[str | tuple[str, str]]:
+    name, label, peer = map(printable, (entry.name, entry.label, entry.peer))
     match entry.kind:
         case "sent":
             charge = (f" charged {entry.charge}", "green") if entry.charge else ""
-            return [" -> ", (entry.peer, "cyan"), ": ", (entry.label, "bold"), charge]
+            return [" -> ", (peer, "cyan"), ": ", (label, "bold"), charge]
         case "fact":
-            return [" fact ", (entry.name, "green"), f" by {entry.label}"]
+            return [" fact ", (name, "green"), f" by {label}"]
         case "merge":
-            return [f" joined {entry.peer}'s journal up to entry {entry.count}"]
+            return [f" joined {peer}'s journal up to entry {entry.count}"]
         case "unsent":
-            return [(" not sent after all: ", "yellow"), f"entry {entry.count}, {entry.name}"]
+            return [(" not sent after all: ", "yellow"), f"entry {entry.count}, {name}"]
         case "resumed":
-            return [f" is played on by {entry.name}"]
+            return [f" is played on by {name}"]
         case "series":
             raise AssertionError("a reader gets what a series stands for")
 
@@ -166,8 +170,8 @@ async def query(book: Book, query: Query, json: bool) -> None:
 
 def fact_line(entry: Entry) -> Text:
     time = moment(entry.time).isoformat(timespec="milliseconds")
-    place = f"{_protocol(entry)} {entry.session} {entry.writer.instance}"
-    return Text.assemble((f"{time} ", "dim"), (entry.name, "green"), f" {place}")
+    place = printable(f"{_protocol(entry)} {entry.session} {entry.writer.instance}")
+    return Text.assemble((f"{time} ", "dim"), (printable(entry.name), "green"), f" {place}")
 
 
 # tail -------------------------------------------------------------------------------------

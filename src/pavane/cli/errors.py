@@ -4,6 +4,7 @@ PavaneError
 ├── UsageError       the command was given something it cannot work with: exit code 2
 │   └── KeyFileUnusable  a file of a key or token that cannot be read, or is there already
 ├── Refused          a protocol was refused, and its diagnostics are already written: 1
+├── LogGone          a server came back without what it had stored: 3
 ├── KeysUnusable     a directory or file for keys cannot be used: 3
 └── RunFailed        a run ended badly, and the reason is already written: 3
 """
@@ -38,6 +39,19 @@ class KeysUnusable(PavaneError):
             hint="name a directory that is yours alone: --keys DIR",
         )
         self.place = place
+
+
+class LogGone(PavaneError):
+    """The log of a session that is waited for is not there any more."""
+
+    code = "PV603"
+
+    def __init__(self, session: str) -> None:
+        super().__init__(
+            f"the log of session {session} is gone with the server's store: nobody can go on with it",
+            hint="start the session again, and give the server a store that it keeps (--store)",
+        )
+        self.session = session
 
 
 class RunFailed(PavaneError):

@@ -40,6 +40,7 @@ MISUSED = frozenset(
         "PV308",
         "PV309",
         "PV361",
+        "PV363",
         "PV434",
         "PV435",
         "PV436",
@@ -49,7 +50,8 @@ MISUSED = frozenset(
 )
 """Errors of the floors below that are about what the command was given: a count that is not
 bound or does not fit, an address that is none, or one beyond loopback without TLS, a name that
-cannot be one, a fault, a grant, a file of keys, a role that the protocol does not have."""
+cannot be one, a fault, the configuration of a simulation, a grant, a file of keys, a role that the
+protocol does not have."""
 
 P = ParamSpec("P")
 

@@ -81,7 +81,7 @@ def _machines(file: str, name: str | None, given: dict[str, int]) -> Composed:
     source = read(file) if file != "-" else None
     if source is not None and is_json(source):
         return machines_of(source)
-    compiled = only(file, name)
+    compiled = only(file, name, bindings=given)
     return composed(compiled, small(compiled, given))
 
 
@@ -90,6 +90,7 @@ def as_json(machines: Composed, result: Exploration, buffer: int) -> dict[str, A
     return {
         "complete": result.complete,
         "needs_room": result.needs_room,
+        "needs_memory": result.needs_memory,
         "configurations": result.configurations,
         "buffer": buffer,
         "bindings": dict(machines.bindings),
@@ -158,6 +159,11 @@ def _write(machines: Composed, result: Exploration, buffer: int, format: Format)
         say(Text.assemble(("ok", "bold green"), f"  nothing goes wrong in {visited}"))
     elif result.needs_room:
         why = "some runs stop because channels are full; try a larger --buffer"
+        say(Text.assemble(("cannot decide", "bold yellow"), f"  {visited}: {why}"))
+    elif result.needs_memory:
+        why = (
+            "the most that is stored was reached, and nothing was found so far; try fewer instances"
+        )
         say(Text.assemble(("cannot decide", "bold yellow"), f"  {visited}: {why}"))
     else:
         why = "the limit was reached, and nothing was found so far; try a larger --limit"

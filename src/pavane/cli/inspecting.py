@@ -18,10 +18,12 @@ from ..broker.subjects import token
 from ..language.bindings import BindingError
 from .ages import age
 from .errors import UsageError
+from .escapes import printable
 from .loop import play
-from .operating import namespaces, operating
+from .operating import operating
 from .protocols import relevant
-from .screen import output, plural, say, write_json
+from .scope import Scope, asking, named
+from .screen import output, plural, say, shown, write_json
 
 COLOURS = {
     "dead": "bold red",
@@ -36,13 +38,10 @@ SHOWN = 50
 """Instances shown of one role; the JSON has them all."""
 
 
-def list_all(
-    url: str | None, namespace: str | None, *, ended: bool, allow_remote: bool, json: bool
-) -> None:
+def list_all(url: str | None, scope: Scope, *, ended: bool, allow_remote: bool, json: bool) -> None:
     async def ask() -> tuple[list[Summary], dict[State, int]]:
         async with operating(url, allow_remote=allow_remote) as broker:
-            spaces = await namespaces(broker, namespace)
-            everything = [s for n in spaces for s in await summaries(broker, n, ended=True)]
+            everything = await _all(broker, scope)
             found = [s for s in everything if ended or not s.is_over]
             await _look_for_workers(broker, found)
             return found, counts(s for s in everything if s.is_over)
@@ -54,7 +53,7 @@ def list_all(
         output().print(_table(found))
         for summary in found:
             if why := _why(summary):
-                say(Text.assemble((summary.session, "cyan"), f": {why}"))
+                say(Text.assemble((printable(summary.session), "cyan"), f": {why}"))
     else:
         say("no sessions" if ended else "no sessions are running")
     if over and not (ended or json):
@@ -62,12 +61,10 @@ def list_all(
         say(f"those that are over are not shown ({told}): --all shows them")
 
 
-def show(
-    url: str | None, namespace: str | None, session: str, *, allow_remote: bool, json: bool
-) -> None:
+def show(url: str | None, scope: Scope, session: str, *, allow_remote: bool, json: bool) -> None:
     async def ask() -> tuple[Summary, list[Stand], str]:
         async with operating(url, allow_remote=allow_remote) as broker:
-            summary = await find(broker, namespace, session)
+            summary = await find(broker, scope, session)
             await _look_for_workers(broker, [summary])
             return (summary, *await _stands(broker, summary))
 
@@ -77,9 +74,21 @@ def show(
         return
     _print(summary)
     if problem:
-        say(f"where its roles stand cannot be told: {problem}")
+        say(f"where its roles stand cannot be told: {printable(problem)}")
     else:
         output().print(_stand_table(found))
+
+
+async def _all(broker: Broker, scope: Scope, session: str = "") -> list[Summary]:
+    """All of the scope, or those that are called `session`."""
+    with asking():
+        return [
+            summary
+            for namespace in await scope.namespaces(broker)
+            for summary in await summaries(
+                broker, namespace, session=session, protocol=scope.protocol
+            )
+        ]
 
 
 async def _look_for_workers(broker: Broker, found: list[Summary]) -> None:
@@ -94,13 +103,13 @@ async def _look_for_workers(broker: Broker, found: list[Summary]) -> None:
                     summary.reason = f"no worker that is here plays {', '.join(gone)}"
 
 
-async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
+async def find(broker: Broker, scope: Scope, session: str) -> Summary:
     """The session of this id; raises `UsageError` where there is none, or more than one, and
     `BadSubject` for what is no id."""
     token(session)
-    spaces = await namespaces(broker, namespace)
-    found = [s for n in spaces for s in await summaries(broker, n, session=session)]
+    found = await _all(broker, scope, session)
     if not found:
+        spaces = await scope.namespaces(broker)
         where = f" in {', '.join(spaces)}" if spaces else ": none was ever started here"
         raise UsageError(
             f"there is no session {session}{where}",
@@ -108,7 +117,10 @@ async def find(broker: Broker, namespace: str | None, session: str) -> Summary:
         )
     if len(found) > 1:
         names = ", ".join(f"{s.namespace}.{s.protocol}" for s in found)
-        raise UsageError(f"several sessions are called {session}: {names}", hint="give --namespace")
+        raise UsageError(
+            f"several sessions are called {session}: {names}",
+            hint=f"say which is meant: --protocol {names.partition(',')[0]}",
+        )
     return found[0]
 
 
@@ -179,13 +191,17 @@ def _table(found: list[Summary]) -> Table:
         state = Text(summary.state, COLOURS[summary.state])
         silent = "-" if summary.is_over else age(summary.touched)
         table.add_row(
-            summary.session, f"{summary.namespace}.{summary.protocol}", state, age(summary.began),
-            silent, f"{done}/{len(summary.units)}",
+            *shown(summary.session, f"{summary.namespace}.{summary.protocol}"), state,
+            age(summary.began), silent, f"{done}/{len(summary.units)}",
         )  # fmt: skip
     return table
 
 
 def _why(summary: Summary) -> str:
+    return printable(_said(summary))
+
+
+def _said(summary: Summary) -> str:
     if summary.state == "dead":
         return summary.dead[0].reason
     if summary.state == "waiting":
@@ -195,20 +211,29 @@ def _why(summary: Summary) -> str:
 
 
 def _print(summary: Summary) -> None:
-    bound = ", ".join(f"{name}={count}" for name, count in summary.started.bindings.items())
+    bound = ", ".join(
+        f"{printable(name)}={count}" for name, count in summary.started.bindings.items()
+    )
     state = Text(summary.state, COLOURS[summary.state])
-    name = f"{summary.namespace}.{summary.protocol}"
-    say(Text.assemble(("session ", "dim"), (summary.session, "cyan"), f" of {name}: ", state))
+    name = printable(f"{summary.namespace}.{summary.protocol}")
+    session = printable(summary.session)
+    say(Text.assemble(("session ", "dim"), (session, "cyan"), f" of {name}: ", state))
     if why := _why(summary):
         say(f"  {why}")
     say(f"  version {summary.started.fingerprint.hex()}{', ' + bound if bound else ''}")
     say(f"  began {age(summary.began)} ago, last heard of {age(summary.touched)} ago")
     for letter in summary.dead:
-        say(Text(f"  {letter.assignment.name} is dead after {plural(letter.attempts, 'attempt')}"))
+        unit = printable(letter.assignment.name)
+        say(Text(f"  {unit} is dead after {plural(letter.attempts, 'attempt')}"))
     if summary.dead:
-        say(Text(f"  pavane retry {summary.session} puts it back on the queue", "dim"))
+        told = f"  pavane retry {printable(named(summary.place))} puts it back on the queue"
+        say(Text(told, "dim"))
     workers = dict.fromkeys(unit.worker for unit in summary.units.values() if unit.worker)
-    say(f"  taken by {', '.join(workers)}" if workers else "  not taken by any worker yet")
+    say(
+        printable(f"  taken by {', '.join(workers)}")
+        if workers
+        else "  not taken by any worker yet"
+    )
 
 
 def _stand_table(found: list[Stand]) -> Table:
@@ -222,8 +247,8 @@ def _stand_table(found: list[Stand]) -> Table:
     for stand in sorted(found, key=lambda s: s.over)[:SHOWN]:
         coming = ", ".join(stand.expected)
         table.add_row(
-            stand.name, str(stand.state), str(stand.sent), str(stand.received),
-            Text("over", "dim") if stand.over else f"{coming}",
+            *shown(stand.name), str(stand.state), str(stand.sent), str(stand.received),
+            Text("over", "dim") if stand.over else Text(printable(coming)),
         )  # fmt: skip
     if len(found) > SHOWN:
         table.caption = f"and {len(found) - SHOWN} more; --json has them all"

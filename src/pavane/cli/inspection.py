@@ -15,6 +15,7 @@ from ..effects.capability.tokens import PublicKey, parsed
 from ..effects.capability.verifier import BLOCK_LIMIT, SIZE_LIMIT, Verifier
 from ..effects.errors import TokenRefused
 from ..effects.identity import Identity
+from .escapes import printable
 
 SHOWN = 60
 """Characters that are shown of a line that nobody can use."""
@@ -92,6 +93,10 @@ class Inspection:
         }
 
     def lines(self) -> Iterator[str]:
+        """For people: of what others have written, nothing that a terminal would obey."""
+        return map(printable, self._lines())
+
+    def _lines(self) -> Iterator[str]:
         signed = "its signature was not checked: give --root"
         if self.is_verified:
             signed = self.refusal or "signed by the authority"

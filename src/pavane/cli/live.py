@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..actors.events import Denied, Event, MessageReceived, MessageSent
+from .escapes import printable
 from .narration import as_json, lines
 from .screen import output, plural, write_json_line
 
@@ -81,8 +82,9 @@ class Accounts(dict[str, Account]):
         table.add_column("Facts", overflow="fold")
         for role, account in self.items():
             name = role if account.instances == 1 else f"{role} ({account.instances})"
+            told = Text(printable(name))
             numbers = [getattr(account, field) for field in columns.values()]
-            table.add_row(name, *(str(n) if n else "-" for n in numbers), summary(account.facts))
+            table.add_row(told, *(str(n) if n else "-" for n in numbers), summary(account.facts))
         return table
 
     def _columns(self, *, journal: bool) -> dict[str, str]:
@@ -100,9 +102,10 @@ def role_of(instance: str) -> str:
     return instance.split("[", 1)[0]
 
 
-def summary(facts: Mapping[str, int]) -> str:
+def summary(facts: Mapping[str, int]) -> Text:
     """Each fact once on a line, with how often it was recorded."""
-    return "\n".join(f if n == 1 else f"{f} x {n}" for f, n in facts.items())
+    names = ((printable(fact), count) for fact, count in facts.items())
+    return Text("\n".join(name if n == 1 else f"{name} x {n}" for name, n in names))
 
 
 class View(ABC):

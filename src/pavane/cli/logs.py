@@ -7,6 +7,8 @@ import logging
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from .escapes import in_lines
+
 FIELDS = ("session", "role", "step")
 """What the runtime gives along in `extra`."""
 
@@ -23,6 +25,9 @@ class Lines(logging.Formatter):
 
     def __init__(self) -> None:
         super().__init__("%(levelname)s %(name)s: %(message)s")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return in_lines(super().formatMessage(record))
 
 
 class JsonLines(logging.Formatter):

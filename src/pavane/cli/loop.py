@@ -8,6 +8,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+from .departure import DEPARTURE
 from .signals import until_ended
 
 T = TypeVar("T")
@@ -23,6 +24,15 @@ def run(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """As `play`, for a `main` that attends to signals itself."""
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main())
+
+
+def perform(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """As `run`, for a `main` that plays the code of others: what of it goes on when `main` is over
+    is ended with the process, by a verb that is `departing`."""
+    runner = asyncio.Runner(loop_factory=_loop_factory())
+    DEPARTURE.watch()
+    DEPARTURE.close = runner.close
+    return runner.run(main())
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -20,6 +20,7 @@ from ..actors.events import (
     SessionOpened,
 )
 from ..effects.pipeline.trace import Stage
+from .escapes import printable
 
 NARROW = 72
 """Columns for what effects did, so that with their indent they fit into 80."""
@@ -38,7 +39,9 @@ def lines(event: Event, *, trace: bool = False) -> Iterator[Text | Panel]:
         case Denied():
             yield denial(event)
         case FrameRefused():
-            yield Text.assemble(("refused ", "bold red"), f"{event.reason} ({event.subject})")
+            yield Text.assemble(
+                ("refused ", "bold red"), printable(f"{event.reason} ({event.subject})")
+            )
         case _:
             pass
 
@@ -95,7 +98,7 @@ def effects(event: MessageSent) -> list[str]:
 def stages(passed: tuple[Stage, ...]) -> Iterator[Text]:
     """Each stage of the pipeline on a line, in the order in which they acted."""
     for stage in passed:
-        yield Text.assemble(f"{'':>7}", (f"{stage.name:<10} ", "green"), stage.detail)
+        yield Text.assemble(f"{'':>7}", (f"{stage.name:<10} ", "green"), printable(stage.detail))
 
 
 def denial(event: Denied) -> Panel:
@@ -104,7 +107,7 @@ def denial(event: Denied) -> Panel:
     return Panel(
         Group(
             Text(message, style="bold"),
-            Text(event.reason),
+            Text(printable(event.reason)),
             Text("Nothing was sent, nothing charged, no fact recorded.", style="dim"),
         ),
         title=Text(f"denied at {event.stage} [{event.code}]", style="bold red"),

@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from ..actors.durable.names import namespaces as having_sessions
 from ..broker.contract import Broker
 from ..broker.errors import ServerUnreachable
 from ..effects.capability.tokens import Authority
@@ -73,10 +72,3 @@ async def operating(url: str | None, *, allow_remote: bool) -> AsyncGenerator[Br
     with reaching():
         async with connected(server(url), None, allow_remote=allow_remote) as broker:
             yield broker
-
-
-async def namespaces(broker: Broker, given: str | None) -> list[str]:
-    """The one that was given, or all that have a log: those without workers need help most."""
-    if given is not None:
-        return [given]
-    return await having_sessions(broker)

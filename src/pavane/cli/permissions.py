@@ -67,13 +67,24 @@ def permissions(
             "--leakage", metavar="OBSERVER=N", help="With --prepare: what observers may learn."
         ),
     ] = None,
+    lease: Annotated[
+        float | None,
+        typer.Option(
+            "--lease",
+            metavar="SECONDS",
+            min=0.5,
+            max=3600.0,
+            help="With --prepare: the silence after which a worker counts as dead. Default: as it"
+            " is, or 30.",
+        ),
+    ] = None,
     url: Url = None,
     allow_remote: AllowRemote = False,
 ) -> None:
     """Print the permissions of each role: it speaks as itself, reads its own mailbox, and no more.
 
-    Three more users make the streams (pavane-operator), play any role (pavane-runtime) and
-    read the journal (pavane-reader). No password is printed, but the variable it comes from.
+    Three more users make the streams and look after sessions (pavane-operator), play any role
+    (pavane-runtime) and read the journal (pavane-reader). No password is printed, but the variable it comes from.
 
     [dim]Examples:[/dim]
       pavane permissions market.choreo > users.conf
@@ -81,7 +92,7 @@ def permissions(
       pavane permissions market.choreo --prepare --url tls://nats:4222
     """
     from .options import amounts
-    from .permits import Request, prepare_server, show
+    from .permits import Limits, Request, prepare_server, show
 
     request = Request(
         files=files,
@@ -92,8 +103,8 @@ def permissions(
         expires=expires,
         durable=not live,
     )
-    if prepare or budget or leakage:
-        limits = amounts("--budget", budget), amounts("--leakage", leakage)
-        prepare_server(request, url, *limits, allow_remote=allow_remote, asked=prepare)
+    if prepare or budget or leakage or lease is not None:
+        limits = Limits(amounts("--budget", budget), amounts("--leakage", leakage), lease)
+        prepare_server(request, url, limits, allow_remote=allow_remote, asked=prepare)
     else:
         show(request)

@@ -43,6 +43,15 @@ class Request:
     durable: bool = True
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What `--prepare` sets: budgets of roles, what observers may learn, the lease of workers."""
+
+    budgets: Mapping[str, int]
+    leakage: Mapping[str, int]
+    lease: float | None
+
+
 def show(request: Request) -> None:
     """Print what was asked for; keys and credentials go to files that only the user can read."""
     token(request.account)
@@ -222,15 +231,14 @@ class Cabinet:
 def prepare_server(
     request: Request,
     url: str | None,
-    budgets: Mapping[str, int],
-    leakage: Mapping[str, int],
+    limits: Limits,
     *,
     allow_remote: bool,
     asked: bool,
 ) -> None:
     if not asked:
         raise UsageError(
-            "--budget and --leakage set limits on a server", hint="add --prepare and --url"
+            "--budget, --leakage and --lease are set on a server", hint="add --prepare and --url"
         )
     if url in (None, EMBEDDED):
         raise UsageError(
@@ -239,26 +247,25 @@ def prepare_server(
     assert url is not None
     compiled = _compiled(request.files)
     roles = {role.name for one in compiled for role in one.protocol.roles}
-    for role in sorted(set(budgets) - roles):
+    for role in sorted(set(limits.budgets) - roles):
         raise UsageError(f"--budget {role}: no such role", hint=f"there are {', '.join(roles)}")
     address = url
-    for line in play(
-        lambda: _prepared(address, compiled, budgets, leakage, allow_remote=allow_remote)
-    ):
+    for line in play(lambda: _prepared(address, compiled, limits, allow_remote=allow_remote)):
         say(line)
 
 
 async def _prepared(
     url: str,
     compiled: Iterable[Compiled],
-    budgets: Mapping[str, int],
-    leakage: Mapping[str, int],
+    limits: Limits,
     *,
     allow_remote: bool,
 ) -> list[str]:
     chosen = replace(options(None, allow_remote=allow_remote), scoped=False)
     broker = await connect(url, options=chosen)
     try:
-        return await prepare(broker, compiled, budgets=budgets, leakage=leakage)
+        return await prepare(
+            broker, compiled, budgets=limits.budgets, leakage=limits.leakage, lease=limits.lease
+        )
     finally:
         await broker.close()

@@ -71,25 +71,40 @@ def judge_all(
     keys: Collection[str] = (),
 ) -> list[Judged]:
     """As `judge`, of files that have been read. `keys` are the annotation keys of extensions."""
-    judged = [one for source in sources for one in _judged(source, strict=strict, keys=keys)]
+    judged = [
+        one for source in sources for one in _judged(source, bindings, strict=strict, keys=keys)
+    ]
     refuse_strangers(bindings, [one.compiled for one in judged if one.compiled])
     return judged
 
 
-def _judged(source: Source, *, strict: bool = False, keys: Collection[str] = ()) -> list[Judged]:
+def _judged(
+    source: Source,
+    bindings: Mapping[str, int],
+    *,
+    strict: bool = False,
+    keys: Collection[str] = (),
+) -> list[Judged]:
     if source.fault is not None:
         return [Judged(source, Verdict(None, (source.fault,), None))]
-    found = verdicts(source.text, source.file, strict=strict, extension_keys=keys)
+    found = verdicts(
+        source.text, source.file, strict=strict, extension_keys=keys, bindings=bindings
+    )
     return [Judged(source, verdict) for verdict in found]
 
 
-def only(file: str, name: str | None, keys: Collection[str] = ()) -> Compiled:
+def only(
+    file: str,
+    name: str | None,
+    keys: Collection[str] = (),
+    bindings: Mapping[str, int] | None = None,
+) -> Compiled:
     """The one protocol of a file, or the one called `name`, whatever its neighbours are.
 
     Raises `Refused` for a refused protocol and `UsageError` for an unclear choice.
     """
     source = load(file)
-    judged = _judged(source, keys=keys)
+    judged = _judged(source, bindings or {}, keys=keys)
     chosen = [one for one in judged if name in (None, one.name, one.full_name)]
     known = ", ".join(one.full_name for one in judged if one.name)
     if not known:

@@ -14,9 +14,11 @@ from ..actors.workers.retention import purge as purge_one
 from ..broker.contract import Broker
 from .ages import age, seconds
 from .errors import RunFailed, UsageError
+from .escapes import printable
 from .inspecting import find
 from .loop import play
-from .operating import namespaces, operating
+from .operating import operating
+from .scope import Scope, asking, named
 from .screen import plural, say, write_json_line
 
 SOONEST = 1.0
@@ -31,7 +33,7 @@ class Purging:
     older_than: str | None
     every: str | None
     dry_run: bool
-    namespace: str | None
+    scope: Scope
     url: str | None
     allow_remote: bool
     json: bool
@@ -71,7 +73,7 @@ async def _once(broker: Broker, order: Purging) -> None:
         count += 1
     if order.older_than is not None:
         if not order.dry_run:
-            for namespace in await namespaces(broker, order.namespace):
+            for namespace in await order.scope.namespaces(broker):
                 await sweep(broker, namespace)
         if not count and not order.json and order.every is None:
             say(f"no session ended more than {order.older_than} ago")
@@ -80,11 +82,13 @@ async def _once(broker: Broker, order: Purging) -> None:
 async def _chosen(broker: Broker, order: Purging) -> AsyncIterator[Summary]:
     if order.older_than is not None:
         length = seconds("--older-than", order.older_than)
-        for namespace in await namespaces(broker, order.namespace):
-            for summary in await ended(broker, namespace, length):
-                yield summary
+        with asking():
+            for namespace in await order.scope.namespaces(broker):
+                for summary in await ended(broker, namespace, length):
+                    if order.scope.has(summary.protocol):
+                        yield summary
     for session in order.sessions:
-        summary = await find(broker, order.namespace, session)
+        summary = await find(broker, order.scope, session)
         if not summary.is_over:
             raise_running(summary, json=order.json)
         yield summary
@@ -96,7 +100,8 @@ def raise_running(summary: Summary, *, json: bool) -> None:
         write_json_line({"event": "kept", "session": session, "state": summary.state})
     else:
         say(
-            f"session {session} is not over: it is {summary.state}; `pavane cancel {session}` ends it"
+            f"session {session} is not over: it is {summary.state}; "
+            f"`pavane cancel {named(summary.place)}` ends it"
         )
     raise RunFailed(f"session {session} is not over")
 
@@ -111,5 +116,6 @@ def _say(order: Purging, summary: Summary, records: int) -> None:
         return
     done = "would purge" if order.dry_run else "purged"
     kept = "" if order.dry_run else f", {plural(records, 'record')}"
-    what = f" of {summary.namespace}.{summary.protocol}, {summary.state} {age(summary.ended)} ago"
-    say(Text.assemble(f"{done} ", (summary.session, "cyan"), what, kept))
+    whose = printable(f"{summary.namespace}.{summary.protocol}")
+    what = f" of {whose}, {summary.state} {age(summary.ended)} ago"
+    say(Text.assemble(f"{done} ", (printable(summary.session), "cyan"), what, kept))

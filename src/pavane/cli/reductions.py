@@ -16,6 +16,7 @@ from ..effects.journal.history.rebuilding import Rebuilt
 from ..effects.journal.history.reducer import Reducer
 from .attest import refuse_damage
 from .errors import UsageError
+from .escapes import printable
 from .journals import Book, Query
 from .screen import complaints, say, write_json
 
@@ -95,7 +96,7 @@ def has_snapshots(reduction: Reduction) -> TypeGuard[Reducer[Any]]:
 
 def _tell(rebuilt: Rebuilt[Any]) -> None:
     for reason in rebuilt.skipped:
-        say(f"passed over: {reason}", console=complaints())
+        say(printable(f"passed over: {reason}"), console=complaints())
     begun = f", {rebuilt.before} by a snapshot" if rebuilt.before else ""
     say(f"rebuilt from {_entries(rebuilt.entries)}{begun}", console=complaints())
 

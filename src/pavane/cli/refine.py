@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 from rich.text import Text
 
-from ..language.machine_files import Whose
+from ..language.local_types import LocalTypeError
+from ..language.machine_files import Whose, placed
 from ..language.subtyping import Answer, Move, refines
 from ..language.system import Automaton
 from .errors import Refused, UsageError
@@ -53,8 +54,9 @@ def refine(
       pavane refine buffering.choreo kernel.local --role Kernel
       pavane refine ring.choreo node.json --role Node --bind N=5 --json
     """
-    compiled = only(protocol, name)
-    machines = composed(compiled, bindings(bind))
+    given = bindings(bind)
+    compiled = only(protocol, name, bindings=given)
+    machines = composed(compiled, given)
     instance, answer = _worst(machines, read(machine), role)
     if json:
         write_json({"protocol": compiled.protocol.full_name, "role": instance, **as_json(answer)})
@@ -92,7 +94,7 @@ def _worst(machines: Composed, source: Source, role: str) -> tuple[str, Answer]:
     seen = set[str]()
     for instance, original in instances.items():
         index = int(instance[:-1].split("[")[1]) if "[" in instance else None
-        candidate = machine_of(source, role, Whose(instance, index, machines.sizes))
+        candidate = _candidate(source, role, Whose(instance, index, machines.sizes))
         key = _content(candidate, original)
         if key in seen:
             continue
@@ -104,6 +106,15 @@ def _worst(machines: Composed, source: Source, role: str) -> tuple[str, Answer]:
             worst = instance, answer
     assert worst is not None, "there is at least one instance"
     return worst if worst[1].verdict != "yes" else (role, worst[1])
+
+
+def _candidate(source: Source, role: str, whose: Whose) -> Automaton:
+    """The machine of a file as that of one instance."""
+    found = machine_of(source, role, whose)
+    try:
+        return placed(found, whose)
+    except LocalTypeError as error:
+        raise UsageError(f"{source.file}: {error.message}", hint=error.hint) from None
 
 
 def _content(*automata: Automaton) -> str:

@@ -63,7 +63,7 @@ def rehearse(order: Rehearsal) -> None:
     """Play the session to its end and write what it came to. Raises `RunFailed`, or before the
     first message whatever is wrong with the options."""
     keys = order.registry.keys() if order.registry is not None else ()
-    compiled = only(order.file, order.name, keys)
+    compiled = only(order.file, order.name, keys, order.bindings)
     refuse_strangers(order.bindings, [compiled])
     projection = compiled.project(order.bindings)
     refuse_unknown_roles("--budget", order.budgets, projection.machines)

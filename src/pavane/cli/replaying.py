@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from rich.text import Text
 
 from ..actors import opening
+from ..actors.choreography import Choreography
 from ..actors.durable.errors import Departure
 from ..actors.durable.replay import Replayed
+from ..actors.runtime import Runtime
+from ..actors.workers.errors import Unfit, UnknownVersion
 from ..broker.options import ConnectOptions
 from ..broker.payload import unpack
 from .errors import RunFailed, UsageError
+from .escapes import printable
 from .loop import play
 from .operating import server
-from .screen import plural, say, write_json
+from .screen import complaints, plural, say, write_json
 from .targets import FORMS, registry, targets
 
 
@@ -37,13 +42,9 @@ def replay_all(
     async def ask() -> list[Replayed]:
         options = ConnectOptions(allow_remote=allow_remote)
         async with opening.open(server(url), options=options, registry=effects) as runtime:
-            return [
-                replayed
-                for choreography, role in pairs
-                async for replayed in runtime.replay(choreography, session, role)
-            ]
+            return [one for pair in pairs for one in await _replayed(runtime, session, *pair)]
 
-    done = play(ask)
+    done = _played(ask)
     if json:
         write_json([_as_json(one) for one in done])
     else:
@@ -58,14 +59,36 @@ def replay_all(
         )
 
 
+async def _replayed(
+    runtime: Runtime, session: str, choreography: Choreography, role: str
+) -> list[Replayed]:
+    """All instances of a role, or the role as a whole where its code is of a version that does
+    not fit."""
+    try:
+        return [one async for one in runtime.replay(choreography, session, role)]
+    except (Unfit, UnknownVersion) as error:
+        return [Replayed(role, 0, "unfit", "", error=error)]
+
+
+def _played(ask: Callable[[], Coroutine[Any, Any, list[Replayed]]]) -> list[Replayed]:
+    """What `ask` finds. Raises `RunFailed` where a task of the code that is played ends the
+    process: that is no end of ours."""
+    try:
+        return play(ask)
+    except (SystemExit, KeyboardInterrupt) as error:
+        said = f"a task that the code began raised {type(error).__name__}"
+        say(Text.assemble(("failed", "red"), f": {said}"), console=complaints())
+        raise RunFailed(said) from None
+
+
 def _line(one: Replayed) -> Text:
     head = Text.assemble((one.instance, "cyan"), f": {plural(one.steps, 'message')}, ")
     if one.departure is not None:
         gone = one.departure
-        said = f" at {gone.step}: the log has {gone.expected}, it did {gone.got}"
+        said = printable(f" at {gone.step}: the log has {gone.expected}, it did {gone.got}")
         return head + Text.assemble(("departs", "red"), said, *_payloads(gone))
     if one.error is not None:
-        return head + Text.assemble(("failed", "red"), f": {one.error.message}")
+        return head + Text.assemble(("failed", "red"), f": {printable(one.error.message)}")
     end = {"done": "to its end", "waits": "and waits, as it does in the session"}
     told = end.get(one.end, f"as far as the log goes; then it would do {one.end}")
     return head + Text.assemble(told, (f"  {one.hash[:16]}", "dim"))
@@ -76,7 +99,7 @@ def _payloads(gone: Departure) -> list[str]:
     if gone.payloads is None:
         return []
     return [
-        f"\n  {who}: {unpack(payload)!s:.500}"
+        f"\n  {who}: {printable(f'{unpack(payload)!s:.500}')}"
         for who, payload in zip(("log ", "code"), gone.payloads, strict=True)
     ]
 

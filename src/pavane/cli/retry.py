@@ -9,6 +9,7 @@ import typer
 from .exits import verb
 from .operating import Namespace, ServerUrl
 from .options import AllowRemote, Json
+from .scope import Protocol, scope
 
 
 def install(app: typer.Typer) -> None:
@@ -20,6 +21,7 @@ def retry(
     session: Annotated[str, typer.Argument(help="The session's id; none with --all.")] = "",
     all_: Annotated[bool, typer.Option("--all", help="All sessions that have such units.")] = False,
     namespace: Namespace = None,
+    protocol: Protocol = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
@@ -37,4 +39,4 @@ def retry(
 
     if bool(session) == all_:
         raise UsageError("which session?", hint="give its id, or --all")
-    retry_dead(url, namespace, session, allow_remote=allow_remote, json=json)
+    retry_dead(url, scope(namespace, protocol), session, allow_remote=allow_remote, json=json)

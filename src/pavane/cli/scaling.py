@@ -15,6 +15,7 @@ from ..actors.workers.roll import calling
 from ..broker.contract import Broker
 from ..broker.subjects import DEFAULT_NAMESPACE
 from .errors import RunFailed, UsageError
+from .escapes import printable
 from .loop import run
 from .operating import logged, operating, server
 from .screen import complaints, plural, say, write_json
@@ -136,7 +137,7 @@ def _conclude(order: Scaling, said: Hosting | None) -> None:
         )  # fmt: skip
     elif running == order.count:
         by = f", kept by process {said.pid} on {said.host}" if said is not None and running else ""
-        say(f"{plural(running, 'worker')} of {order.role}{by}")
+        say(printable(f"{plural(running, 'worker')} of {order.role}{by}"))
     if running != order.count:
         problem = f"{running} of {plural(order.count, 'worker')} run"
         if not order.json:

@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ..language.errors import ChoreographyError, Diagnostic, PavaneError
+from .escapes import in_lines, printable
 
 HEADING = re.compile(r"^(error|warning|note)(\[PV\d+\])?:")
 COLOURS = {"error": "bold red", "warning": "bold yellow", "note": "bold cyan"}
@@ -53,15 +54,25 @@ def say(*parts: str | Text, console: Console | None = None) -> None:
 
 def write_json(value: Any) -> None:
     """One JSON document on the standard output, without colour."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=not _is_unicode()) + "\n")
+    sys.stdout.write(_encoded(value, indent=2) + "\n")
     sys.stdout.flush()
 
 
 def write_json_line(value: Any, *, live: bool = True) -> None:
     """One JSON value on one line; if `live` at once, so that a reader of the pipe sees it."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=not _is_unicode(), default=str) + "\n")
+    sys.stdout.write(_encoded(value, default=str) + "\n")
     if live:
         sys.stdout.flush()
+
+
+def _encoded(value: Any, **how: Any) -> str:
+    """As JSON, which has no word for what is no finite number: `null` stands in its place."""
+    strict: dict[str, Any] = {"allow_nan": False, "ensure_ascii": not _is_unicode(), **how}
+    try:
+        return json.dumps(value, **strict)
+    except ValueError:
+        loose = json.dumps(value, default=how.get("default"))
+        return json.dumps(json.loads(loose, parse_constant=lambda _: None), **strict)
 
 
 def _is_unicode() -> bool:
@@ -75,10 +86,10 @@ def complain(error: PavaneError, message: str = "") -> None:
     code = error.code
     if isinstance(error, ChoreographyError) and error.diagnostics:
         code = error.diagnostics[0].code
-    heading = Text.assemble(("error", "bold red"), (f"[{code}]", "red"), ": ", said)
+    heading = Text.assemble(("error", "bold red"), (f"[{code}]", "red"), ": ", in_lines(said))
     tell(heading, console=complaints())
     if error.hint:
-        tell(Text.assemble(("  help: ", "green"), error.hint), console=complaints())
+        tell(Text.assemble(("  help: ", "green"), in_lines(error.hint)), console=complaints())
 
 
 def tell(line: str | Text, *, console: Console | None = None) -> None:
@@ -111,6 +122,11 @@ def coloured(rendered: str) -> Text:
     text.highlight_regex(r"(?m)^\s*\d*\s*\|\s+\^+.*$", "red")
     text.highlight_regex(r"(?m)^\s*(= )?(help|hint):", "green")
     return text
+
+
+def shown(*texts: str) -> tuple[Text, ...]:
+    """What others have written, as cells of a table: nothing in it is markup, or moves the cursor."""
+    return tuple(Text(printable(text)) for text in texts)
 
 
 def plural(count: int, noun: str) -> str:

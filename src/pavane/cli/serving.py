@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from rich.text import Text
@@ -13,12 +13,19 @@ from rich.text import Text
 from ..actors.opening import open as open_runtime
 from ..actors.workers.worker import Worker
 from .brokers import options
+from .departure import DEPARTURE
 from .entitlements import refuse_unknown_roles
-from .loop import run
+from .loop import perform
 from .operating import authority, logged, reaching, server
 from .screen import complaints, plural, say, write_json_line
-from .signals import ENDING
+from .signals import attend
 from .targets import registry, targets
+
+PARTING = 30.0
+"""Seconds beyond the grace within which a worker that was told to end is gone, whatever it plays."""
+
+HURRY = 3.0
+"""Seconds for the same after a second signal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,22 +74,28 @@ def serve(order: Serving) -> None:
             _part(worker, json=order.json)
 
     with reaching():
-        run(main)
+        perform(main)
 
 
 def _heed(worker: Worker, order: Serving) -> None:
-    """Drain at the first signal, hurry at the second; what the caller ignores stays ignored."""
+    """Drain at the first signal, hurry at the second; what the caller ignores stays ignored. The
+    process ends in any case, also where the code of a role keeps the loop, or us, from being heard."""
     loop = asyncio.get_running_loop()
+    limits = [order.grace + PARTING]
+    DEPARTURE.word = f"worker {worker.name} ends, and leaves what it plays to others\n"
 
-    def end(name: str) -> None:
+    def drain(name: str) -> None:
         if not order.json:
             waiting = plural(worker.running, "instance")
             say(f"{name}: draining, {waiting} running", console=complaints())
         worker.drain(order.grace)
 
-    for number in ENDING:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            loop.add_signal_handler(number, end, signal.Signals(number).name)
+    def end(name: str) -> None:
+        DEPARTURE.within(limits.pop() if limits else HURRY)
+        with suppress(RuntimeError):  # The loop is closed: there is nothing to be drained.
+            loop.call_soon_threadsafe(drain, name)
+
+    attend(end)
 
 
 def _announce(worker: Worker, where: str, *, json: bool) -> None:

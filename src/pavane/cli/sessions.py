@@ -9,6 +9,7 @@ import typer
 from .exits import verb
 from .operating import Namespace, ServerUrl
 from .options import AllowRemote, Json, JsonLines
+from .scope import Protocol, scope
 
 app = typer.Typer()
 
@@ -25,6 +26,7 @@ Ended = Annotated[bool, typer.Option("--all", help="Also those that are over.")]
 def sessions(
     context: typer.Context,
     namespace: Namespace = None,
+    protocol: Protocol = None,
     all_: Ended = False,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
@@ -34,13 +36,14 @@ def sessions(
     if context.invoked_subcommand is None:
         from .inspecting import list_all
 
-        list_all(url, namespace, ended=all_, allow_remote=allow_remote, json=json)
+        list_all(url, scope(namespace, protocol), ended=all_, allow_remote=allow_remote, json=json)
 
 
 @app.command("list")
 @verb
 def list_sessions(
     namespace: Namespace = None,
+    protocol: Protocol = None,
     all_: Ended = False,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
@@ -53,7 +56,7 @@ def list_sessions(
     """
     from .inspecting import list_all
 
-    list_all(url, namespace, ended=all_, allow_remote=allow_remote, json=json)
+    list_all(url, scope(namespace, protocol), ended=all_, allow_remote=allow_remote, json=json)
 
 
 @app.command("verify")
@@ -61,6 +64,7 @@ def list_sessions(
 def verify_session(
     session: Annotated[str, typer.Argument(help="The session's id.")],
     namespace: Namespace = None,
+    protocol: Protocol = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
@@ -72,7 +76,7 @@ def verify_session(
     """
     from .auditing import verify
 
-    verify(url, namespace, session, allow_remote=allow_remote, json=json)
+    verify(url, scope(namespace, protocol), session, allow_remote=allow_remote, json=json)
 
 
 @app.command("purge")
@@ -93,6 +97,7 @@ def purge_sessions(
         bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")
     ] = False,
     namespace: Namespace = None,
+    protocol: Protocol = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: JsonLines = False,
@@ -114,7 +119,7 @@ def purge_sessions(
             older_than=older_than,
             every=every,
             dry_run=dry_run,
-            namespace=namespace,
+            scope=scope(namespace, protocol),
             url=url,
             allow_remote=allow_remote,
             json=json,
@@ -127,6 +132,7 @@ def purge_sessions(
 def show_session(
     session: Annotated[str, typer.Argument(help="The session's id.")],
     namespace: Namespace = None,
+    protocol: Protocol = None,
     url: ServerUrl = None,
     allow_remote: AllowRemote = False,
     json: Json = False,
@@ -138,4 +144,4 @@ def show_session(
     """
     from .inspecting import show
 
-    show(url, namespace, session, allow_remote=allow_remote, json=json)
+    show(url, scope(namespace, protocol), session, allow_remote=allow_remote, json=json)

@@ -40,6 +40,22 @@ def ignore() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
+def attend(hear: Callable[[str], None]) -> None:
+    """From now on call `hear` with the name of each, in the main thread, wherever that stands. A
+    process that is forked off does not attend to them."""
+    owner = os.getpid()
+
+    def heard(number: int, _frame: FrameType | None) -> None:
+        if os.getpid() == owner:
+            hear(signal.Signals(number).name)
+        else:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+
+    for number in ENDING:
+        _replace(number, heard)
+
+
 async def until_ended(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run `main` in the current task; the first signal cancels it, so that what it has opened is
     closed, and `Terminated` is raised then."""

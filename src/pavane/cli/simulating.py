@@ -66,7 +66,7 @@ def conduct(order: Order) -> None:
     """Play the sessions. Raises `Refused` where one went wrong, once that has been shown."""
     if order.trace and len(order.numbers) > 1:
         raise UsageError("--trace is of one session", hint="say which: --seed 17")
-    compiled = only(order.file, order.name)
+    compiled = only(order.file, order.name, bindings=order.bindings)
     protocol = _played(order, compiled)
     refuse_strangers(order.bindings, [compiled])
     campaign = Campaign(

@@ -30,7 +30,11 @@ def start(
         typer.Option("--input", metavar="JSON", help="What every role finds in `me.input`."),
     ] = None,
     wait: Annotated[
-        bool, typer.Option("--wait", help="Wait until it is over, and print what it came to.")
+        bool,
+        typer.Option(
+            "--wait",
+            help="Wait until it is over, and print what it came to, and what keeps it meanwhile.",
+        ),
     ] = False,
     patience: Annotated[
         float,

@@ -18,6 +18,7 @@ from ..effects.journal.history.selection import pattern
 from ..effects.journal.history.union import Joined
 from .attest import SHORT, refuse_damage
 from .errors import RunFailed, UsageError
+from .escapes import printable
 from .journals import Book, Place, Query, opened, trusted
 from .loop import play
 from .screen import complaints, plural, say, write_json
@@ -102,7 +103,9 @@ def _relation(relation: Relation) -> Text:
     counts = f"{relation.ours} entries here, {relation.theirs} there"
     parted = f", different from entry {relation.parted} on" if relation.parted else ""
     style = "red" if relation.parted else "yellow"
-    return Text.assemble((f"{relation.standing:<9}", style), f"{relation.who}: {counts}{parted}")
+    return Text.assemble(
+        (f"{relation.standing:<9}", style), f"{printable(relation.who)}: {counts}{parted}"
+    )
 
 
 def comparison_json(found: Comparison, joined: Joined | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from .departure import departing
 from .exits import verb
 from .operating import ServerUrl
 from .options import AllowRemote, Extensions, JsonLines, Telemetry
@@ -15,6 +16,7 @@ def install(app: typer.Typer) -> None:
     app.command()(worker)
 
 
+@departing
 @verb
 def worker(
     served: Annotated[

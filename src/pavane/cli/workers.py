@@ -81,6 +81,7 @@ def _table(found: list[Any]) -> Any:
     from rich.table import Table
 
     from .ages import age
+    from .screen import shown
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("Worker", style="cyan", overflow="fold")
@@ -92,12 +93,12 @@ def _table(found: list[Any]) -> Any:
     table.add_column("Runs", justify="right", no_wrap=True)
     for worker in found:
         leaving = " (draining)" if worker.leaving else ""
-        head = (
+        head = shown(
             worker.name + leaving, f"{worker.host} {worker.pid}", age(worker.since),
             f"{worker.running}/{worker.capacity}",
         )  # fmt: skip
         for number, service in enumerate(worker.services):
             own = f"{service.protocol}.{service.role}"
-            rest = (own, service.fingerprint[:8], str(service.running))
+            rest = shown(own, service.fingerprint[:8], str(service.running))
             table.add_row(*(head if not number else ("", "", "", "")), *rest)
     return table
