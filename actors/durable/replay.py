@@ -172,6 +172,8 @@ class Replay:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             return b"", self._failed(seat, error)
+        except GeneratorExit:
+            raise
         except BaseException as error:  # noqa: BLE001  # whatever the user's code raises
             return b"", self._failed(seat, error)
 

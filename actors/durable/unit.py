@@ -232,6 +232,8 @@ class Unit:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
+        except GeneratorExit:
+            raise
         except BaseException as error:  # noqa: BLE001
             # Whatever the user's code raises is this role's end, and not that of the worker and its
             # other sessions.

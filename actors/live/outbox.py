@@ -13,9 +13,9 @@ from ..mailbox.turn import Soon
 
 class LiveOutbox(Outbox):
     """Publishes frames at once, and keeps them until they are read. `lost` is told why one could not be
-    published."""
+    published. While it `is_held`, what was lost is to be said again first."""
 
-    __slots__ = ("_encode", "_lost", "_publish")
+    __slots__ = ("_encode", "_lost", "_publish", "is_held")
 
     def __init__(
         self,
@@ -28,6 +28,7 @@ class LiveOutbox(Outbox):
         self._encode = encode
         self._publish = publish
         self._lost = lost
+        self.is_held = False
 
     def flush(self) -> None:
         frames = self._frames
@@ -45,13 +46,17 @@ class LiveOutbox(Outbox):
             outlet.flying = flying = outlet.flying + size
             if flying > BYTES:
                 outlet.room = 0
+            if self.is_held:
+                continue
             try:
                 self._publish(outlet.subject, data)
             except BrokerError as error:
                 self._lost(error.message)
 
     def send_again(self) -> None:
-        """Publish every frame that is not acknowledged once more, in the first order."""
+        """Publish every frame that is not acknowledged once more, in the first order, and those that were
+        held."""
+        self.is_held = False
         frames = [(sent, o.subject) for o in self.outlets.values() for sent in o.unacknowledged]
         for sent, subject in sorted(frames, key=lambda frame: frame[0].order):
             self._say(subject, sent.frame)

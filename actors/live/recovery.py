@@ -1,6 +1,6 @@
 """What a live session does when messages may have been lost: it sends again what nobody has
 acknowledged, in the first order, and says again what it has received. Numbers show a receiver
-what it has already.
+what it has already. What is sent meanwhile waits for its turn: it would be a gap to who hears it.
 
 Messages to an instance and to its whole family are numbered apart, so after a loss nothing
 would tell which came first; a session in which one role does both to another ends instead.
@@ -9,7 +9,7 @@ would tell which came first; a session in which one role does both to another en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from ...broker.contract import Broker
 from ...broker.errors import BrokerError
@@ -52,6 +52,8 @@ class Recovery:
         if not self._in_order(reason):
             return
         self._again = True
+        for outbox in self._outboxes():
+            outbox.is_held = True
         if self._running is None or self._running.done():
             self._running = asyncio.create_task(self._recover(reason), name="pavane-recovery")
 
@@ -74,10 +76,15 @@ class Recovery:
         return not self._mixed
 
     def _send_again(self) -> None:
+        for outbox in self._outboxes():
+            outbox.send_again()
+        for seat in self._seats():
+            seat.mailbox.acknowledge_all()
+
+    def _outboxes(self) -> Iterator[LiveOutbox]:
         for seat in self._seats():
             assert isinstance(seat.outbox, LiveOutbox), "the outboxes of a live session"
-            seat.outbox.send_again()
-            seat.mailbox.acknowledge_all()
+            yield seat.outbox
 
     async def _recover(self, reason: str) -> None:
         while self._again:

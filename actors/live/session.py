@@ -219,6 +219,8 @@ class Session:
                 raise
             # Not we have cancelled it: its own code has awaited something that was cancelled.
             self._failed(seat, error)
+        except GeneratorExit:
+            raise
         except BaseException as error:  # noqa: BLE001
             # Whatever the user's code raises ends its session, of which all are told.
             self._failed(seat, error)

@@ -29,30 +29,38 @@ class Broken(Exception):
 
 
 class Book:
-    """One instance: where it stands, and what it has done. `replayed` is how far it is in that,
+    """One instance: where it stands, and what it has done. `before` is what it has still to do again,
     when it is played again."""
 
-    __slots__ = ("gathered", "monitor", "replayed", "words")
+    __slots__ = ("before", "gathered", "monitor", "words")
 
     def __init__(self, monitor: Monitor) -> None:
         self.monitor = monitor
         self.words: list[Word] = []
-        self.replayed = 0
+        self.before: deque[Word] = deque()
         self.gathered: set[int] = set()
 
 
 class Ledger:
     """One session. Its methods raise `Broken`. `facts` are those that the protocol asks for with
     the messages that were sent, by instance; where it leaves that to others, those that were said
-    to be recorded with them."""
+    to be recorded with them. `recorded` says that it is kept in a log, which settles who was heard
+    first; otherwise a role that is started again may hear those whom it may in another order."""
 
-    def __init__(self, projection: Projection, facts_of: Mapping[Action, tuple[str, ...]]) -> None:
+    def __init__(
+        self,
+        projection: Projection,
+        facts_of: Mapping[Action, tuple[str, ...]],
+        *,
+        recorded: bool,
+    ) -> None:
         self.books: dict[str, Book] = {}
         self.facts: dict[str, list[str]] = {}
         self._names: dict[Instance, str] = {}
         self._places: dict[str, Instance] = {}
         self._channels: dict[tuple[str, str], deque[str]] = {}
         self._facts_of = facts_of
+        self._recorded = recorded
         families = {role for role, size in projection.sizes.items() if size is not None}
         for role, machines in projection.machines.items():
             for machine in machines:
@@ -150,21 +158,19 @@ class Ledger:
         """The instances of `role` are played from their beginning."""
         for name, (owner, _) in self._places.items():
             if owner == role:
-                self.books[name].replayed = 0
+                self.books[name].before = deque(self.books[name].words)
 
     def _is_repeated(self, book: Book, word: Word) -> bool:
-        if book.replayed < len(book.words):
-            before = book.words[book.replayed]
-            if before != word:
-                raise Broken(
-                    "a replay repeats",
-                    f"{book.monitor.name} {_told(before)} before its crash, and "
-                    f"{_told(word)} when it was played again",
-                )
-            book.replayed += 1
+        if self._recorded and book.before and book.before[0] != word:
+            raise Broken(
+                "a replay repeats",
+                f"{book.monitor.name} {_told(book.before[0])} before its crash, and "
+                f"{_told(word)} when it was played again",
+            )
+        if word in book.before:
+            book.before.remove(word)
             return True
         book.words.append(word)
-        book.replayed += 1
         return False
 
     # --- the end ---------------------------------------------------------------------------

@@ -87,7 +87,8 @@ class SimulatedSession:
         self.name = subjects.token(session)
         projection = choreography.compiled.project(self._bindings)
         self.projection = projection
-        self.ledger = Ledger(projection, expected_facts(projection, world.config.registry))
+        facts = expected_facts(projection, world.config.registry)
+        self.ledger = Ledger(projection, facts, recorded=durable)
         self.events: list[Event] = []
         self.results: dict[str, Result] = {}
         self.lives: dict[str, Player] = {}

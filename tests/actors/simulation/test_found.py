@@ -23,9 +23,11 @@ GUIDE = Path(__file__).parents[2] / "data" / "guide"
 NEGOTIATION = GUIDE / "008.choreo"
 
 
-def ended(config: pavane.SimulationConfig, seeds: int = 60) -> dict[str, int]:
+def ended(
+    config: pavane.SimulationConfig, seeds: int = 60, source: str | Path = NEGOTIATION
+) -> dict[str, int]:
     """How the sessions ended, none of them in a way that their faults do not explain."""
-    protocol = pavane.load(NEGOTIATION)
+    protocol = pavane.load(source)
     campaign = Campaign(protocol, {role: StandIn() for role in protocol.roles}, config, {})
     report = campaign.run(range(seeds))
     assert report.ok, report.failure
@@ -56,6 +58,32 @@ def test_who_was_away_when_a_durable_session_failed_hears_of_it() -> None:
     ]
     found = ended(pavane.SimulationConfig(plan=plan, durable=True))
     assert found == {"PV200": 60}
+
+
+RELAY = """protocol Relay { roles: A, B, C; rec X { choice A {
+    l { A -> B: L; B[flow_cost = 1] -> C: X(str); continue X }
+    s { A -> B: S; B -> C: Stop } } } }"""
+
+
+def test_what_is_sent_when_a_connection_is_back_waits_for_what_was_lost_with_it() -> None:
+    """It came first, and its receiver ended the session over the gap."""
+    plan = [Fault("loss", "B", after=1, seconds=0.1)]
+    config = pavane.SimulationConfig(plan=plan, shuffled=False, latency=(0.001, 0.001))
+    ended(config, seeds=300, source=RELAY)
+
+
+RING = """protocol Ring { roles: W[4]; parallel { W[0] -> W[1]: L | W[1] -> W[0]: R | W[1] -> W[2]: L
+    | W[2] -> W[1]: R | W[2] -> W[3]: L | W[3] -> W[2]: R } }"""
+
+
+def test_a_live_role_that_is_started_again_may_hear_others_in_another_order() -> None:
+    """That was called a replay that does not repeat."""
+    plan = [
+        Fault("reorder", "W", after=1, seconds=0.006),
+        Fault("crash", "W", at=0.0048, seconds=0.007),
+    ]
+    config = pavane.SimulationConfig(plan=plan, shuffled=False, latency=(0.001, 0.001))
+    ended(config, seeds=400, source=RING)
 
 
 class Between:
