@@ -18,7 +18,7 @@ from contextlib import suppress
 from functools import wraps
 from importlib import import_module
 from queue import Empty, SimpleQueue
-from typing import ParamSpec
+from typing import Any, ParamSpec
 
 import typer
 
@@ -76,13 +76,24 @@ class Departure:
         speaking = threading.Thread(target=_last_words, args=(self.word,), daemon=True)
         speaking.start()
         speaking.join(LAST_WORDS)
+        # Last: with the children gone, the main thread may have nothing left to wait for, and end too.
+        for child in _children():
+            child.kill()
+            child.join(LAST_WORDS)
         os._exit(self.code)
 
 
+def _children() -> list[Any]:
+    if "multiprocessing" not in sys.modules:
+        return []
+    found: list[Any] = import_module("multiprocessing").active_children()
+    return found
+
+
 def _last_words(word: str) -> None:
-    if "multiprocessing" in sys.modules:
-        for child in import_module("multiprocessing").active_children():
-            child.kill()
+    if _children():
+        # It would wait for them.
+        atexit.unregister(import_module("multiprocessing.util")._exit_function)
     with suppress(OSError, ValueError):
         sys.stderr.write(word)
     for stream in (sys.stdout, sys.stderr):
