@@ -18,6 +18,8 @@ HOUR = 3600.0
 ROOT = Authority(b"r" * 32)
 COUNT = 6
 PAUSE = 0.7
+DURABLE = [False, pytest.param(True, marks=pytest.mark.long)]
+"""With real clocks, which take their time; simulated days are of both kinds."""
 
 DAYS = pavane.load("""
 protocol Days {
@@ -116,7 +118,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     return found
 
 
-@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("durable", DURABLE)
 async def test_a27_a_token_is_renewed_before_it_ends_and_shown_again(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch, shown: list[bytes], durable: bool
 ) -> None:
@@ -129,7 +131,7 @@ async def test_a27_a_token_is_renewed_before_it_ends_and_shown_again(
     assert len(set(shown)) == len(shown)
 
 
-@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("durable", DURABLE)
 async def test_a27_a_token_that_was_given_ends_when_its_issuer_said(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch, shown: list[bytes], durable: bool
 ) -> None:
@@ -144,7 +146,7 @@ async def test_a27_a_token_that_was_given_ends_when_its_issuer_said(
 
 
 @pytest.mark.parametrize("block", [0, -1])
-@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("durable", DURABLE)
 async def test_a27_what_was_taken_back_does_not_come_back_with_a_renewal(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch, shown: list[bytes],
     durable: bool, block: int,
@@ -173,7 +175,7 @@ async def test_a27_what_was_taken_back_does_not_come_back_with_a_renewal(
     assert (heard, len(shown)) == ([0, 1], 1)
 
 
-@pytest.mark.parametrize("durable", [False, True])
+@pytest.mark.parametrize("durable", DURABLE)
 async def test_a27_a_renewed_token_has_what_was_granted_and_nothing_more(
     broker_url: str, unique: str, monkeypatch: pytest.MonkeyPatch, shown: list[bytes], durable: bool
 ) -> None:
