@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from .library import LibraryClient
+from .library import LibraryClient, drop_transport, reconnecting_of
+
+CLOSING = 2.0
+"""Seconds for the library to close a client: it waits for what a connection may never say again."""
 
 
 async def ended(dialling: asyncio.Task[None]) -> None:
@@ -22,10 +25,16 @@ async def shut(client: LibraryClient) -> None:
     if not client.is_connected:
         vars(client).update(_pending=[], _pending_data_size=0)
     try:
-        await client.close()
+        async with asyncio.timeout(CLOSING):
+            await client.close()
+    except TimeoutError:
+        drop_transport(client)
     except asyncio.CancelledError:
         # Not ours: the library has cancelled its own task, which waited for the end of a transport that
         # was lost, and with it that end, for which it then waits itself.
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
+    reconnecting = reconnecting_of(client)
+    if reconnecting is not None:
+        await ended(reconnecting)

@@ -152,6 +152,13 @@ def drop_transport(client: LibraryClient) -> None:
         transport.close()
 
 
+def reconnecting_of(client: LibraryClient) -> asyncio.Task[None] | None:
+    """The task in which a client tries to be connected again; closing it, the library cancels that only
+    once."""
+    found: asyncio.Task[None] | None = getattr(client, "_reconnection_task", None)
+    return found
+
+
 def socket_writer(client: LibraryClient) -> Callable[[bytes], None] | None:
     """What a connected client writes to its socket with, or None where the library is not built
     as we know it. It never waits; after a cut it writes to nowhere."""

@@ -150,7 +150,8 @@ async def test_a60_a_server_that_comes_back_without_tls_hears_nothing(
             with pytest.raises(NotConnected):
                 broker.publish("a.b", b"")
     finally:
-        await broker.close()
+        async with asyncio.timeout(10):
+            await broker.close()
     assert not listener.heard
 
 
