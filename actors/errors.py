@@ -261,6 +261,7 @@ class RoleFailed(ActorError):
         self.session = session
         self.role = role
         self.retryable = retryable(cause)
+        self.__cause__ = cause
         said = f": {cause}" if str(cause) else ""
         super().__init__(
             f"{role} raised {type(cause).__name__}{said}",

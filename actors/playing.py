@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..effects.resilience.cancellation import cancellations
+from ..language.errors import PavaneError
 from .endpoint.endpoint import Endpoint
 from .endpoint.seat import Seat
-from .errors import Unfinished, Unplayable
+from .errors import RoleFailed, Unfinished, Unplayable
 from .programs.roles import admit_whole
 
 Implementation = Callable[[Endpoint], Awaitable[Any]]
@@ -27,6 +30,19 @@ async def play(seat: Seat, implementation: Implementation) -> Any:
     if not seat.monitor.is_final:
         raise _unfinished(seat)
     return value
+
+
+def failure_of(error: BaseException, session: str, role: str) -> PavaneError:
+    """What it is to a session that the code of `role` has raised `error`: `RoleFailed` where that is no
+    `PavaneError`, as it ends this session, and not the process and its others. Raises `error` again
+    where it is the end of the task itself: a cancellation, unless the code has awaited something else
+    that was cancelled."""
+    if isinstance(error, PavaneError):
+        return error
+    ends = isinstance(error, asyncio.CancelledError) and cancellations() > 0
+    if ends or isinstance(error, GeneratorExit):
+        raise error
+    return RoleFailed(session, role, error)
 
 
 def _refuse_plain(seat: Seat, playing: object) -> None:

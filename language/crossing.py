@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from .errors import Diagnostic, Span
 from .flow import Flow
-from .graph import Comm, Count, Fork, successors
+from .graph import Comm, Count, Fork, between
 from .indices import Channels, Stretch
 from .machine import Peer
 
@@ -51,17 +51,10 @@ class _Said:
         self._rounds = rounds
         self._added: Lanes = {}
         self._all: dict[tuple[str, str], Lanes] = {}
-        seen = {join}
-        waiting = [entry]
-        while waiting:
-            number = waiting.pop()
-            if number in seen:
-                continue
-            seen.add(number)
+        for number in between(flow.nodes, entry, join):
             node = flow.nodes[number]
             if isinstance(node, Comm):
                 self._add(node)
-            waiting.extend(successors(node))
 
     def _add(self, said: Comm) -> None:
         lane = (said.sender, said.receiver)

@@ -6,7 +6,7 @@ back, so a projection never unfolds anything.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -134,3 +134,15 @@ def successors(node: GlobalNode) -> tuple[int, ...]:
             return node.entries
         case End():
             return ()
+
+
+def between(nodes: Sequence[GlobalNode], entry: int, join: int) -> Iterator[int]:
+    """The numbers of the nodes of a branch of `parallel`, from its entry on, without the join."""
+    seen = {join}
+    waiting = [entry]
+    while waiting:
+        number = waiting.pop()
+        if number not in seen:
+            seen.add(number)
+            yield number
+            waiting.extend(successors(nodes[number]))

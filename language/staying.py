@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from .graph import Branching, Count, Each, GlobalNode, successors
+from .graph import Branching, Count, Each, GlobalNode, between, successors
 from .indices import length
 from .scope import Site, refuse
 
@@ -45,18 +45,7 @@ class Staying:
     def settling(self, entry: int, join: int) -> list[int]:
         """The choices in a branch of `parallel`."""
         nodes = self._flow.nodes
-        seen = {join}
-        waiting = [entry]
-        found = list[int]()
-        while waiting:
-            number = waiting.pop()
-            if number in seen:
-                continue
-            seen.add(number)
-            if isinstance(nodes[number], Branching):
-                found.append(number)
-            waiting.extend(successors(nodes[number]))
-        return sorted(found)
+        return sorted(n for n in between(nodes, entry, join) if isinstance(nodes[n], Branching))
 
     def _in_branch(self, entry: int, join: int) -> bool | None:
         return self._may(entry, join, lambda number: number == join)

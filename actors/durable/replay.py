@@ -26,9 +26,8 @@ from ..cast import Cast
 from ..endpoint.calls import packed
 from ..endpoint.clock import LoopClock, Timer
 from ..endpoint.seat import Seat
-from ..errors import RoleFailed
 from ..mailbox.switchboard import Switchboard
-from ..playing import Implementation, play
+from ..playing import Implementation, failure_of, play
 from ..wallet import NOTHING_HELD
 from .assignment import Assignment
 from .errors import BeyondLog, Departure
@@ -166,21 +165,8 @@ class Replay:
             return packed(value, seat.name), None
         except PavaneError as error:
             return b"", self.failure if isinstance(self.failure, BeyondLog) else error
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Not we have cancelled it: its own code has awaited something that was cancelled.
-            return b"", self._failed(seat, error)
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001  # whatever the user's code raises
-            return b"", self._failed(seat, error)
-
-    def _failed(self, seat: Seat, error: BaseException) -> RoleFailed:
-        failed = RoleFailed(self.assignment.session, seat.name, error)
-        failed.__cause__ = error
-        return failed
+        except BaseException as error:  # noqa: BLE001
+            return b"", failure_of(error, self.assignment.session, seat.name)
 
     def _replayed(
         self, seat: Seat, end: str, value: bytes = b"", error: PavaneError | None = None

@@ -26,7 +26,7 @@ from ..endpoint.seat import Seat
 from ..errors import RoleFailed, StepTimedOut
 from ..events import Event
 from ..mailbox.switchboard import Ear, Switchboard, silence
-from ..playing import Implementation, play
+from ..playing import Implementation, failure_of, play
 from ..wallet import Held
 from . import ends, fencing, records
 from .assignment import Assignment
@@ -222,27 +222,12 @@ class Unit:
                 value = await play(seat, self._implementation)
             stage.finish(seat)
             self.tallies[seat.index] = tallied(seat, packed(value, seat.name))
-        except PavaneError as error:
-            # One of another session, which its own code has waited for, is as any other of its own.
-            ours = getattr(error, "session", self.place.session) == self.place.session
-            self.fail(error, seat.name) if ours else self._failed(seat, error)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Not we have cancelled it: its own code has awaited something that was cancelled.
-            self._failed(seat, error)
-        except GeneratorExit:
-            raise
         except BaseException as error:  # noqa: BLE001
-            # Whatever the user's code raises is this role's end, and not that of the worker and its
-            # other sessions.
-            self._failed(seat, error)
-
-    def _failed(self, seat: Seat, error: BaseException) -> None:
-        failed = RoleFailed(self.assignment.session, seat.name, error)
-        failed.__cause__ = error
-        self.fail(failed, seat.name)
+            session = self.assignment.session
+            failure = failure_of(error, session, seat.name)
+            # One of another session, which its own code has waited for, is as any other of its own.
+            ours = getattr(failure, "session", session) == session
+            self.fail(failure if ours else RoleFailed(session, seat.name, failure), seat.name)
 
     async def _end(self, stage: Stage) -> None:
         """Store what the instances came to, once all that they said is stored."""

@@ -232,26 +232,24 @@ class Endpoint:
             move = self._receives[monitor.state.number].get(label)
             if move is not None:
                 inlet = self._inlets[move.number]
-                if inlet is not None:
+                # In another turn the right of who sends a serial one is to be looked at anew.
+                if inlet is not None and (inlet.queue or not move.serial):
                     step = move.step
                     while not inlet.queue:
-                        if move.serial:
-                            break  # In another turn its sender's right is to be looked at anew.
                         await self._mailbox.arrival()
-                    else:
-                        message = inlet.queue[-1]
-                        if message.label == label and monitor.state is step.source:
-                            inlet.take()
-                            try:
-                                if type(message) is Message:
-                                    value = move.decode(message.payload)
-                                else:
-                                    value = inlet.opened(move, message)
-                            except PavaneError as error:
-                                raise unfit(self._seat, inlet, step, error) from error
-                            monitor.enter(move.target)
-                            self._tally.received += 1
-                            return value
+                    message = inlet.queue[-1]
+                    if message.label == label and monitor.state is step.source:
+                        inlet.take()
+                        try:
+                            if type(message) is Message:
+                                value = move.decode(message.payload)
+                            else:
+                                value = inlet.opened(move, message)
+                        except PavaneError as error:
+                            raise unfit(self._seat, inlet, step, error) from error
+                        monitor.enter(move.target)
+                        self._tally.received += 1
+                        return value
                 payload = (await self._listener.offer(label, None)).payload
                 if move.serial and self._serial is not None:
                     self._serial.admit(move)

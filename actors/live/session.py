@@ -43,7 +43,7 @@ from ..mailbox.outlet import Outlet
 from ..mailbox.switchboard import Ear, Switchboard, silence
 from ..outcome import Outcome
 from ..part import Part
-from ..playing import Implementation, play
+from ..playing import Implementation, failure_of, play
 from ..programs.admission import fitting
 from ..wallet import Held
 from .ensemble import play_together
@@ -211,24 +211,8 @@ class Session:
                 with self.trace.playing(seat.name):
                     value = await play(seat, implementation)
             self._values.setdefault(seat.role, {})[seat.index] = value
-        except PavaneError as error:
-            self.fail(error, seat.name)
-        except asyncio.CancelledError as error:
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            # Not we have cancelled it: its own code has awaited something that was cancelled.
-            self._failed(seat, error)
-        except GeneratorExit:
-            raise
         except BaseException as error:  # noqa: BLE001
-            # Whatever the user's code raises ends its session, of which all are told.
-            self._failed(seat, error)
-
-    def _failed(self, seat: Seat, error: BaseException) -> None:
-        failed = RoleFailed(self.id, seat.name, error)
-        failed.__cause__ = error
-        self.fail(failed, seat.name)
+            self.fail(failure_of(error, self.id, seat.name), seat.name)
 
     def _outcome(self) -> Outcome:
         values = {

@@ -14,7 +14,6 @@ from ...broker.contract import WorkItem
 from ...broker.errors import BrokerError, Fenced, Forbidden, HoldTaken, StreamRefused
 from ...effects.errors import JournalBroken
 from ...language.errors import PavaneError
-from ..choreography import Choreography
 from ..durable.assignment import Assignment
 from ..durable.company import Lack
 from ..durable.errors import (
@@ -34,13 +33,13 @@ from ..durable.unit import Unit
 from ..errors import PeerFailed, RoleFailed, SessionCancelled
 from ..log import place_of, told
 from ..runtime import Runtime
-from .admission import misfit
 from .dead import bury
 from .errors import Poisoned, Unfit, UnknownVersion
 from .keeping import Keeper
 from .part import Part
 from .restart import Supervisor
 from .shelf import Shelf
+from .versions import own_version
 
 WINDOW = 10
 """A unit is poisoned if it was taken too often within so many leases for each time."""
@@ -247,14 +246,9 @@ class Job:
     async def _made(self) -> Unit:
         """The unit, in the version of its session. Raises `UnknownVersion`, `Unfit`."""
         given, part = self._assignment, self.part
-        choreography = part.choreography
-        if given.fingerprint != part.fingerprint:
-            compiled = await self._tools.shelf.get(
-                given.namespace, given.protocol, given.fingerprint
-            )
-            if why := misfit(compiled, choreography.compiled, part.role, given.bindings):
-                raise Unfit(given.protocol, part.role, why)
-            choreography = Choreography(compiled, types=choreography.types)
+        choreography = await own_version(
+            self._tools.shelf, part.choreography, part.role, given.fingerprint, given.bindings
+        )
         return await self._tools.runtime.unit(
             choreography, given, part.implementation,
             taker=Taker(

@@ -142,8 +142,7 @@ class Authority:
 
     def _signed(self, capabilities: Collection[str], limits: TokenLimits) -> Biscuit:
         builder = BiscuitBuilder()
-        for capability in sorted({checked(name) for name in listed(capabilities)}):
-            builder.add_code("capability({c});", {"c": capability})
+        _grant(builder, capabilities)
         limits.add_to(builder)
         return builder.build(self.key.pair.private_key)
 
@@ -199,12 +198,17 @@ def endorsed(
     hold for them too.
     """
     block = BlockBuilder("")
-    for capability in sorted({checked(name) for name in listed(capabilities)}):
-        block.add_code("capability({c});", {"c": capability})
+    _grant(block, capabilities)
     TokenLimits(expires=expires).add_to(block)
     biscuit: Any = parsed(token, root)
     signed = biscuit.third_party_request().create_block(party.pair.private_key, block)
     return bytes(biscuit.append_third_party(party.pair.public_key, signed).to_bytes())
+
+
+def _grant(builder: BlockBuilder | BiscuitBuilder, capabilities: Collection[str]) -> None:
+    """Raises `InvalidName`."""
+    for capability in sorted({checked(name) for name in listed(capabilities)}):
+        builder.add_code("capability({c});", {"c": capability})
 
 
 def parsed(token: bytes, root: PublicKey) -> Biscuit:

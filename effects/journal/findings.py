@@ -134,12 +134,9 @@ async def _read_heads(records: Records, pattern: str, survey: Survey, start: int
 def _distrusted(
     head: Head, before: Head | None, sequence: int, trusted: frozenset[bytes] | None
 ) -> Finding | None:
-    if not head.is_signed:
-        reason = "its head's signature does not fit"
-        return Finding("head", head.subject, head.count, sequence, reason)
-    if trusted is not None and head.signer not in trusted:
-        reason = f"its head is signed by a key that is not trusted: {head.signer.hex()}"
-        return Finding("key", head.subject, head.count, sequence, reason)
+    if reason := head.doubt(trusted):
+        kind: FaultKind = "key" if head.is_signed else "head"
+        return Finding(kind, head.subject, head.count, sequence, reason)
     if trusted is None and before is not None and head.signer != before.signer:
         changed = f"from {before.signer.hex()[:16]} to {head.signer.hex()[:16]}"
         reason = f"the key that signs its heads changes {changed}"

@@ -7,6 +7,7 @@ too before its first entry, and at its end, so that nobody can add to a journal 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import msgspec
@@ -37,6 +38,14 @@ class Head:
     def is_signed(self) -> bool:
         body = _body(self.subject, self.count, self.hash, self.unsent, closed=self.closed)
         return is_signed(self.signer, body, self.signature)
+
+    def doubt(self, trusted: Collection[bytes] | None) -> str:
+        """Why it is not believed by whoever trusts these keys, or any; empty if it is."""
+        if not self.is_signed:
+            return "its head's signature does not fit"
+        if trusted is not None and self.signer not in trusted:
+            return f"its head is signed by a key that is not trusted: {self.signer.hex()}"
+        return ""
 
     def says_more(self, before: Head) -> bool:
         """Whether it has to be said after `before`: a journal has grown, or is open again."""

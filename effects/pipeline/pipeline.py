@@ -150,6 +150,8 @@ class Pipeline:
                 if stage == "journal":
                     await transaction.commit()
                 stages.append(self._stage(stage, ", ".join(details), context, action))
+        except GeneratorExit:
+            raise  # Its process is gone: nothing can be waited for.
         except BaseException as error:
             if isinstance(error, EffectError):
                 self._deny(context, action, stage, error)

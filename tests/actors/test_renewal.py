@@ -78,7 +78,9 @@ def test_a27_whoever_plays_a_role_later_shows_a_token_of_his_own(
 
 async def _play(a: Implementation, b: Implementation, *plan: pavane.Fault, durable: bool) -> None:
     async with pavane.for_simulation(3, simulated(*plan, durable=durable)) as runtime:
-        await runtime.run(DAYS, A=a, B=b)
+        outcome = await runtime.run(DAYS, A=a, B=b)
+    assert outcome.tallies["A"].sent == outcome.tallies["B"].received == 2
+    assert outcome.tallies["A"].charged == 2
 
 
 # --- with real clocks ----------------------------------------------------------------------

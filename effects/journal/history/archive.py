@@ -19,12 +19,12 @@ from ....broker.errors import BrokerError
 from ....broker.subjects import matches
 from ...identity import Identity
 from .. import entry as entries
-from .. import head as heads
 from ..entry import Entry, Kind
 from ..head import Head
-from ..places import HEADS, JOURNAL, as_heads, as_journal, head_subject, journal_subject, writer_of
+from ..places import HEADS, JOURNAL, head_subject, journal_subject, writer_of
 from .errors import ArchiveRefused
 from .records import Records, breathing
+from .walking import furthest
 
 FORMAT: Final = "pavane journal"
 VERSION: Final = 1
@@ -86,15 +86,9 @@ _entries = msgspec.json.Decoder(_EntryLine)
 
 async def write(file: BinaryIO, records: Records, pattern: str) -> int:
     """How many entries were written. Heads are held, one for each writer, entries are not."""
-    furthest: dict[str, Head] = {}
-    async for record in breathing(records.read(HEADS, as_heads(pattern))):
-        head = heads.unpack(as_journal(record.subject), record.payload)
-        before = furthest.get(head.subject)
-        if before is None or head.count >= before.count:
-            furthest[head.subject] = head
-    file.write(_encode(_Title(FORMAT, VERSION, len(furthest))) + b"\n")
-    for head in furthest.values():
-        file.write(_encode(_head_line(head)) + b"\n")
+    last = await furthest(records, pattern)
+    file.write(_encode(_Title(FORMAT, VERSION, len(last))) + b"\n")
+    file.writelines(_encode(_head_line(head)) + b"\n" for head in last.values())
     count = 0
     async for record in breathing(records.read(JOURNAL, pattern)):
         for entry in entries.unpack(writer_of(record.subject), record.payload):

@@ -160,13 +160,7 @@ class Heads:
 
     async def load(self, pattern: str) -> None:
         """All heads of these journals at once, where nearly all will be asked for."""
-        furthest: dict[str, Head] = {}
-        async for record in breathing(self._records.read(HEADS, as_heads(pattern))):
-            head = _head(as_journal(record.subject), record.payload)
-            before = furthest.get(head.subject)
-            if before is None or head.count >= before.count:
-                furthest[head.subject] = head
-        self._loaded = furthest
+        self._loaded = await furthest(self._records, pattern)
 
     def loaded(self) -> tuple[Head, ...]:
         return tuple((self._loaded or {}).values())
@@ -184,11 +178,8 @@ class Heads:
         head = await self._of(writer)
         if head is None:
             return ()
-        if not head.is_signed:
-            raise JournalBroken(writer.instance, "its head's signature does not fit")
-        if self._trusted is not None and head.signer not in self._trusted:
-            stranger = f"its head is signed by a key that is not trusted: {head.signer.hex()}"
-            raise JournalBroken(writer.instance, stranger)
+        if doubt := head.doubt(self._trusted):
+            raise JournalBroken(writer.instance, doubt)
         return head.unsent
 
     async def _of(self, writer: Identity) -> Head | None:
@@ -197,6 +188,17 @@ class Heads:
             return self._loaded.get(subject)
         last = await self._records.last(HEADS, head_subject(writer))
         return None if last is None else _head(subject, last.payload)
+
+
+async def furthest(records: Records, pattern: str) -> dict[str, Head]:
+    """The head of each of these journals that says most. Raises `JournalBroken` for one that is none."""
+    found: dict[str, Head] = {}
+    async for record in breathing(records.read(HEADS, as_heads(pattern))):
+        head = _head(as_journal(record.subject), record.payload)
+        before = found.get(head.subject)
+        if before is None or head.count >= before.count:
+            found[head.subject] = head
+    return found
 
 
 def _head(subject: str, data: bytes) -> Head:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -154,11 +154,8 @@ class Trust:
         if not self.journal:
             return
         file = self._file()
-        try:
+        with _kept(file.path, "name the keys with --trust instead"):
             file.add(self.journal, signers - set(self.known()))
-        except OSError as error:
-            hint = "name the keys with --trust instead"
-            raise KeyUnusable(str(file.path), error.strerror or str(error), hint) from None
 
     def length(self) -> Length | None:
         """How long the journal was when it was verified last."""
@@ -168,17 +165,24 @@ class Trust:
         if not self.journal:
             return
         file = self._lengths()
-        try:
+        hint = "let the folder be written to, or name another in XDG_STATE_HOME"
+        with _kept(file.path, hint):
             file.set(self.journal, entries, beginning)
-        except OSError as error:
-            hint = "let the folder be written to, or name another in XDG_STATE_HOME"
-            raise KeyUnusable(str(file.path), error.strerror or str(error), hint) from None
 
     def _file(self) -> KnownJournals:
         return KnownJournals(state_folder() / KNOWN)
 
     def _lengths(self) -> KnownLengths:
         return KnownLengths(state_folder() / LENGTHS)
+
+
+@contextmanager
+def _kept(path: Path, hint: str) -> Generator[None]:
+    """Raise `KeyUnusable` for a file that cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise KeyUnusable(str(path), error.strerror or str(error), hint) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ Dying = Callable[..., Awaitable[Any]]
 DATA = Path(__file__).parents[2] / "data"
 ROWS = [json.loads(line) for line in (DATA / "corpus" / "protocols.jsonl").read_text().splitlines()]
 NUMBERS = itertools.count()
+UNHEEDED = [HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much]
 ENDLESS = 70
 """Writes after which a protocol counts as one without an end."""
 
@@ -131,7 +132,7 @@ async def drawn(dying: Dying, text: str, seed: int, lives: list[int]) -> None:
 @settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+    suppress_health_check=UNHEEDED,
 )
 @given(protocols, st.integers(0, 99), st.lists(st.integers(1, 60), max_size=3))
 async def test_a49_any_protocol_goes_on_wherever_it_was_killed(
@@ -144,7 +145,7 @@ async def test_a49_any_protocol_goes_on_wherever_it_was_killed(
 @settings(
     max_examples=1000,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+    suppress_health_check=UNHEEDED,
 )
 @given(protocols, st.integers(0, 99), st.lists(st.integers(1, 60), max_size=5))
 async def test_a49_a_thousand_protocols_go_on(
@@ -171,7 +172,7 @@ async def with_families(dying: Dying, seed: int, lives: list[int]) -> None:
 @settings(
     max_examples=25,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+    suppress_health_check=UNHEEDED,
 )
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 60), max_size=3))
 async def test_a49_any_protocol_of_families_goes_on(
@@ -184,7 +185,7 @@ async def test_a49_any_protocol_of_families_goes_on(
 @settings(
     max_examples=1000,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.filter_too_much],
+    suppress_health_check=UNHEEDED,
 )
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 60), max_size=5))
 async def test_a49_a_thousand_protocols_of_families_go_on(
